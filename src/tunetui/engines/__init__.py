@@ -1,0 +1,1 @@
+"""Where trials are measured: one module per way of reaching a host."""

@@ -1,0 +1,211 @@
+"""One agent over any two byte streams: ask it, follow a run's journal, send it commands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tunetui.core.errors import TunetuiError
+from tunetui_agent.messages import encode_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MAX_LINE_BYTES = 64 * 1024 * 1024
+"""A longer line is not one of ours: the stream is refused before memory is spent on it."""
+SILENCE_SECONDS = 5.0
+"""The agent beats every second; a stream silent for longer is dead."""
+FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS = 0.05, 5.0
+
+
+class AgentStream(Protocol):
+    """Two byte streams to one agent command."""
+
+    async def read(self) -> bytes:
+        """Some bytes, or b"" at the end."""
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def close(self) -> str:
+        """End the stream, wait for its process; what it said on stderr (a bounded tail)."""
+
+
+class Link(Protocol):
+    """A way to reach the agent on one host."""
+
+    host: str
+    retries: int | None  # consecutive failed attachments before giving up; None: never
+
+    async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
+        """Run one agent command to its end; its stdout."""
+
+    async def open(self, arguments: Sequence[str]) -> AgentStream: ...
+
+
+class AgentRefusedError(TunetuiError):
+    """The agent answered with a refusal; ``code`` is stable, ``answer`` is all it said."""
+
+    def __init__(self, message: str, *, code: str, answer: dict[str, Any], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.answer = answer
+
+
+class LineFramer:
+    """Bytes in, whole lines out (without their newline); performs no I/O."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that ``data`` completes.  Raises TunetuiError at a line over `MAX_LINE_BYTES`."""
+        self._pending += data
+        if b"\n" not in data:
+            if len(self._pending) > MAX_LINE_BYTES:
+                raise TunetuiError(f"the agent sent a line of over {MAX_LINE_BYTES >> 20} MiB")
+            return []
+        *lines, rest = bytes(self._pending).split(b"\n")
+        self._pending = bytearray(rest)
+        return lines
+
+
+@dataclass
+class Position:
+    """How far a source's journal has been taken over."""
+
+    next_seq: int = 0
+    offset: int = 0
+    epoch: str = ""
+
+
+@dataclass
+class Outbox:
+    """Commands on their way up; each is sent again after a lost link until the agent accepts it."""
+
+    waiting: dict[str, bytes] = field(default_factory=dict)
+    fresh: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
+
+    def send(self, command: Any) -> None:
+        """Queue one command for sending."""
+        line = encode_command(command)
+        self.waiting[command.command] = line
+        self.fresh.put_nowait(line)
+
+    def accepted(self, command: str) -> None:
+        """The agent has it."""
+        self.waiting.pop(command, None)
+
+    def restart(self) -> None:
+        """A new link: everything not yet accepted goes out again, in order."""
+        self.fresh = asyncio.Queue()
+        for line in self.waiting.values():
+            self.fresh.put_nowait(line)
+
+
+async def ask_json(link: Link, arguments: Sequence[str], stdin: bytes = b"") -> dict[str, Any]:
+    """One agent command whose answer is one JSON object."""
+    raw = await link.ask(arguments, stdin)
+    try:
+        answer = json.loads(raw)
+    except ValueError:
+        raise TunetuiError(f"the agent on {link.host} answered with something else than JSON: {raw[:200]!r}") from None
+    if not isinstance(answer, dict):
+        raise TunetuiError(f"the agent on {link.host} answered with {type(answer).__name__}, not an object")
+    return answer
+
+
+class Follower:
+    """Follows one run's journal until it ends, across lost links; every record is handed over exactly once."""
+
+    def __init__(
+        self,
+        link: Link,
+        run: str,
+        *,
+        position: Callable[[], Position],
+        take: Callable[[bytes], None],
+        client: str,
+        on_state: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """``position`` says what to ask for next, ``take`` stores one raw record and so advances it."""
+        self.outbox = Outbox()
+        self.ended: str | None = None  # set by whoever takes the last record
+        self._link, self._run, self._position, self._take = link, run, position, take
+        self._client, self._on_state = client, on_state
+        self._failures = 0
+        self._backoff = FIRST_BACKOFF_SECONDS
+
+    async def follow(self) -> str:
+        """Until the run ends: "ended", or "dead" when the agent died without a last record.
+
+        Raises:
+            AgentRefusedError: no such run, another epoch, another protocol.
+            TunetuiError: the link failed more often in a row than it allows.
+        """
+        while True:
+            try:
+                outcome, said = await self._once()
+            except (OSError, asyncio.TimeoutError) as error:
+                outcome, said = "lost", str(error)
+            if outcome != "lost":
+                return outcome
+            self._failures += 1
+            if self._link.retries is not None and self._failures > self._link.retries:
+                raise TunetuiError(f"cannot follow run {self._run} on {self._link.host}: {said or 'the link ended'}")
+            self._on_state("lost")
+            await asyncio.sleep(self._backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            self._backoff = min(LAST_BACKOFF_SECONDS, self._backoff * 2)
+
+    async def _once(self) -> tuple[str, str]:
+        at = self._position()
+        arguments = ["attach", "--run", self._run, "--client", self._client]
+        arguments += ["--from-seq", str(at.next_seq), "--offset", str(at.offset)]
+        if at.epoch:
+            arguments += ["--epoch", at.epoch]
+        stream = await self._link.open(arguments)
+        said = ""
+        sender = None
+        try:
+            self.outbox.restart()
+            sender = asyncio.create_task(self._send(stream))
+            outcome = await self._receive(stream)
+        finally:
+            if sender:
+                sender.cancel()
+                await asyncio.gather(sender, return_exceptions=True)
+            said = await stream.close()
+        return outcome, said
+
+    async def _send(self, stream: AgentStream) -> None:
+        while True:
+            await stream.write(await self.outbox.fresh.get())
+
+    async def _receive(self, stream: AgentStream) -> str:
+        framer = LineFramer()
+        while data := await asyncio.wait_for(stream.read(), SILENCE_SECONDS):
+            for line in framer.feed(data):
+                if line.startswith(b'{"ctl"'):
+                    if self._control(line) == "dead":
+                        return "dead"
+                elif line:
+                    self._take(line)
+                if self.ended is not None:
+                    return "ended"
+        return "lost"
+
+    def _control(self, line: bytes) -> str:
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            return ""
+        said = str(answer.get("ctl"))
+        if said == "attached":
+            self._failures, self._backoff = 0, FIRST_BACKOFF_SECONDS
+            self._on_state("attached")
+        elif said == "error":
+            code = str(answer.get("error", "error"))
+            raise AgentRefusedError(f"the agent refused to attach to run {self._run}: {code}", code=code, answer=answer)
+        return said

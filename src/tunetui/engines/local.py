@@ -1,0 +1,105 @@
+"""An agent on this machine: child processes and the same host folder that a remote agent has."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunetui.core.errors import TunetuiError
+from tunetui.engines.archive import agent_archive, agent_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STDERR_TAIL_BYTES = 8192
+
+
+class LocalLink:
+    """Runs agent commands with this very interpreter."""
+
+    host = "local"
+    retries: int | None = 8
+
+    def __init__(self, root: Path) -> None:
+        """``root`` is the host folder (private, usually ~/.cache/tunetui)."""
+        self._root = root
+        self._archive: Path | None = None
+
+    async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
+        """Run one agent command to its end; its stdout.
+
+        Raises:
+            TunetuiError: it ended with an exit status other than 0 and said nothing on stdout.
+        """
+        process = await self._spawn(arguments, stderr=asyncio.subprocess.PIPE)
+        stdout, stderr = await process.communicate(stdin)
+        if process.returncode and not stdout.strip():
+            said = stderr.decode(errors="replace").strip()[-2000:]
+            raise TunetuiError(f"the agent's {arguments[0]} ended with status {process.returncode}: {said}")
+        return stdout
+
+    async def open(self, arguments: Sequence[str]) -> LocalStream:
+        """A running agent command to talk with."""
+        stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by LocalStream.close
+        return LocalStream(await self._spawn(arguments, stderr=stderr.fileno()), stderr)
+
+    async def _spawn(self, arguments: Sequence[str], stderr: int) -> asyncio.subprocess.Process:
+        archive = self._archive or self._place_archive()
+        command = [sys.executable, str(archive), arguments[0], "--root", str(self._root), *arguments[1:]]
+        pipe = asyncio.subprocess.PIPE
+        # Its own session: the terminal's Ctrl-C is for the app, which then asks the agent to stop.
+        return await asyncio.create_subprocess_exec(
+            *command, stdin=pipe, stdout=pipe, stderr=stderr, start_new_session=True
+        )
+
+    def _place_archive(self) -> Path:
+        folder = self._root / "agent"
+        target = folder / f"{agent_sha256()}.pyz"
+        try:
+            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(exist_ok=True, mode=0o700)
+            if not target.exists() or target.read_bytes() != agent_archive():
+                part = folder / f".{os.getpid()}.part"
+                part.write_bytes(agent_archive())
+                part.replace(target)
+        except OSError as error:
+            raise TunetuiError(
+                f"cannot write the agent to {folder}: {error.strerror}",
+                hint="set XDG_CACHE_HOME to a folder of yours with free space",
+            ) from None
+        self._archive = target
+        return target
+
+
+class LocalStream:
+    """The two byte streams of one agent process on this machine."""
+
+    def __init__(self, process: asyncio.subprocess.Process, stderr: tempfile._TemporaryFileWrapper[bytes]) -> None:
+        self._process, self._stderr = process, stderr
+        if process.stdin is None or process.stdout is None:
+            raise TunetuiError("the agent was started without pipes")
+        self._stdin, self._stdout = process.stdin, process.stdout
+
+    async def read(self) -> bytes:
+        return await self._stdout.read(1 << 16)
+
+    async def write(self, data: bytes) -> None:
+        self._stdin.write(data)
+        await self._stdin.drain()
+
+    async def close(self) -> str:
+        with contextlib.suppress(OSError):
+            self._stdin.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), 2.0)
+        except asyncio.TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        with self._stderr as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _STDERR_TAIL_BYTES))
+            return file.read().decode(errors="replace").strip()
