@@ -1,0 +1,142 @@
+"""NVIDIA's run-time compiler through ctypes: CUDA C++ text to a cubin, without a toolkit, a driver or a GPU.
+
+Source: NVRTC documentation, CUDA Toolkit 13.0 (the calls used here are unchanged since 11.1).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import glob
+import os
+import sysconfig
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
+from dataclasses import dataclass
+
+_SUCCESS, _COMPILATION = 0, 6  # nvrtcResult
+_HERE = ("nvidia/cu13/lib", "nvidia/cuda_nvrtc/lib")  # where the wheels of CUDA 13 and 12 put it
+_SYSTEM = ("/usr/local/cuda/lib64", "/usr/local/cuda-*/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu")
+
+
+class NvrtcError(Exception):
+    """NVRTC is missing or refused; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What one compilation left: ``cubin`` is None where it failed; ``log`` is the compiler's text."""
+
+    cubin: bytes | None
+    log: str
+
+
+class Nvrtc:
+    """One loaded NVRTC library.  Compilations in one process are serial; use several processes."""
+
+    def __init__(self, path: str) -> None:
+        """Raises NvrtcError where ``path`` is no usable NVRTC."""
+        try:
+            # NVRTC opens its builtins by bare name, which finds nothing in a wheel's folder: load them first.
+            for builtins in glob.glob(os.path.join(glob.escape(os.path.dirname(path) or "."), "libnvrtc-builtins.so*")):
+                ctypes.CDLL(builtins, mode=ctypes.RTLD_GLOBAL)
+            self._lib = ctypes.CDLL(path)
+            self._declare()
+            major, minor = c_int(), c_int()
+            self._check(self._lib.nvrtcVersion(byref(major), byref(minor)), "nvrtcVersion")
+        except (OSError, AttributeError) as error:
+            raise NvrtcError(f"{path} cannot be used as NVRTC: {error}") from None
+        self.path = path
+        self.version = f"{major.value}.{minor.value}"
+
+    def architectures(self) -> list[int]:
+        """Compute capabilities this compiler knows, such as 80 and 90."""
+        count = c_int()
+        self._check(self._lib.nvrtcGetNumSupportedArchs(byref(count)), "nvrtcGetNumSupportedArchs")
+        found = (c_int * count.value)()
+        self._check(self._lib.nvrtcGetSupportedArchs(found), "nvrtcGetSupportedArchs")
+        return list(found)
+
+    def compile(self, source: str, name: str, headers: dict[str, str], options: list[str]) -> Compiled:
+        """Compile ``source`` to a cubin; ``headers`` maps the names of `#include "..."` to their text.
+
+        A compile error is a `Compiled` without cubin; NvrtcError is for everything else.
+        """
+        program = c_void_p()
+        names = (c_char_p * len(headers))(*(key.encode() for key in headers))
+        texts = (c_char_p * len(headers))(*(text.encode() for text in headers.values()))
+        created = self._lib.nvrtcCreateProgram(
+            byref(program), source.encode(), name.encode(), len(headers), texts, names
+        )
+        self._check(created, "nvrtcCreateProgram")
+        try:
+            arguments = (c_char_p * len(options))(*(option.encode() for option in options))
+            status = self._lib.nvrtcCompileProgram(program, len(options), arguments)
+            log = self._text(program, "ProgramLog")
+            if status == _COMPILATION:
+                return Compiled(None, log)
+            if status != _SUCCESS:
+                raise NvrtcError(f"{self._name(status)}: {log.strip() or ' '.join(options)}")
+            return Compiled(self._bytes(program, "CUBIN"), log)
+        finally:
+            self._lib.nvrtcDestroyProgram(byref(program))
+
+    def _text(self, program: c_void_p, what: str) -> str:
+        return self._bytes(program, what).rstrip(b"\0").decode(errors="replace")
+
+    def _bytes(self, program: c_void_p, what: str) -> bytes:
+        size = c_size_t()
+        self._check(getattr(self._lib, f"nvrtcGet{what}Size")(program, byref(size)), f"nvrtcGet{what}Size")
+        data = ctypes.create_string_buffer(max(size.value, 1))
+        self._check(getattr(self._lib, f"nvrtcGet{what}")(program, data), f"nvrtcGet{what}")
+        return data.raw[: size.value]
+
+    def _check(self, status: int, call: str) -> None:
+        if status != _SUCCESS:
+            raise NvrtcError(f"{call}: {self._name(status)}")
+
+    def _name(self, status: int) -> str:
+        return str(self._lib.nvrtcGetErrorString(status).decode(errors="replace"))
+
+    def _declare(self) -> None:
+        lib, program = self._lib, c_void_p
+        lib.nvrtcGetErrorString.restype = c_char_p
+        lib.nvrtcGetErrorString.argtypes = [c_int]
+        lib.nvrtcCreateProgram.argtypes = [
+            POINTER(program), c_char_p, c_char_p, c_int, POINTER(c_char_p), POINTER(c_char_p),
+        ]  # fmt: skip
+        lib.nvrtcCompileProgram.argtypes = [program, c_int, POINTER(c_char_p)]
+        lib.nvrtcDestroyProgram.argtypes = [POINTER(program)]
+        for what in ("ProgramLog", "CUBIN"):
+            getattr(lib, f"nvrtcGet{what}Size").argtypes = [program, POINTER(c_size_t)]
+            getattr(lib, f"nvrtcGet{what}").argtypes = [program, c_char_p]
+
+
+def find_nvrtc() -> Nvrtc:
+    """The first usable NVRTC: beside this Python (wheels), on the library path, in a toolkit.
+
+    Raises:
+        NvrtcError: none was found; says what to install.
+    """
+    tried = []
+    for path in _candidates():
+        try:
+            return Nvrtc(path)
+        except NvrtcError as error:
+            tried.append(str(error))
+    said = f" (tried: {'; '.join(tried)})" if tried else ""
+    raise NvrtcError(f'NVRTC was not found{said}: pip install nvidia-cuda-nvrtc (CUDA 13) or nvidia-cuda-nvrtc-cu12')
+
+
+def _candidates() -> list[str]:
+    packages = sorted({sysconfig.get_path(kind) for kind in ("purelib", "platlib")})
+    packages += [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    found = [path for root in packages for part in _HERE for path in _libraries(os.path.join(root, part))]
+    known = ctypes.util.find_library("nvrtc")
+    found += [known] if known else []
+    found += [path for part in _SYSTEM for path in _libraries(part)]
+    return list(dict.fromkeys(found))
+
+
+def _libraries(folder: str) -> list[str]:
+    """Newest first, and never the builtins library that lies beside it."""
+    return sorted(glob.glob(os.path.join(glob.escape(folder) if "*" not in folder else folder, "libnvrtc.so*")), reverse=True)
