@@ -1,0 +1,117 @@
+"""What can be said on the command line, and the help that explains it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+import tunetui
+
+DESCRIPTION = """\
+GPU kernel autotuning from a terminal.
+
+A grid file names a kernel, its axes and a problem.  tunetui builds every valid
+configuration, verifies its output, measures it on the real device, and ranks
+what it measured with its uncertainty."""
+
+_EXAMPLES = """\
+commands:
+{commands}
+
+  tunetui COMMAND --help explains one.
+
+examples:
+  tunetui --batch grids/quickstart.toml
+      measure the quickstart sweep on this machine's CPU;
+      writes quickstart.leaderboard.toml and quickstart.leaderboard.json
+  tunetui --batch grids/quickstart.toml --dry-run
+      only say what would be measured
+  tunetui --batch sweep.toml --set axes.tile_rows=64,128 -o out/wide
+      the same file with other values; writes out/wide.leaderboard.toml, .json
+  tunetui --batch sweep.toml --check --format json > leaderboard.json
+      for CI: the exit code says whether every [targets] entry is met
+  tunetui show quickstart.leaderboard.toml --sort latency_ms.p95 --top 10
+
+An interrupted run is resumed by the same command: only what is missing or
+stale is measured.  Data goes to stdout, narration to stderr.
+
+exit codes:
+    0  done (with --check: all targets met)
+    1  --check: a target is missed or undecided
+    2  bad input; nothing was run
+    3  a host, a device or a file cannot be used
+    4  no configuration could be measured
+    5  the budget ended first; what was measured is saved
+  130  interrupted; what was measured is saved
+"""
+
+SHOW_DESCRIPTION = """\
+Print saved leaderboards (STEM.leaderboard.toml or .json), one after the other.
+Rows keep the rank they were given when they were measured; configurations that
+failed stand below with their cause."""
+
+SHOW_EXAMPLES = """\
+A column is an axis, a problem field, a metric, or a dotted figure:
+latency_ms.median, latency_ms.p95, latency_ms.ci_low, quality.recall,
+build_seconds, rank, implementation, status, tags.
+
+examples:
+  tunetui show quickstart.leaderboard.toml
+  tunetui show a.leaderboard.toml b.leaderboard.json --sort latency_ms.p95
+  tunetui show a.leaderboard.toml --where "tile_rows >= 1024 and threads == 1"
+  tunetui show a.leaderboard.toml --columns rank,implementation,build_seconds
+  tunetui show a.leaderboard.toml --format csv > rows.csv
+"""
+
+
+def epilog(commands: Mapping[str, str]) -> str:
+    """The end of ``tunetui --help``: the commands with their summaries, examples, exit codes."""
+    lines = [f"  {name:<12}  {summary}" for name, summary in commands.items()]
+    return _EXAMPLES.format(commands="\n".join(lines))
+
+
+def declare_batch(parser: argparse.ArgumentParser) -> None:
+    """Options of the program itself: ``tunetui [--batch GRID ...]``."""
+    parser.add_argument("--version", action="version", version=f"tunetui {tunetui.__version__}")
+    parser.add_argument("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
+    batch = parser.add_argument_group("headless run")
+    batch.add_argument("--batch", metavar="GRID", type=Path, help="measure the sweep that this TOML file describes")
+    batch.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    batch.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], dest="overrides",
+        help="override one key of the grid, e.g. axes.tile_rows=16,32 or method.cache=hot; repeatable",
+    )  # fmt: skip
+    batch.add_argument("--fresh", action="store_true", help="measure everything again, whatever is there already")
+    batch.add_argument("--check", action="store_true", help="exit with 1 unless every target is met")
+    batch.add_argument(
+        "--format", choices=("table", "json", "csv", "none"),
+        help="what stdout gets at the end (default: table; none with --events)",
+    )  # fmt: skip
+    batch.add_argument("--events", action="store_true", help="stream the journal to stdout as JSON lines while it runs")
+    batch.add_argument(
+        "-o", "--output", metavar="STEM", type=Path,
+        help="write STEM.leaderboard.toml and .json (default: the grid's name, in the working directory)",
+    )  # fmt: skip
+    batch.add_argument(
+        "--build-jobs", metavar="N", type=_whole_number, default=0,
+        help="compilers that run at once (default: one less than there are cores)",
+    )  # fmt: skip
+
+
+def declare_show(parser: argparse.ArgumentParser) -> None:
+    """Options of ``tunetui show``."""
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="a saved leaderboard, TOML or JSON")
+    parser.add_argument("--sort", metavar="COLUMN", help="order by this column (default: rank)")
+    parser.add_argument("--descending", action="store_true", help="largest first")
+    parser.add_argument("--where", metavar="EXPRESSION", help="only rows for which this holds (as in [constraints])")
+    parser.add_argument("--top", metavar="N", type=_whole_number, help="only the first N rows of each problem")
+    parser.add_argument("--columns", metavar="A,B,...", help="exactly these columns, in this order")
+    parser.add_argument("--format", choices=("table", "json", "csv"), default="table", help="default: table")
+    parser.add_argument("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
+
+
+def _whole_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}")
+    return int(text)

@@ -1,0 +1,114 @@
+"""Which commands there are and how a command line finds its own."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from tunetui.cli import arguments
+from tunetui.core.errors import ExitCode, InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One subcommand: its line in the help, its arguments, and what runs it (which imports late)."""
+
+    summary: str
+    description: str
+    examples: str
+    declare: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], ExitCode]
+
+
+def dispatch(argv: Sequence[str]) -> ExitCode:
+    """Run the command that ``argv`` names; options alone belong to the program itself.
+
+    Raises:
+        TunetuiError: the command line is wrong, or what it asked for could not be done.
+    """
+    if argv and not argv[0].startswith("-"):
+        name = argv[0]
+        if name not in COMMANDS:
+            raise _unknown(name)
+        command = COMMANDS[name]
+        parser = Parser(name, command.description, command.examples)
+        command.declare(parser)
+        return _parsed(parser, argv[1:], command.run)
+    parser = Parser("", arguments.DESCRIPTION, arguments.epilog({name: c.summary for name, c in COMMANDS.items()}))
+    arguments.declare_batch(parser)
+    return _parsed(parser, argv, _run_program)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with tunetui's errors, and examples kept as they were typed."""
+
+    def __init__(self, command: str, description: str, examples: str) -> None:
+        self.command = command
+        super().__init__(
+            prog=f"tunetui {command}".rstrip(),
+            description=description,
+            epilog=examples,
+            formatter_class=_HelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line the way everything else is refused."""
+        raise InputError(message, hint=f"{self.prog} --help shows what can be said")
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26)
+
+
+def _parsed(parser: Parser, argv: Sequence[str], run: Callable[[argparse.Namespace], ExitCode]) -> ExitCode:
+    try:
+        parsed = parser.parse_args(argv)
+    except SystemExit as ended:  # --help and --version print and leave
+        return ExitCode(int(ended.code or 0))
+    return run(parsed)
+
+
+def _run_program(parsed: argparse.Namespace) -> ExitCode:
+    if parsed.batch is None:
+        raise InputError(
+            "the interactive app does not exist yet",
+            hint="tunetui --batch GRID      measure a grid, for example grids/quickstart.toml\n"
+            "tunetui show FILE...      print saved leaderboards\n"
+            "tunetui --help            everything else",
+        )
+    from tunetui.cli.batch import run_batch
+
+    return run_batch(parsed)
+
+
+def _run_show(parsed: argparse.Namespace) -> ExitCode:
+    from tunetui.cli.show import run_show
+
+    return run_show(parsed)
+
+
+def _unknown(name: str) -> InputError:
+    if name.endswith((".leaderboard.toml", ".json")):
+        return InputError(f"there is no command {name!r}", hint=f"to print that leaderboard: tunetui show {name}")
+    if name.endswith(".toml"):
+        return InputError(f"there is no command {name!r}", hint=f"to measure that grid: tunetui --batch {name}")
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    return InputError(f"there is no command {name!r}", hint=f"{meant}there is: {', '.join(sorted(COMMANDS))}")
+
+
+COMMANDS: dict[str, Command] = {
+    "show": Command(
+        summary="print saved leaderboards, sorted and filtered",
+        description=arguments.SHOW_DESCRIPTION,
+        examples=arguments.SHOW_EXAMPLES,
+        declare=arguments.declare_show,
+        run=_run_show,
+    ),
+}
+"""Every subcommand by name; a new one is one entry here and a module that it imports late."""

@@ -1,0 +1,144 @@
+"""What a running sweep looks like in a terminal and in a log: pure text made from one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tunetui.cli.figures import clock, count, percent, with_uncertainty
+from tunetui.cli.labels import latency_ms, one_line, short_problem, trial_label, varying
+from tunetui.cli.tables import fit
+from tunetui.core.run import MEASURED, Notice, Row, Run
+from tunetui_agent.messages import FAILURES
+
+HEARTBEAT_SECONDS = 10.0
+"""A log without news gets a line this often."""
+
+_BAR_CELLS = 20
+_BEST_LINES = 3
+_NS_PER_MS = 1e6
+
+
+def remaining_seconds(run: Run, now: float) -> float | None:
+    """Time left, from what trials took since this start; None before the first one is finished."""
+    if run.resumed is None or run.finished_since_resumed == 0:
+        return None
+    per_trial = (now - run.resumed) / run.finished_since_resumed
+    return per_trial * (run.counts.total - run.counts.done)
+
+
+def board(run: Run, now: float, width: int, *, ascii_only: bool = False) -> list[str]:
+    """The live display, at most eight lines, each at most ``width`` columns; ``now`` in Unix seconds."""
+    lines = [_bar_line(run, now, ascii_only=ascii_only), _present_line(run)]
+    if run.building or run.builds:
+        lines.append(_build_line(run))
+    lines.extend(_best_lines(run))
+    shown = [fit(line, width) for line in lines]
+    return [line.replace("±", "+-").replace("…", "~") for line in shown] if ascii_only else shown
+
+
+def heartbeat(run: Run, now: float) -> str:
+    """One line that says that work goes on."""
+    return f"{_done(run)}  {_times(run, now)}  {_present_line(run)}"
+
+
+def finished_line(run: Run, row: Row) -> str:
+    """One line for a trial that has just been measured or has failed."""
+    head = f"[{count(run.counts.done)}/{count(run.counts.total)}]"
+    label = _label(run, row)
+    if row.status == MEASURED:
+        figure = latency_ms(row.median_ns, row.ci_low_ns, row.ci_high_ns)
+        tags = f"  [{one_line(', '.join(row.tags))}]" if row.tags else ""
+        return f"{head} {label}: {figure}, n={len(row.samples_ns)}{tags}"
+    return f"{head} {label}: {row.status.replace('_', ' ')}: {one_line(row.cause)}"
+
+
+@dataclass
+class News:
+    """What has happened between two snapshots; begins with what an earlier start had finished already."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    notices: int = 0
+
+    @classmethod
+    def since(cls, run: Run) -> News:
+        """Only what comes after ``run`` is news."""
+        return cls(dict(run.rows), len(run.notices))
+
+    def finished(self, run: Run) -> Iterator[Row]:
+        """Rows that were finished since the last call."""
+        if run.rows is self.rows:
+            return
+        known, self.rows = self.rows, run.rows
+        for trial, row in run.rows.items():
+            if known.get(trial) is not row and _is_finished(row) and not _same_result(known.get(trial), row):
+                yield row
+
+    def raised(self, run: Run) -> Iterator[Notice]:
+        """Notices that were raised for the first time since the last call."""
+        known, self.notices = self.notices, len(run.notices)
+        yield from run.notices[known:]
+
+
+def _is_finished(row: Row) -> bool:
+    return row.status == MEASURED or row.status in FAILURES
+
+
+def _same_result(before: Row | None, after: Row) -> bool:
+    return before is not None and (before.status, before.times_measured, before.measured_at) == (
+        after.status,
+        after.times_measured,
+        after.measured_at,
+    )
+
+
+def _label(run: Run, row: Row) -> str:
+    fields = varying(run.plan.problems) if run.plan else []
+    problem = short_problem(row.problem, fields)
+    return trial_label(row.implementation, row.configuration) + (f" ({problem})" if problem else "")
+
+
+def _bar_line(run: Run, now: float, *, ascii_only: bool) -> str:
+    full, empty = ("#", ".") if ascii_only else ("▰", "▱")
+    share = run.counts.done / run.counts.total if run.counts.total else 0.0
+    filled = int(share * _BAR_CELLS)
+    return f"{full * filled}{empty * (_BAR_CELLS - filled)} {_done(run)}  {_times(run, now)}"
+
+
+def _done(run: Run) -> str:
+    failed = f", {count(run.counts.failed)} failed" if run.counts.failed else ""
+    return f"{count(run.counts.done)}/{count(run.counts.total)}{failed}"
+
+
+def _times(run: Run, now: float) -> str:
+    elapsed = clock(now - run.resumed) if run.resumed is not None else clock(0)
+    remaining = remaining_seconds(run, now)
+    return f"{elapsed} elapsed, " + ("time left not known yet" if remaining is None else f"~{clock(remaining)} left")
+
+
+def _present_line(run: Run) -> str:
+    if run.present is None or run.present.trial not in run.rows:
+        return "now   waiting for a build" if run.building else "now   waiting"
+    figures = f"n={run.present.samples}" if run.present.samples else "preparing"
+    median, width = run.present.median_ns, run.present.half_width_percent
+    if run.present.samples and median is not None:
+        half_width = median * width / 100 / _NS_PER_MS if width is not None else None
+        figures += f" {with_uncertainty(median / _NS_PER_MS, half_width)} ms"
+        figures += f" ±{percent(width)} %" if width is not None else ""
+    return f"now   {figures}  {_label(run, run.rows[run.present.trial])}"
+
+
+def _build_line(run: Run) -> str:
+    compiling = [f"{count(number)} {one_line(name)}" for name, number in run.building.items() if number]
+    parts = [f"compiling {', '.join(compiling)}"] if compiling else []
+    parts += [f"{count(run.builds[outcome])} {outcome}" for outcome in ("finished", "cached", "failed") if
+              run.builds.get(outcome)]  # fmt: skip
+    return "build " + ", ".join(parts)
+
+
+def _best_lines(run: Run) -> list[str]:
+    rows = [run.rows[trial] for trial in run.best.values() if trial in run.rows]
+    lines = [f"best  {latency_ms(r.median_ns, r.ci_low_ns, r.ci_high_ns)}  {_label(run, r)}" for r in rows]
+    if len(lines) > _BEST_LINES:
+        return [*lines[-_BEST_LINES:], f"      and {len(lines) - _BEST_LINES} problems more"]
+    return lines
