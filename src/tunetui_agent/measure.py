@@ -1,0 +1,74 @@
+"""Times one execution after another until the stop rule is content; the device does the timing, this the bookkeeping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+from .devices import Execution, OpenDevice
+from .messages import Method, Value
+from .stopping import median_interval, next_check, stop_reason
+
+PROGRESS_SECONDS = 0.25
+"""Longest stretch without a word to whoever watches, and the shortest between two words."""
+
+Progress = Callable[[int, float, "float | None"], None]
+"""Called with the number of samples, their median in ns and the interval's half width in percent."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What the timing of one trial gave; ``samples_ns`` holds every sample in the order taken."""
+
+    samples_ns: list[int]
+    stopped_by: str
+    warmups: int
+    warmup_seconds: float
+    sampling_seconds: float
+    telemetry: dict[str, Value]
+    tags: list[str]
+
+
+def warm_up(execution: Execution, method: Method) -> int:
+    """Runs without timing until both the asked count and the asked seconds are reached; returns the count.
+
+    A kernel slower than the whole sampling budget is warmed up once.
+    """
+    begun = time.perf_counter()
+    count = 0
+    while True:
+        execution.run()
+        count += 1
+        spent = time.perf_counter() - begun
+        if (count >= method.warmup_samples and spent >= method.warmup_seconds) or spent >= method.max_seconds:
+            return count
+
+
+def measure(device: OpenDevice, execution: Execution, method: Method, progress: Progress) -> Sampling:
+    """Warms up, then samples until precision, ``max_samples`` or ``max_seconds``."""
+    begun = time.perf_counter()
+    warmups = warm_up(execution, method)
+    watch = device.watch()
+    started = time.perf_counter()
+    samples: list[int] = []
+    reason, spoke = None, started
+    while reason is None:
+        goal = next_check(len(samples), method)
+        while len(samples) < goal:
+            now = time.perf_counter()
+            deadline = min(now + PROGRESS_SECONDS, started + method.max_seconds)
+            samples += execution.samples(goal - len(samples), deadline)
+            now = time.perf_counter()
+            if now - started >= method.max_seconds:
+                break
+            if now - spoke >= PROGRESS_SECONDS:
+                spoke = now
+                interval = median_interval(samples, method.confidence_percent)
+                progress(len(samples), float(median(samples)), interval.half_width_percent if interval else None)
+        reason = stop_reason(samples, method, time.perf_counter() - started)
+    ended = time.perf_counter()
+    telemetry, tags = watch.finish(samples)
+    telemetry["call_overhead_ns"] = round(execution.overhead_ns(), 1)
+    return Sampling(samples, reason, warmups, started - begun, ended - started, telemetry, tags)
