@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\ntunetui: interrupted\n")
         return int(ExitCode.INTERRUPTED)
-    return int(code)
+    return code
 
 
 def _say_no(error: TunetuiError) -> None:

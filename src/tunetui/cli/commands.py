@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from tunetui.cli import arguments
-from tunetui.core.errors import ExitCode, InputError
+from tunetui.core.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +20,10 @@ class Command:
     description: str
     examples: str
     declare: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], ExitCode]
+    run: Callable[[argparse.Namespace], int]
 
 
-def dispatch(argv: Sequence[str]) -> ExitCode:
+def dispatch(argv: Sequence[str]) -> int:
     """Run the command that ``argv`` names; options alone belong to the program itself.
 
     Raises:
@@ -65,15 +65,15 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=26)
 
 
-def _parsed(parser: Parser, argv: Sequence[str], run: Callable[[argparse.Namespace], ExitCode]) -> ExitCode:
+def _parsed(parser: Parser, argv: Sequence[str], run: Callable[[argparse.Namespace], int]) -> int:
     try:
-        parsed = parser.parse_args(argv)
+        parsed = parser.parse_args(argv, argparse.Namespace(argv=list(argv)))
     except SystemExit as ended:  # --help and --version print and leave
-        return ExitCode(int(ended.code or 0))
+        return int(ended.code or 0)
     return run(parsed)
 
 
-def _run_program(parsed: argparse.Namespace) -> ExitCode:
+def _run_program(parsed: argparse.Namespace) -> int:
     if parsed.batch is None:
         raise InputError(
             "the interactive app does not exist yet",
@@ -86,7 +86,7 @@ def _run_program(parsed: argparse.Namespace) -> ExitCode:
     return run_batch(parsed)
 
 
-def _run_show(parsed: argparse.Namespace) -> ExitCode:
+def _run_show(parsed: argparse.Namespace) -> int:
     from tunetui.cli.show import run_show
 
     return run_show(parsed)

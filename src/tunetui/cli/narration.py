@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import IO
 
+_ASCII = str.maketrans({"±": "+-", "…": "~", "×": "x", "µ": "u"})
 _DIM, _BOLD, _RESET = "\x1b[2m", "\x1b[1m", "\x1b[0m"
 
 
@@ -26,10 +27,11 @@ class Face:
     is_terminal: bool
     width: int | None
     colour: bool
+    ascii_only: bool = False
 
     def line(self, text: str = "") -> None:
         """Write one line."""
-        self.stream.write(text + "\n")
+        self.stream.write((text.translate(_ASCII) if self.ascii_only else text) + "\n")
 
     def lines(self, texts: list[str]) -> None:
         """Write lines and let them be seen."""
@@ -50,7 +52,8 @@ def face_of(stream: IO[str], *, no_color: bool = False) -> Face:
     """How ``stream`` is read: a terminal has a width and perhaps colour, a pipe or file neither."""
     terminal = stream.isatty()
     colour = terminal and not no_color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Face(stream, terminal, _width(terminal), colour)
+    encoding = (getattr(stream, "encoding", None) or "ascii").lower()
+    return Face(stream, terminal, _width(terminal), colour, ascii_only=not encoding.startswith("utf"))
 
 
 def stdout_face(*, no_color: bool = False) -> Face:

@@ -42,9 +42,9 @@ def heartbeat(run: Run, now: float) -> str:
     return f"{_done(run)}  {_times(run, now)}  {_present_line(run)}"
 
 
-def finished_line(run: Run, row: Row) -> str:
-    """One line for a trial that has just been measured or has failed."""
-    head = f"[{count(run.counts.done)}/{count(run.counts.total)}]"
+def finished_line(run: Run, row: Row, place: int) -> str:
+    """One line for the trial that was the ``place``-th to be measured or to fail."""
+    head = f"[{count(place)}/{count(run.counts.total)}]"
     label = _label(run, row)
     if row.status == MEASURED:
         figure = latency_ms(row.median_ns, row.ci_low_ns, row.ci_high_ns)
@@ -63,16 +63,21 @@ class News:
     @classmethod
     def since(cls, run: Run) -> News:
         """Only what comes after ``run`` is news."""
-        return cls(dict(run.rows), len(run.notices))
+        return cls(run.rows, len(run.notices))
 
-    def finished(self, run: Run) -> Iterator[Row]:
-        """Rows that were finished since the last call."""
+    def finished(self, run: Run) -> Iterator[tuple[int, Row]]:
+        """Rows that were finished since the last call, each with its place among all that are done."""
         if run.rows is self.rows:
             return
         known, self.rows = self.rows, run.rows
-        for trial, row in run.rows.items():
-            if known.get(trial) is not row and _is_finished(row) and not _same_result(known.get(trial), row):
-                yield row
+        fresh = [
+            row
+            for trial, row in run.rows.items()
+            if known.get(trial) is not row and _is_finished(row) and not _same_result(known.get(trial), row)
+        ]
+        fresh.sort(key=lambda row: row.measured_at or 0.0)
+        for earlier, row in enumerate(fresh):
+            yield run.counts.done - len(fresh) + 1 + earlier, row
 
     def raised(self, run: Run) -> Iterator[Notice]:
         """Notices that were raised for the first time since the last call."""
