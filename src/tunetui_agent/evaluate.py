@@ -50,6 +50,7 @@ class Evaluator:
         try:
             return self._evaluate(trial, artifact, name, progress, begun)
         except TrialFault as fault:
+            self._oracle.discard_damaged()
             return TrialFailed(
                 trial=trial_ref(trial),
                 status=fault.status,
@@ -104,7 +105,6 @@ class Evaluator:
     def _judge(self, trial: Trial, execution: Execution, inputs: InputSet, when: str) -> dict[str, float]:
         damage = execution.damage()
         if damage:
-            self._oracle.discard(inputs)
             raise TrialFault("wrong", when + damage)
         try:
             return self._oracle.judge(trial, inputs, execution.outputs())

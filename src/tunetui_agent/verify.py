@@ -91,9 +91,9 @@ class Oracle:
         """The set that every trial of the problem is timed on."""
         return self._inputs(trial, "timing")
 
-    def discard(self, inputs: InputSet) -> None:
-        """Forgets a set that a kernel has damaged; it is made anew when next asked for."""
-        for key in [key for key, known in self._sets.items() if known is inputs]:
+    def discard_damaged(self) -> None:
+        """Forgets every set that a failed kernel has written to; it is made anew when next asked for."""
+        for key in [key for key, known in self._sets.items() if known.changed()]:
             del self._sets[key]
 
     def judge(self, trial: Trial, inputs: InputSet, outputs: dict[str, Any]) -> dict[str, float]:

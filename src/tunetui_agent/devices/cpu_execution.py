@@ -1,0 +1,180 @@
+"""One trial's kernel in this process: its arrays with guard zones, its call, and the clock around the call."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+import traceback
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from ..faults import TrialFault
+from ..loaders import C_SCALARS, function_of, load_python, load_shared, one_line
+from ..messages import Argument, Implementation, RunSpec, Trial, Value
+from ..verify import InputSet, aligned_empty, poison_value
+
+GUARD_BYTES = 4096
+GUARD_BYTE = 0xA5
+"""What the zones before and after every output and scratch array hold."""
+
+_OVERHEAD_CALLS = 200
+
+
+class CpuExecution:
+    """A Python function or a function of a shared library, with its arguments, ready to be called again and again."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        implementation: Implementation,
+        trial: Trial,
+        artifact: str | None,
+        evict: Callable[[], None] | None,
+    ) -> None:
+        """``evict`` makes the caches cold before each sample; None measures them hot."""
+        if len(implementation.launches) != 1:
+            raise TrialFault("unsupported", f"{implementation.name}: a CPU implementation has exactly one entry")
+        self._spec, self._implementation, self._trial = spec, implementation, trial
+        self._evict = evict
+        self._declared = {argument.name: argument for argument in spec.kernel.arguments}
+        self._written: dict[str, Any] = {}
+        self._guarded: dict[str, Any] = {}
+        self._inputs: InputSet | None = None
+        self._allocate()
+        self._native = implementation.language != "python"
+        self._function = self._load(artifact)
+        self._call: Callable[[], Any] = _nothing
+        self._arguments: list[Any] = []
+
+    def bind(self, inputs: InputSet) -> None:
+        """The next runs read these inputs, in place: a kernel that writes to them is found out by `damage`."""
+        self._inputs = inputs
+        names = self._implementation.launches[0].arguments
+        self._arguments = [self._argument(name, inputs) for name in names]
+        self._call = self._bound(self._function)
+
+    def poison(self) -> None:
+        """Fills outputs and scratch with values that no kernel writes, and renews the guard zones."""
+        for name, array in self._written.items():
+            raw = self._guarded[name]
+            raw[:GUARD_BYTES] = GUARD_BYTE
+            raw[GUARD_BYTES + array.nbytes :] = GUARD_BYTE
+            array.fill(poison_value(array.dtype))
+
+    def run(self) -> None:
+        """One execution.  Raises `TrialFault` (errored) with what a Python kernel raised."""
+        self._guard(self._call)
+
+    def outputs(self) -> dict[str, Any]:
+        """The output arrays themselves; the next run overwrites them."""
+        return {name: array for name, array in self._written.items() if self._declared[name].role == "output"}
+
+    def damage(self) -> str | None:
+        """A guard zone or an input that is not as it was."""
+        for name, raw in self._guarded.items():
+            size = self._written[name].nbytes
+            if not (np.all(raw[:GUARD_BYTES] == GUARD_BYTE) and np.all(raw[GUARD_BYTES + size :] == GUARD_BYTE)):
+                return f"wrote outside its {self._declared[name].role} {name!r}"
+        changed = self._inputs.changed() if self._inputs else None
+        return f"changed its input {changed!r}" if changed else None
+
+    def samples(self, count: int, deadline: float) -> list[int]:
+        """Nanoseconds of up to ``count`` executions, each with cold caches if so asked."""
+        self.poison()
+        taken: list[int] = []
+        self._guard(lambda: self._fill(taken, count, deadline))
+        return taken
+
+    def resources(self) -> dict[str, Value]:
+        """Nothing is known of a CPU kernel's registers; the bytes that it works on are."""
+        inputs = self._inputs.arrays.values() if self._inputs else ()
+        return {"working_set_bytes": sum(int(a.nbytes) for a in [*inputs, *self._written.values()])}
+
+    def overhead_ns(self) -> float:
+        """Median time of a call with the same arguments to a function that does nothing."""
+        call = self._bound(ctypes.CDLL(None).labs if self._native else _nothing)
+        taken: list[int] = []
+        clock = time.perf_counter_ns
+        for _ in range(_OVERHEAD_CALLS):
+            begun = clock()
+            call()
+            taken.append(clock() - begun)
+        return float(median(taken))
+
+    def _fill(self, taken: list[int], count: int, deadline: float) -> None:
+        """The timed loop: nothing but the call stands between the two readings of the clock."""
+        call, evict, clock = self._call, self._evict, time.perf_counter_ns
+        while len(taken) < count:
+            if evict is not None:
+                evict()
+            begun = clock()
+            call()
+            ended = clock()
+            taken.append(ended - begun)
+            if time.perf_counter() >= deadline:
+                return
+
+    def _guard(self, action: Callable[[], Any]) -> None:
+        try:
+            action()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's kernel may raise anything
+            raise TrialFault("errored", one_line(error), traceback.format_exc()) from error
+
+    def _allocate(self) -> None:
+        for name in self._implementation.launches[0].arguments:
+            argument = self._declared.get(name)
+            if argument is None:
+                raise TrialFault("errored", f"{self._implementation.name} passes {name!r}, which [arguments] lacks")
+            if argument.role not in ("output", "scratch"):
+                continue
+            shape = self._trial.shapes.get(name)
+            if shape is None:
+                raise TrialFault("errored", f"the trial gives no shape for {name!r}")
+            dtype = self._trial.dtypes.get(name, argument.dtype)
+            try:
+                self._written[name], self._guarded[name] = aligned_empty(tuple(shape), dtype, GUARD_BYTES)
+            except MemoryError as error:
+                raise TrialFault("errored", f"out of memory: {name} is {shape} of {dtype}") from error
+
+    def _load(self, artifact: str | None) -> Any:
+        entry = self._implementation.launches[0].entry
+        if self._native:
+            if artifact is None:
+                raise TrialFault("errored", f"{self._implementation.name} was not built")
+            return load_shared(artifact)
+        source = self._implementation.source
+        return function_of(load_python(self._spec.kernel.files, source), entry, source)
+
+    def _argument(self, name: str, inputs: InputSet) -> Any:
+        argument = self._declared[name]
+        if argument.role == "scalar":
+            return self._scalar(argument)
+        array = self._written[name] if name in self._written else inputs.arrays[name]
+        return ctypes.c_void_p(array.ctypes.data) if self._native else array
+
+    def _scalar(self, argument: Argument) -> Any:
+        if argument.name not in self._trial.scalars:
+            raise TrialFault("errored", f"the trial gives no value for scalar {argument.name!r}")
+        value = self._trial.scalars[argument.name]
+        dtype = self._trial.dtypes.get(argument.name, argument.dtype)
+        if not self._native:
+            return value
+        if dtype not in C_SCALARS:
+            raise TrialFault("unsupported", f"scalar {argument.name!r} has dtype {dtype}; use {', '.join(C_SCALARS)}")
+        return C_SCALARS[dtype](value)
+
+    def _bound(self, function: Any) -> Callable[[], Any]:
+        """A call without arguments; a Python kernel gets its parameters by keyword."""
+        arguments = self._arguments
+        if self._native:
+            return lambda: function(*arguments)
+        known = {**self._trial.problem, **self._trial.configuration}
+        keywords = {name: known[name] for name in self._implementation.parameters if name in known}
+        return lambda: function(*arguments, **keywords)
+
+
+def _nothing(*arguments: Any, **keywords: Any) -> None:
+    """The empty call whose time is the harness's own."""
