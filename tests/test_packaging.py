@@ -92,6 +92,15 @@ def test_the_installed_package_runs_as_a_module(installed: Path, tmp_path: Path)
     assert done.stdout.startswith("tunetui ")
 
 
+def test_the_installed_package_finds_its_own_kernels(installed: Path, tmp_path: Path) -> None:
+    code = "from tunetui.store.shipped import shipped_folder; print(shipped_folder('kernels'))"
+    done = run_installed(installed, sys.executable, "-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    kernels = Path(done.stdout.strip())
+    assert kernels.is_relative_to(installed)
+    assert (kernels / "semantic-search" / "kernel.toml").is_file()
+
+
 def test_the_installed_package_packs_the_same_agent(installed: Path, tmp_path: Path) -> None:
     """An agent's hash names it on every host, so it must not depend on how tunetui was installed."""
     code = "from tunetui.engines import archive; print(archive.__file__); print(archive.agent_sha256())"
