@@ -1,0 +1,97 @@
+"""Keeps built artifacts by content hash: written atomically, checked when found, limited in size."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from hashlib import blake2b, sha256
+from pathlib import Path
+from typing import Any
+
+LIMIT_BYTES = 2 << 30
+"""Default size of all artifacts together; the least recently used go first."""
+
+META = "artifact.json"
+
+
+def content_key(*parts: Any) -> str:
+    """24 hex digits over the JSON of everything that decides what an artifact is."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
+    return blake2b(text, digest_size=12).hexdigest()
+
+
+class ArtifactCache:
+    """Folders ``<cache>/builds/<key>/`` with one payload file and `META` (file, sha256, bytes, and the builder's own fields)."""
+
+    def __init__(self, cache: Path, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._root = cache / "builds"
+        self._limit_bytes = limit_bytes
+
+    def folder(self, key: str) -> Path:
+        """Where the artifact of this key lies, or will."""
+        return self._root / key
+
+    def find(self, key: str) -> dict[str, Any] | None:
+        """The artifact's `META`, marked as used now; None where it is missing or damaged (then it is removed)."""
+        folder = self.folder(key)
+        try:
+            meta = json.loads((folder / META).read_text())
+            intact = sha256((folder / meta["file"]).read_bytes()).hexdigest() == meta["sha256"]
+        except (OSError, ValueError, KeyError, TypeError):
+            meta, intact = None, False
+        if not intact:
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        os.utime(folder / META)
+        return dict(meta)
+
+    def store(self, key: str, payload: Path, fields: dict[str, Any]) -> None:
+        """Puts a copy of (or a hard link to) ``payload`` under the key; whoever looks sees all of it or nothing.
+
+        Raises:
+            OSError: no room, or no right to write.
+        """
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self._root))
+        try:
+            _link_or_copy(payload, draft / payload.name)
+            data = payload.read_bytes()
+            meta = {**fields, "file": payload.name, "sha256": sha256(data).hexdigest(), "bytes": len(data)}
+            (draft / META).write_text(json.dumps(meta, indent=1))
+            folder = self.folder(key)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(draft, folder)
+        except OSError:
+            shutil.rmtree(draft, ignore_errors=True)
+            if self.find(key) is None:  # another builder may have been first: then all is well
+                raise
+
+    def trim(self, keep: set[str]) -> list[str]:
+        """Removes the least recently used artifacts over the limit, never those in ``keep``; returns the removed keys."""
+        found = []
+        for folder in self._root.glob("[!.]*"):
+            try:
+                meta = json.loads((folder / META).read_text())
+                found.append(((folder / META).stat().st_mtime_ns, folder.name, int(meta["bytes"])))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # being written or removed by another builder
+        total = sum(size for _, _, size in found)
+        removed = []
+        for _, key, size in sorted(found):
+            if total <= self._limit_bytes:
+                break
+            if key not in keep:
+                shutil.rmtree(self.folder(key), ignore_errors=True)
+                removed.append(key)
+                total -= size
+        return removed
+
+
+def _link_or_copy(source: Path, to: Path) -> None:
+    """A hard link where the file system allows it: the variants of one batch share one library."""
+    try:
+        os.link(source, to)
+    except OSError:
+        shutil.copyfile(source, to)
