@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.metadata import parse_email
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
@@ -111,3 +113,31 @@ def test_the_installed_package_packs_the_same_agent(installed: Path, tmp_path: P
 
     here = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert here.stdout.split()[1] == packed
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "has_wheels"),
+    [
+        ("linux", "x86_64", True),
+        ("linux", "aarch64", True),
+        ("darwin", "arm64", True),
+        ("darwin", "x86_64", False),
+        ("linux", "ppc64le", False),
+        ("win32", "AMD64", False),
+    ],
+)
+def test_the_mojo_extra_asks_for_packages_only_where_they_exist(
+    wheel: Path, system: str, machine: str, *, has_wheels: bool
+) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata, _ = parse_email(archive.read(name))
+    here = {"sys_platform": system, "platform_machine": machine, "extra": "mojo"}
+    without = {**here, "extra": ""}
+    requirements = [Requirement(text) for text in metadata["requires_dist"]]
+    added = {
+        requirement.name
+        for requirement in requirements
+        if requirement.marker and requirement.marker.evaluate(here) and not requirement.marker.evaluate(without)
+    }
+    assert added == ({"mojo-compiler", "max-core"} if has_wheels else set())
