@@ -139,7 +139,7 @@ APP_SOURCE = "app"
 """The ``from`` of the app's own records; every other source is an agent's run id."""
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One journal record, decoded: who wrote it, its place and time by that writer, and what happened."""
 
     source: str

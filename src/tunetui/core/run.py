@@ -1,197 +1,57 @@
-"""The state of a run as one immutable snapshot: what `apply` and `fold` make of its journal."""
+"""The fold: from the journal's records to the state of the run."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 import msgspec
 
-from tunetui.core.events import Record, RunFinished, RunPlanned
-from tunetui_agent.messages import FAILURES, Device, Toolchain, Value
+from tunetui.core.draft import Draft
+from tunetui.core.events import (
+    ProvenanceRecorded,
+    Record,
+    RunFinished,
+    RunPlanned,
+    RunResumed,
+    TrialsQueued,
+    TrialsStaled,
+    UnknownEvent,
+)
+from tunetui.core.snapshot import (
+    MEASURED,
+    NOTICES_KEPT,
+    QUEUED,
+    RUNNING,
+    STALE,
+    TELEMETRY_KEPT,
+    Agent,
+    Happening,
+    Notice,
+    Progress,
+    Row,
+    Run,
+    Telemetry,
+    problem_key,
+)
+from tunetui.core.statistics import interval_ranks
+from tunetui_agent.messages import (
+    AgentStarted,
+    BuildFinished,
+    BuildStarted,
+    CommandAccepted,
+    DeviceFound,
+    NoticeRaised,
+    RunEnded,
+    TelemetrySampled,
+    TrialFailed,
+    TrialMeasured,
+    TrialProgressed,
+    TrialStarted,
+)
 
-QUEUED, RUNNING, MEASURED, STALE = "queued", "running", "measured", "stale"
-STATUSES = (QUEUED, RUNNING, MEASURED, STALE, *FAILURES)
-"""Every status that a row can have."""
-
-NO_SAMPLES: array[int] = array("q")
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one trial.  Times in nanoseconds unless the name says otherwise."""
-
-    trial: str
-    implementation: str
-    problem: dict[str, Value]
-    problem_key: str
-    configuration: dict[str, Value]
-    provenance: str
-    status: str
-    plan: int
-    """Number of the plan that last asked for it; the row is current when that is `Run.plan_number`."""
-    device: str = ""
-    """Id of the device that measured it."""
-    samples_ns: array[int] = NO_SAMPLES
-    """Raw samples in the order they were taken, int64; ``np.frombuffer(row.samples_ns, np.int64)`` copies nothing."""
-    median_ns: float | None = None
-    ci_low_ns: float | None = None
-    """Order-statistic interval of the median at the method's confidence; None where n is too small."""
-    ci_high_ns: float | None = None
-    stopped_by: str = ""
-    stage: str = ""
-    quality: dict[str, float] = {}
-    build_seconds: float | None = None
-    seconds: float = 0.0
-    artifact: str = ""
-    resources: dict[str, Value] = {}
-    telemetry: dict[str, Value] = {}
-    tags: list[str] = []
-    cause: str = ""
-    """One line: why it failed or is stale."""
-    detail: str = ""
-    measured_at: float | None = None
-    """Unix seconds, by the clock of the host that measured it."""
-    times_measured: int = 0
-
-
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of the present plan by status; ``total`` is their sum."""
-
-    total: int = 0
-    queued: int = 0
-    running: int = 0
-    measured: int = 0
-    failed: int = 0
-    stale: int = 0
-
-    @property
-    def done(self) -> int:
-        """Rows that need no more work: measured or failed."""
-        return self.measured + self.failed
-
-
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """The trial on the device now, and how far its samples are."""
-
-    trial: str
-    started: float
-    samples: int = 0
-    median_ns: float | None = None
-    half_width_percent: float | None = None
-
-
-class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """One agent that worked for this run; ``source`` is its run id."""
-
-    source: str
-    epoch: str
-    host: str
-    platform: str
-    python: str
-    version: str
-    started: float
-    device: str = ""
-    eviction: str = ""
-    ended: str = ""
-    """Reason of its `RunEnded`; empty while it is alive, or if it was lost."""
-
-
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the operator should know; said ``times`` times, last at ``t``."""
-
-    code: str
-    text: str
-    source: str
-    t: float
-    times: int = 1
-
-
-class Happening(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the log: what happened, for people."""
-
-    t: float
-    kind: str
-    text: str
-    trial: str = ""
-
-
-class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
-    """The device's and the host's state at one time."""
-
-    t: float
-    source: str
-    figures: dict[str, float]
-
-
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of a run.  Never changed in place: `apply` and `fold` make the next one."""
-
-    plan: RunPlanned | None = None
-    plan_number: int = 0
-    started: float | None = None
-    """Unix seconds of the first plan."""
-    resumed: float | None = None
-    """Unix seconds of the latest start of the app: the latest plan or `RunResumed`."""
-    updated: float | None = None
-    """Unix seconds of the latest record."""
-    rows: dict[str, Row] = {}
-    """By trial id, in the order first heard of; also rows of earlier plans."""
-    counts: Counts = Counts()
-    finished_since_resumed: int = 0
-    """Trials measured or failed since ``resumed``; with it and the time, an estimate of what remains."""
-    best: dict[tuple[str, str], str] = {}
-    """(problem key, device id) to the trial with the smallest median of the present plan: no claim of a win."""
-    present: Progress | None = None
-    building: dict[str, int] = {}
-    """Implementation to artifacts that its compiler has in hand."""
-    builds: dict[str, int] = {}
-    """"finished", "cached", "failed" to how many artifacts."""
-    devices: dict[str, Device] = {}
-    toolchains: dict[str, Toolchain] = {}
-    """By language, as last reported."""
-    agents: dict[str, Agent] = {}
-    provenances: dict[str, dict[str, Any]] = {}
-    telemetry: tuple[Telemetry, ...] = ()
-    """The latest samples, oldest first, at most `TELEMETRY_KEPT`."""
-    notices: tuple[Notice, ...] = ()
-    log: tuple[Happening, ...] = ()
-    """The latest happenings, oldest first, at most `LOG_KEPT`."""
-    unknown: int = 0
-    """Records of kinds that this version does not know."""
-    ended: RunFinished | None = None
-    ended_at: float | None = None
-
-    def current(self, row: Row) -> bool:
-        """Whether the present plan asks for this row."""
-        return row.plan == self.plan_number
-
-    def current_rows(self) -> list[Row]:
-        """The rows of the present plan, in the order first heard of."""
-        return [row for row in self.rows.values() if row.plan == self.plan_number]
-
-    def best_row(self, problem: dict[str, Value], device: str) -> Row | None:
-        """The current row with the smallest median for this problem on this device."""
-        trial = self.best.get((problem_key(problem), device))
-        return self.rows[trial] if trial is not None else None
-
-    @property
-    def confidence(self) -> float:
-        """The method's confidence as a fraction; 0.95 before there is a plan."""
-        percent = self.plan.method.get("confidence_percent", 95.0) if self.plan else 95.0
-        return float(percent) / 100.0
-
-
-TELEMETRY_KEPT = 120
-LOG_KEPT = 200
-NOTICES_KEPT = 500
-
-_ENCODER = msgspec.json.Encoder(order="sorted")
-
-
-def problem_key(problem: dict[str, Value]) -> str:
-    """One text per problem, whatever the order of its fields; 1, 1.0 and true stay apart."""
-    return _ENCODER.encode(problem).decode()
+__all__ = ["Row", "Run", "apply", "fold", "problem_key"]
 
 
 def apply(run: Run, record: Record) -> Run:
@@ -201,4 +61,238 @@ def apply(run: Run, record: Record) -> Run:
 
 def fold(run: Run, records: Iterable[Record]) -> Run:
     """The run after these records, in order; equal to applying them one by one, and faster."""
-    raise NotImplementedError
+    draft = Draft(run)
+    for record in records:
+        draft.updated = record.t
+        _HANDLERS[type(record.event)](draft, record, record.event)
+    return draft.finish()
+
+
+# ---------------------------------------------------------------------------------- the app's events
+
+
+def _run_planned(draft: Draft, record: Record, event: RunPlanned) -> None:
+    draft.drop_running(draft.running)  # an agent serves one plan
+    draft.plan_number += 1
+    draft.statuses = dict.fromkeys(draft.statuses, 0)
+    draft.best.clear()
+    draft.unsure.clear()
+    draft.changes["plan"] = event
+    draft.confidence = float(event.method.get("confidence_percent", 95.0)) / 100.0
+    if draft.value("started") is None:
+        draft.changes["started"] = record.t
+    _begin(draft, record)
+    draft.say(record, f"planned {event.trials} trials")
+
+
+def _run_resumed(draft: Draft, record: Record, event: RunResumed) -> None:
+    if not event.attached:
+        draft.drop_running(draft.running)
+        draft.changes["building"] = {}
+    _begin(draft, record)
+    draft.say(record, "re-attached" if event.attached else "resumed")
+
+
+def _begin(draft: Draft, record: Record) -> None:
+    draft.changes |= {"resumed": record.t, "ended": None, "ended_at": None}
+    draft.finished = 0
+
+
+def _provenance_recorded(draft: Draft, _record: Record, event: ProvenanceRecorded) -> None:
+    draft.value("provenances")[event.id] = event.fields
+
+
+def _trials_queued(draft: Draft, _record: Record, event: TrialsQueued) -> None:
+    for ref in event.trials:
+        old = draft.rows.get(ref.id)
+        if old is not None and old.status in {MEASURED, STALE}:  # its figures stay in view until there are new ones
+            draft.put(msgspec.structs.replace(old, plan=draft.plan_number))
+        else:
+            draft.put(draft.row_of(ref, status=QUEUED, plan=draft.plan_number))
+    for trial in event.kept:
+        if (old := draft.rows.get(trial)) is not None:
+            draft.put(msgspec.structs.replace(old, plan=draft.plan_number))
+
+
+def _trials_staled(draft: Draft, record: Record, event: TrialsStaled) -> None:
+    for trial, reason in event.reasons.items():
+        if (old := draft.rows.get(trial)) is not None:
+            draft.put(msgspec.structs.replace(old, status=STALE, cause=reason))
+    draft.say(record, f"{len(event.reasons)} rows are stale")
+
+
+def _run_finished(draft: Draft, record: Record, event: RunFinished) -> None:
+    draft.changes |= {"ended": event, "ended_at": record.t}
+    draft.say(record, f"{event.reason}: {event.detail}" if event.detail else event.reason)
+
+
+def _unknown_event(draft: Draft, _record: Record, _event: UnknownEvent) -> None:
+    draft.changes["unknown"] = draft.value("unknown") + 1
+
+
+# ---------------------------------------------------------------------------------- the agent's events
+
+
+def _agent_started(draft: Draft, record: Record, event: AgentStarted) -> None:
+    draft.drop_running((record.source,))
+    draft.value("agents")[record.source] = Agent(
+        source=record.source,
+        epoch=event.epoch,
+        host=event.host,
+        platform=event.platform,
+        python=event.python,
+        version=event.version,
+        started=record.t,
+    )
+    draft.say(record, f"agent {event.version} on {event.host}")
+
+
+def _device_found(draft: Draft, record: Record, event: DeviceFound) -> None:
+    draft.value("devices")[event.device.id] = event.device
+    draft.value("toolchains").update({found.language: found for found in event.toolchains})
+    agents = draft.value("agents")
+    if record.source in agents:
+        changed = {"device": event.device.id, "eviction": event.eviction}
+        agents[record.source] = msgspec.structs.replace(agents[record.source], **changed)
+    draft.say(record, event.device.name)
+
+
+def _command_accepted(_draft: Draft, _record: Record, _event: CommandAccepted) -> None:
+    """A matter between agent and session; the state of the run is the same."""
+
+
+def _build_started(draft: Draft, _record: Record, event: BuildStarted) -> None:
+    building = draft.value("building")
+    building[event.implementation] = building.get(event.implementation, 0) + len(event.artifacts)
+
+
+def _build_finished(draft: Draft, record: Record, event: BuildFinished) -> None:
+    outcome = "failed" if not event.ok else "cached" if event.cached else "finished"
+    builds, building = draft.value("builds"), draft.value("building")
+    builds[outcome] = builds.get(outcome, 0) + 1
+    left = building.get(event.implementation, 0) - 1
+    building[event.implementation] = max(left, 0)
+    if not event.ok:
+        draft.say(record, f"{event.implementation}: build failed")
+
+
+def _trial_started(draft: Draft, record: Record, event: TrialStarted) -> None:
+    draft.running.pop(record.source, None)  # so that the trial begun last stands last
+    draft.running[record.source] = Progress(trial=event.trial.id, started=record.t)
+    old = draft.rows.get(event.trial.id)
+    if old is None or old.status != MEASURED:
+        draft.put(draft.row_of(event.trial, status=RUNNING))
+
+
+def _trial_progressed(draft: Draft, record: Record, event: TrialProgressed) -> None:
+    progress = draft.running.get(record.source)
+    if progress is not None and progress.trial == event.trial:
+        draft.running[record.source] = Progress(
+            trial=event.trial,
+            started=progress.started,
+            samples=event.samples,
+            median_ns=event.median_ns,
+            half_width_percent=event.half_width_percent,
+        )
+
+
+def _trial_measured(draft: Draft, record: Record, event: TrialMeasured) -> None:
+    draft.running.pop(record.source, None)
+    draft.log.append(Happening(t=record.t, kind="TrialMeasured", text=event.stage, trial=event.trial.id))
+    if event.stage == "sentinel":  # watches for drift beside the sweep; the row keeps the sweep's figures
+        return
+    ordered = sorted(event.samples_ns)
+    n = len(ordered)
+    low, high = interval_ranks(n, 0.5, draft.confidence)
+    row = draft.row_of(
+        event.trial,
+        status=MEASURED,
+        device=draft.device_of(record.source),
+        samples_ns=array("q", event.samples_ns),
+        median_ns=(ordered[(n - 1) // 2] + ordered[n // 2]) / 2,
+        ci_low_ns=None if low is None else float(ordered[low]),
+        ci_high_ns=None if high is None else float(ordered[high]),
+        stopped_by=event.stopped_by,
+        stage=event.stage,
+        quality=event.quality,
+        build_seconds=event.build_seconds,
+        seconds=event.seconds,
+        artifact=event.artifact,
+        resources=event.resources,
+        telemetry=event.telemetry,
+        tags=event.tags,
+        measured_at=record.t,
+    )
+    draft.put(msgspec.structs.replace(row, times_measured=row.times_measured + 1))
+    draft.finished += 1
+
+
+def _trial_failed(draft: Draft, record: Record, event: TrialFailed) -> None:
+    draft.running.pop(record.source, None)
+    row = draft.row_of(
+        event.trial,
+        status=event.status,
+        device=draft.device_of(record.source),
+        quality=event.quality,
+        build_seconds=event.build_seconds,
+        seconds=event.seconds,
+        artifact=event.artifact,
+        cause=event.cause,
+        detail=event.detail,
+        measured_at=record.t,
+    )
+    draft.put(row)
+    draft.finished += 1
+    draft.say(record, f"{event.status}: {event.cause}", event.trial.id)
+
+
+def _telemetry_sampled(draft: Draft, record: Record, event: TelemetrySampled) -> None:
+    sample = Telemetry(t=record.t, source=record.source, figures=event.figures)
+    draft.changes["telemetry"] = (*draft.value("telemetry")[1 - TELEMETRY_KEPT :], sample)
+
+
+def _notice_raised(draft: Draft, record: Record, event: NoticeRaised) -> None:
+    notices: tuple[Notice, ...] = draft.value("notices")
+    times = 1
+    for notice in notices:
+        if (notice.code, notice.text, notice.source) == (event.code, event.text, record.source):
+            times = notice.times + 1
+            notices = tuple(other for other in notices if other is not notice)
+            break
+    said = Notice(code=event.code, text=event.text, source=record.source, t=record.t, times=times)
+    draft.changes["notices"] = (*notices[1 - NOTICES_KEPT :], said)
+    draft.say(record, event.text)
+
+
+def _run_ended(draft: Draft, record: Record, event: RunEnded) -> None:
+    draft.drop_running((record.source,))
+    agents = draft.value("agents")
+    if record.source in agents:
+        agents[record.source] = msgspec.structs.replace(agents[record.source], ended=event.reason)
+    draft.say(record, f"agent ended: {event.reason}" + (f": {event.detail}" if event.detail else ""))
+
+
+_HANDLERS = cast(
+    "dict[type[Any], Callable[[Draft, Record, Any], None]]",
+    {
+        RunPlanned: _run_planned,
+        RunResumed: _run_resumed,
+        ProvenanceRecorded: _provenance_recorded,
+        TrialsQueued: _trials_queued,
+        TrialsStaled: _trials_staled,
+        RunFinished: _run_finished,
+        UnknownEvent: _unknown_event,
+        AgentStarted: _agent_started,
+        DeviceFound: _device_found,
+        CommandAccepted: _command_accepted,
+        BuildStarted: _build_started,
+        BuildFinished: _build_finished,
+        TrialStarted: _trial_started,
+        TrialProgressed: _trial_progressed,
+        TrialMeasured: _trial_measured,
+        TrialFailed: _trial_failed,
+        TelemetrySampled: _telemetry_sampled,
+        NoticeRaised: _notice_raised,
+        RunEnded: _run_ended,
+    },
+)

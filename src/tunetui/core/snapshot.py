@@ -1,0 +1,199 @@
+"""The state of a run as one immutable snapshot; `tunetui.core.run` makes it from the journal."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import msgspec
+
+from tunetui.core.events import RunFinished, RunPlanned
+from tunetui_agent.messages import FAILURES, Device, Toolchain, Value
+
+QUEUED, RUNNING, MEASURED, STALE = "queued", "running", "measured", "stale"
+STATUSES = (QUEUED, RUNNING, MEASURED, STALE, *FAILURES)
+"""Every status that a row can have."""
+
+TELEMETRY_KEPT = 120
+LOG_KEPT = 200
+NOTICES_KEPT = 500
+
+NO_SAMPLES: array[int] = array("q")
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is known of one trial.  Times in nanoseconds unless the name says otherwise."""
+
+    trial: str
+    implementation: str
+    problem: dict[str, Value]
+    problem_key: str
+    configuration: dict[str, Value]
+    provenance: str
+    status: str
+    plan: int
+    """Number of the plan that last asked for it; the row is current when that is `Run.plan_number`."""
+    device: str = ""
+    """Id of the device that measured it."""
+    samples_ns: array[int] = NO_SAMPLES
+    """Raw samples in the order they were taken, int64; ``np.frombuffer(row.samples_ns, np.int64)`` copies nothing."""
+    median_ns: float | None = None
+    ci_low_ns: float | None = None
+    """Order-statistic interval of the median at the method's confidence; None where n is too small."""
+    ci_high_ns: float | None = None
+    stopped_by: str = ""
+    stage: str = ""
+    quality: dict[str, float] = {}
+    build_seconds: float | None = None
+    seconds: float = 0.0
+    artifact: str = ""
+    resources: dict[str, Value] = {}
+    telemetry: dict[str, Value] = {}
+    tags: list[str] = []
+    cause: str = ""
+    """One line: why it failed or is stale."""
+    detail: str = ""
+    measured_at: float | None = None
+    """Unix seconds, by the clock of the host that measured it."""
+    times_measured: int = 0
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of the present plan by status; ``total`` is their sum."""
+
+    total: int = 0
+    queued: int = 0
+    running: int = 0
+    measured: int = 0
+    failed: int = 0
+    stale: int = 0
+
+    @property
+    def done(self) -> int:
+        """Rows that need no more work: measured or failed."""
+        return self.measured + self.failed
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """The trial on the device now, and how far its samples are."""
+
+    trial: str
+    started: float
+    samples: int = 0
+    median_ns: float | None = None
+    half_width_percent: float | None = None
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent that worked for this run; ``source`` is its run id."""
+
+    source: str
+    epoch: str
+    host: str
+    platform: str
+    python: str
+    version: str
+    started: float
+    device: str = ""
+    eviction: str = ""
+    ended: str = ""
+    """Reason of its `RunEnded`; empty while it is alive, or if it was lost."""
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the operator should know; said ``times`` times, last at ``t``."""
+
+    code: str
+    text: str
+    source: str
+    t: float
+    times: int = 1
+
+
+class Happening(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One line of the log: what happened, for people."""
+
+    t: float
+    kind: str
+    text: str
+    trial: str = ""
+
+
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
+    """The device's and the host's state at one time."""
+
+    t: float
+    source: str
+    figures: dict[str, float]
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a run.  Never changed in place: `apply` and `fold` make the next one."""
+
+    plan: RunPlanned | None = None
+    plan_number: int = 0
+    started: float | None = None
+    """Unix seconds of the first plan."""
+    resumed: float | None = None
+    """Unix seconds of the latest start of the app: the latest plan or `RunResumed`."""
+    updated: float | None = None
+    """Unix seconds of the latest record."""
+    rows: dict[str, Row] = {}
+    """By trial id, in the order first heard of; also rows of earlier plans."""
+    counts: Counts = Counts()
+    finished_since_resumed: int = 0
+    """Trials measured or failed since ``resumed``; with it and the time, an estimate of what remains."""
+    best: dict[tuple[str, str], str] = {}
+    """(problem key, device id) to the trial with the smallest median of the present plan: no claim of a win."""
+    running: dict[str, Progress] = {}
+    """Source to the trial on its device now."""
+    building: dict[str, int] = {}
+    """Implementation to artifacts that its compiler has in hand."""
+    builds: dict[str, int] = {}
+    """"finished", "cached", "failed" to how many artifacts."""
+    devices: dict[str, Device] = {}
+    toolchains: dict[str, Toolchain] = {}
+    """By language, as last reported."""
+    agents: dict[str, Agent] = {}
+    provenances: dict[str, dict[str, Any]] = {}
+    telemetry: tuple[Telemetry, ...] = ()
+    """The latest samples, oldest first, at most `TELEMETRY_KEPT`."""
+    notices: tuple[Notice, ...] = ()
+    log: tuple[Happening, ...] = ()
+    """The latest happenings, oldest first, at most `LOG_KEPT`."""
+    unknown: int = 0
+    """Records of kinds that this version does not know."""
+    ended: RunFinished | None = None
+    ended_at: float | None = None
+
+    @property
+    def present(self) -> Progress | None:
+        """The trial on the device now; the one begun last where several devices work."""
+        return next(reversed(self.running.values()), None)
+
+    def current(self, row: Row) -> bool:
+        """Whether the present plan asks for this row."""
+        return row.plan == self.plan_number
+
+    def current_rows(self) -> list[Row]:
+        """The rows of the present plan, in the order first heard of."""
+        return [row for row in self.rows.values() if row.plan == self.plan_number]
+
+    def best_row(self, problem: dict[str, Value], device: str) -> Row | None:
+        """The current row with the smallest median for this problem on this device."""
+        trial = self.best.get((problem_key(problem), device))
+        return self.rows[trial] if trial is not None else None
+
+    @property
+    def confidence(self) -> float:
+        """The method's confidence as a fraction; 0.95 before there is a plan."""
+        percent = self.plan.method.get("confidence_percent", 95.0) if self.plan else 95.0
+        return float(percent) / 100.0
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+def problem_key(problem: dict[str, Value]) -> str:
+    """One text per problem, whatever the order of its fields; 1, 1.0 and true stay apart."""
+    return _ENCODER.encode(problem).decode()
