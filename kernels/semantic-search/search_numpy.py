@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def _best(products: np.ndarray, first: int, k: int, select: str) -> tuple[np.nda
     return np.take_along_axis(products, local, axis=1), local + first
 
 
-@lru_cache(maxsize=None)
+@cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Threads are made once per process, not once per search."""
     return ThreadPoolExecutor(threads)

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .devices import Execution, OpenDevice
-from .faults import TrialFault
-from .measure import Sampling, measure
-from .messages import Implementation, RunSpec, Trial, TrialFailed, TrialMeasured, TrialProgressed, TrialRef
-from .verify import InputSet, Oracle
+from tunetui_agent.devices import Execution, OpenDevice
+from tunetui_agent.faults import TrialFault
+from tunetui_agent.measure import Sampling, measure
+from tunetui_agent.messages import Implementation, RunSpec, Trial, TrialFailed, TrialMeasured, TrialProgressed, TrialRef
+from tunetui_agent.verify import InputSet, Oracle
 
 
 def trial_ref(trial: Trial) -> TrialRef:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .messages import FAILURES
+from tunetui_agent.messages import FAILURES
 
 
 class TrialFault(Exception):

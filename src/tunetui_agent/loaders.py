@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .faults import TrialFault
+from tunetui_agent.faults import TrialFault
 
 C_SCALARS: dict[str, Any] = {
     "int32": ctypes.c_int32,
@@ -51,11 +51,12 @@ def load_python(files: dict[str, str], name: str) -> ModuleType:
     path = f"<kernel>/{name}"
     module_name = "tunetui_kernel_" + "".join(c if c.isalnum() else "_" for c in name)
     spec = importlib.util.spec_from_loader(module_name, _TextLoader(path, files[name]), origin=path)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise TrialFault("errored", f"{name} cannot be loaded as a module")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's module may raise anything
+    except (Exception, SystemExit) as error:  # a stranger's module may raise anything
         raise TrialFault("errored", f"loading {name}: {one_line(error)}", traceback.format_exc()) from error
     return module
 

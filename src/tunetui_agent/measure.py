@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-from .devices import Execution, OpenDevice
-from .messages import Method, Value
-from .stopping import median_interval, next_check, stop_reason
+from tunetui_agent.devices import Execution, OpenDevice
+from tunetui_agent.messages import Method, Value
+from tunetui_agent.stopping import median_interval, next_check, stop_reason
 
 PROGRESS_SECONDS = 0.25
 """Longest stretch without a word to whoever watches, and the shortest between two words."""

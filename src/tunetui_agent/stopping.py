@@ -14,7 +14,7 @@ from functools import lru_cache
 from math import ceil, exp, lgamma, log
 from statistics import median
 
-from .messages import Method
+from tunetui_agent.messages import Method
 
 GROWTH = 1.25
 """Each check waits for this many times the samples of the one before, so that there are few chances to stop early."""

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from .faults import TrialFault
-from .loaders import function_of, load_python, one_line
-from .messages import RunSpec, Trial
+from tunetui_agent.faults import TrialFault
+from tunetui_agent.loaders import function_of, load_python, one_line
+from tunetui_agent.messages import RunSpec, Trial
 
 ALIGNMENT = 64
 """Bytes to which every array is aligned: a cache line, and the widest vector load."""
@@ -164,20 +164,20 @@ def _declared(trial: Trial, name: str, dtype: str) -> tuple[list[int], str]:
 
 def _refuse_poison(name: str, array: Any) -> None:
     """Raises where an output still holds what it was poisoned with."""
-    poison = poison_value(array.dtype)
-    untouched = np.isnan(array) if poison is np.nan else array == poison
+    may_be_nan = array.dtype.kind in "fc"
+    untouched = np.isnan(array) if may_be_nan else array == poison_value(array.dtype)
     count = int(np.count_nonzero(untouched))
     if array.size and count == array.size and array.dtype.kind in "fciu":
-        what = "every element is NaN, or nothing was written" if poison is np.nan else "nothing was written"
+        what = "every element is NaN, or nothing was written" if may_be_nan else "nothing was written"
         raise TrialFault("wrong", f"output {name!r}: {what}")
-    if count and poison is np.nan:
+    if count and may_be_nan:
         raise TrialFault("wrong", f"output {name!r}: {count} of {array.size} elements are NaN or were not written")
 
 
 def _call(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
-    except Exception as error:  # noqa: BLE001 - the kernel's own reference may raise anything
+    except Exception as error:  # the kernel's own reference may raise anything
         raise TrialFault("errored", f"reference {what}: {one_line(error)}", traceback.format_exc()) from error
 
 

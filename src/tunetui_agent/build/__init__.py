@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from ..messages import BuildFinished, Implementation, RunSpec, Toolchain, Trial
+from tunetui_agent.messages import BuildFinished, Implementation, RunSpec, Toolchain, Trial
 
 _MODULES = {
     ("python", "cpu"): "tunetui_agent.build.python",

@@ -62,7 +62,7 @@ class ArtifactCache:
             (draft / META).write_text(json.dumps(meta, indent=1))
             folder = self.folder(key)
             shutil.rmtree(folder, ignore_errors=True)
-            os.replace(draft, folder)
+            draft.replace(folder)
         except OSError:
             shutil.rmtree(draft, ignore_errors=True)
             if self.find(key) is None:  # another builder may have been first: then all is well

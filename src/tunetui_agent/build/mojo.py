@@ -13,12 +13,21 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..messages import Argument, BuildFinished, Implementation, KernelSpec, RunSpec, Toolchain, Trial, Value
-from . import Target
-from .cache import ArtifactCache, content_key
-from .mojo_toolchain import (
-    INSTALL, RUNTIME, Compiler, Run, blamed_lines, explain, find_compiler, find_toolchain, is_source_error, run_tool,
+from tunetui_agent.build import Target
+from tunetui_agent.build.cache import ArtifactCache, content_key
+from tunetui_agent.build.mojo_toolchain import (
+    INSTALL,
+    RUNTIME,
+    Compiler,
+    Run,
+    blamed_lines,
+    explain,
+    find_compiler,
+    find_toolchain,
+    is_source_error,
+    run_tool,
 )  # fmt: skip
+from tunetui_agent.messages import Argument, BuildFinished, Implementation, KernelSpec, RunSpec, Toolchain, Trial, Value
 
 RECIPE = 1
 """Raised when the generated source or the link line changes: older artifacts are then built again."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ..messages import Toolchain
+from tunetui_agent.messages import Toolchain
 
 INSTALL = 'pip install "tunetui[mojo]"'
 

@@ -6,8 +6,8 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-from ..messages import BuildFinished, Implementation, RunSpec, Toolchain, Trial
-from . import Target
+from tunetui_agent.build import Target
+from tunetui_agent.messages import BuildFinished, Implementation, RunSpec, Toolchain, Trial
 
 
 class PythonBuilder:

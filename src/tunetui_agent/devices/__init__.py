@@ -9,11 +9,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..messages import Device, Implementation, RunSpec, Trial, Value
+from tunetui_agent.messages import Device, Implementation, RunSpec, Trial, Value
 
 if TYPE_CHECKING:
-    from ..build import Target
-    from ..verify import InputSet
+    from tunetui_agent.build import Target
+    from tunetui_agent.verify import InputSet
 
 _MODULES = ("tunetui_agent.devices.cpu",)
 

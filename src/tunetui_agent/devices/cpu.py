@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from ..build import Target
-from ..messages import Device, Implementation, RunSpec, Trial, Value
-from . import Execution, Watch
+from tunetui_agent.build import Target
+from tunetui_agent.devices import Execution, Watch
+from tunetui_agent.messages import Device, Implementation, RunSpec, Trial, Value
 
 ASSUMED_LLC_BYTES = 64 << 20
 """Last-level cache to evict where /sys does not tell: larger than that of most servers, per socket."""
@@ -121,7 +121,7 @@ class CpuDevice:
     """The CPU, held by this process."""
 
     def __init__(self) -> None:
-        from .eviction import Evictor
+        from tunetui_agent.devices.eviction import Evictor
 
         self.device = probe()[0]
         self.target = target()
@@ -134,14 +134,14 @@ class CpuDevice:
 
     def prepare(self, spec: RunSpec, implementation: Implementation, trial: Trial, artifact: str | None) -> Execution:
         """Loads the kernel and allocates its buffers in this process."""
-        from .cpu_execution import CpuExecution
+        from tunetui_agent.devices.cpu_execution import CpuExecution
 
         evict = self._evictor.evict if spec.method.cache == "cold" else None
         return CpuExecution(spec, implementation, trial, artifact, evict)
 
     def watch(self) -> Watch:
         """Begins to watch the load of the host."""
-        from .host_load import HostWatch
+        from tunetui_agent.devices.host_load import HostWatch
 
         return HostWatch(usable_cpus())
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..faults import TrialFault
-from ..loaders import C_SCALARS, function_of, load_python, load_shared, one_line
-from ..messages import Argument, Implementation, RunSpec, Trial, Value
-from ..verify import InputSet, aligned_empty, poison_value
+from tunetui_agent.faults import TrialFault
+from tunetui_agent.loaders import C_SCALARS, function_of, load_python, load_shared, one_line
+from tunetui_agent.messages import Argument, Implementation, RunSpec, Trial, Value
+from tunetui_agent.verify import InputSet, aligned_empty, poison_value
 
 GUARD_BYTES = 4096
 GUARD_BYTE = 0xA5
@@ -120,7 +120,7 @@ class CpuExecution:
     def _guard(self, action: Callable[[], Any]) -> None:
         try:
             action()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's kernel may raise anything
+        except (Exception, SystemExit) as error:  # a stranger's kernel may raise anything
             raise TrialFault("errored", one_line(error), traceback.format_exc()) from error
 
     def _allocate(self) -> None:

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..messages import Value
-from ..noise import noise_reasons
+from tunetui_agent.messages import Value
+from tunetui_agent.noise import noise_reasons
 
 _SHORTEST_TICKS = 20
 """The kernel counts in ticks of 10 ms: over fewer ticks than this, shares of time mean nothing."""
