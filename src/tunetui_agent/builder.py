@@ -1,0 +1,72 @@
+"""A builder child: names the artifacts that trials need and builds them, as its supervisor says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from tunetui_agent.build import Target, open_builder
+from tunetui_agent.lifeline import Lifeline, live_and_die_with, read_spec, read_trials
+from tunetui_agent.messages import Toolchain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tunetui_agent.build import Builder
+    from tunetui_agent.messages import Implementation, RunSpec, Trial
+
+
+def main(spec_path: Path, cache: Path, supervisor: int) -> int:
+    """Serve until the supervisor closes the pipe."""
+    live_and_die_with(supervisor, runs_foreign_code=False)
+    line = Lifeline()
+    desk = BuilderDesk(read_spec(spec_path), cache)
+    for message in line.messages():
+        line.send(desk.answer(message))
+    return 0
+
+
+class BuilderDesk:
+    """Answers one request at a time; builders are opened when first needed."""
+
+    def __init__(self, spec: RunSpec, cache: Path) -> None:
+        self._spec, self._cache = spec, cache
+        self._implementations = {found.name: found for found in spec.kernel.implementations}
+        self._builders: dict[tuple[str, str], Builder] = {}
+
+    def answer(self, message: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request, as `BuildPool` expects it."""
+        if message["ask"] == "toolchains":
+            return self._toolchains(message["kind"])
+        implementation = self._implementations[message["implementation"]]
+        target = Target(**message["target"])
+        builder = self._builder(implementation.language, target.kind)
+        trials = read_trials(message["trials"])
+        if message["ask"] == "keys":
+            return self._keys(builder, implementation, trials, target)
+        results = builder.build(self._spec, implementation, trials, target)
+        return {"say": "built", "results": [asdict(result) for result in results]}
+
+    def _keys(
+        self, builder: Builder, implementation: Implementation, trials: list[Trial], target: Target
+    ) -> dict[str, Any]:
+        keys = {trial.id: builder.key(self._spec, implementation, trial, target) for trial in trials}
+        folders = {key: str(builder.folder(key)) for key in set(keys.values()) if key is not None}
+        return {"say": "keys", "keys": keys, "folders": folders}
+
+    def _toolchains(self, kind: str) -> dict[str, Any]:
+        found, batches = [], {}
+        for language in sorted({each.language for each in self._spec.kernel.implementations}):
+            try:
+                builder = self._builder(language, kind)
+            except LookupError as error:
+                found.append(Toolchain(language=language, available=False, reason=str(error.args[0])))
+                continue
+            found.append(builder.toolchain())
+            batches[language] = builder.batch
+        return {"say": "toolchains", "toolchains": [asdict(each) for each in found], "batches": batches}
+
+    def _builder(self, language: str, kind: str) -> Builder:
+        if (language, kind) not in self._builders:
+            self._builders[language, kind] = open_builder(language, self._cache, kind)
+        return self._builders[language, kind]

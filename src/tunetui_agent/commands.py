@@ -1,0 +1,128 @@
+"""The agent's command line: every command answers with JSON on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunetui_agent.folder import FolderError, HostFolder, checked_name, default_root
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REFUSED = 1
+IDLE_MINUTES = 10.0
+"""How long an agent without work waits while nobody is attached."""
+GARBAGE_DAYS = 14.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; its exit status: 0, or 1 when the answer is a refusal."""
+    os.umask(0o077)
+    asked = _parser().parse_args(arguments)
+    # Each command loads only what it needs: `attach` is started after every lost link.
+    commands = {
+        "start": _start, "attach": _attach, "list": _list, "stop": _stop, "gc": _gc, "probe": _probe,
+        "worker": _worker, "builder": _builder,
+    }  # fmt: skip
+    try:
+        return commands[asked.command](asked)
+    except FolderError as error:
+        return _answer({"ok": False, "error": error.code, "text": str(error)})
+    except (BrokenPipeError, KeyboardInterrupt):  # whoever asked is gone
+        return REFUSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tunetui_agent", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--root", type=Path, default=None, help="the host folder (default: ~/.cache/tunetui)")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, parents=[common], help=text, description=text)
+
+    start = command("start", "begin the run whose description comes on stdin, and leave it running")
+    start.add_argument("--idle-minutes", type=float, default=IDLE_MINUTES, help="end without work or followers")
+    attach = command("attach", "follow a run: its records on stdout, commands on stdin")
+    attach.add_argument("--run", required=True)
+    attach.add_argument("--from-seq", type=int, default=0)
+    attach.add_argument("--offset", type=int, default=0)
+    attach.add_argument("--epoch", default="")
+    attach.add_argument("--client", default="anonymous")
+    command("list", "the runs of this host")
+    stop = command("stop", "ask a run to end after its present trial")
+    stop.add_argument("--run", required=True)
+    stop.add_argument("--now", action="store_true", help="do not wait for the present trial")
+    gc = command("gc", "remove old runs that are not alive")
+    gc.add_argument("--days", type=float, default=GARBAGE_DAYS)
+    command("probe", "the devices and compilers of this host")
+    for name in ("worker", "builder"):
+        child = command(name, "started by the agent itself")
+        child.add_argument("--spec", type=Path, required=True)
+        child.add_argument("--supervisor", type=int, required=True)
+    return parser
+
+
+def _host(asked: argparse.Namespace) -> HostFolder:
+    return HostFolder((asked.root or default_root()).expanduser().absolute())
+
+
+def _start(asked: argparse.Namespace) -> int:
+    from tunetui_agent.start import start
+
+    return _answer(start(_host(asked), sys.stdin.buffer.read(), asked.idle_minutes * 60))
+
+
+def _attach(asked: argparse.Namespace) -> int:
+    from tunetui_agent.attach import attach
+
+    run = _host(asked).run(asked.run)
+    client = checked_name(asked.client)
+    return attach(run, from_seq=asked.from_seq, offset=asked.offset, epoch=asked.epoch, client=client)
+
+
+def _list(asked: argparse.Namespace) -> int:
+    from tunetui_agent.runs import list_runs
+
+    return _answer({"ok": True, "runs": list_runs(_host(asked))})
+
+
+def _stop(asked: argparse.Namespace) -> int:
+    from tunetui_agent.runs import stop
+
+    return _answer(stop(_host(asked).run(asked.run), at_once=asked.now))
+
+
+def _gc(asked: argparse.Namespace) -> int:
+    from tunetui_agent.runs import collect_garbage
+
+    return _answer({"ok": True, "removed": collect_garbage(_host(asked), asked.days)})
+
+
+def _probe(asked: argparse.Namespace) -> int:
+    from tunetui_agent.probe import probe
+
+    return _answer({"ok": True, **probe(_host(asked).root)})
+
+
+def _worker(asked: argparse.Namespace) -> int:
+    from tunetui_agent.worker import main as serve
+
+    return serve(asked.spec, asked.supervisor)
+
+
+def _builder(asked: argparse.Namespace) -> int:
+    from tunetui_agent.builder import main as serve
+
+    return serve(asked.spec, _host(asked).root, asked.supervisor)
+
+
+def _answer(answer: dict[str, Any]) -> int:
+    sys.stdout.write(json.dumps(answer, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+    return 0 if answer["ok"] else REFUSED

@@ -1,0 +1,63 @@
+"""The runs of a host: listed, stopped, cleaned away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from tunetui_agent.folder import take_lock
+from tunetui_agent.inbox import deliver
+from tunetui_agent.messages import CancelRun, StopRun, encode_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tunetui_agent.folder import HostFolder, RunFolder
+
+DAY_SECONDS = 86400.0
+
+
+def list_runs(host: HostFolder) -> list[dict[str, Any]]:
+    """Every run with its state and what its agent wrote down at its start."""
+    return [{"run": run.name, "state": run.state(), "meta": run.read_meta() or {}} for run in host.runs()]
+
+
+def stop(run: RunFolder, *, at_once: bool) -> dict[str, Any]:
+    """Ask a run's agent to end, after the present trial or at once."""
+    command = f"stop-{uuid.uuid4().hex[:12]}"
+    line = encode_command(CancelRun(command=command) if at_once else StopRun(command=command))
+    state = run.state()
+    if run.read_meta() is None:
+        return {"ok": False, "error": "no-such-run", "text": f"there is no run {run.name}"}
+    try:
+        if state == "running":
+            deliver(run, line)
+    except OSError as error:
+        return {"ok": False, "error": "not-delivered", "text": error.strerror or str(error)}
+    return {"ok": True, "run": run.name, "state": state}
+
+
+def collect_garbage(host: HostFolder, days: float) -> list[str]:
+    """Remove the runs that nobody wrote to for ``days``; never a live one.  Returns their names."""
+    removed = []
+    for run in host.runs():
+        if _last_written(run.journal, run.path) > time.time() - days * DAY_SECONDS:
+            continue
+        lock = take_lock(run.lock)
+        if lock is not None:
+            shutil.rmtree(run.path, ignore_errors=True)
+            removed.append(run.name)
+            os.close(lock)
+    return removed
+
+
+def _last_written(*paths: Path) -> float:
+    for path in paths:
+        try:
+            return path.stat().st_mtime
+        except OSError:
+            continue
+    return 0.0

@@ -1,0 +1,307 @@
+"""One run on one device: takes commands in, keeps builders and the worker busy, writes down what happens.
+
+A single thread waits on pipes, the doorbell, signals and the next deadline; nothing it does may block for long, so that
+a cancel is carried out at once whatever a kernel or a compiler is up to.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tunetui_agent.backlog import Backlog, Entry, reference_to
+from tunetui_agent.build_pool import BuildPool, BuildReports
+from tunetui_agent.children import Child, Log, agent_command, agent_environment
+from tunetui_agent.folder import is_watched
+from tunetui_agent.journal import JournalError
+from tunetui_agent.messages import (
+    CancelRun,
+    CloseQueue,
+    CommandAccepted,
+    Device,
+    DeviceFound,
+    EnqueueTrials,
+    NoticeRaised,
+    RunEnded,
+    StopRun,
+    TelemetrySampled,
+    Toolchain,
+    TrialFailed,
+    TrialMeasured,
+    TrialStarted,
+    decode_command,
+)
+from tunetui_agent.noise import STEAL_LIMIT_PERCENT
+from tunetui_agent.telemetry import HostTelemetry, load_average
+from tunetui_agent.worker import THREAD_VARIABLES
+from tunetui_agent.worker_seat import WorkerReports, WorkerSeat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tunetui_agent.folder import RunFolder
+    from tunetui_agent.inbox import Inbox
+    from tunetui_agent.journal import Journal
+    from tunetui_agent.messages import RunSpec
+
+TELEMETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What `start` took for this run before the supervisor begins."""
+
+    spec: RunSpec
+    run: RunFolder
+    cache: Path
+    journal: Journal
+    inbox: Inbox
+    idle_seconds: float  # how long to wait for work that nobody is there to send
+    release_device: Callable[[], None]
+
+
+class Supervisor:
+    """Decides; the seats, the pool and the backlog know how."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim, self._journal = claim, claim.journal
+        self._selector = selectors.DefaultSelector()
+        self._log = Log(claim.run.stderr)
+        self._backlog = Backlog()
+        spec = claim.spec
+        self._worker = WorkerSeat(
+            lambda hear: self._spawn("worker", hear),
+            spec.method.trial_timeout_seconds,
+            WorkerReports(
+                ready=self._on_ready,
+                progressed=self._journal.append,
+                over=self._on_trial_over,
+                to_repeat=self._backlog.put_back,
+                unusable=lambda why: self._end("failed", why),
+            ),
+        )
+        self._pool = BuildPool(
+            spec,
+            spec.build_jobs or max(1, (os.cpu_count() or 1) - 1),
+            self._backlog,
+            lambda hear: self._spawn("builder", hear),
+            BuildReports(
+                toolchains=self._on_toolchains,
+                happened=self._journal.append,
+                unusable=lambda why: self._end("failed", why),
+            ),
+        )
+        # A compiler beside a measurement costs a GPU nothing; on a CPU it is the noise we warn others of.
+        self._builds_disturb = spec.device == "cpu"
+        self._commands: set[str] = set()
+        self._device: tuple[Device, str] | None = None
+        self._toolchains: list[Toolchain] | None = None
+        self._found = self._closed = self._stopping = self._ended = False
+        self._telemetry = HostTelemetry()
+        self._next_telemetry = time.monotonic()
+        self._idle_since: float | None = None
+        self._stolen_noticed = False
+
+    def run(self) -> None:
+        """Until the run has ended and its last record is on disk."""
+        try:
+            self._begin()
+            while not self._ended:
+                self._advance()
+                self._wait()
+        except JournalError as error:
+            self._end("failed", str(error))
+        finally:
+            if not self._ended:  # a defect of ours: its traceback goes to stderr.log, and the journal still ends
+                self._end("failed", "the supervisor broke; stderr.log on the host says where")
+
+    # ------------------------------------------------------------------ the loop
+
+    def _begin(self) -> None:
+        wakeup, signalled = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(os, "pipe2") else os.pipe()
+        os.set_blocking(wakeup, False)
+        os.set_blocking(signalled, False)
+        signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        self._selector.register(wakeup, selectors.EVENT_READ, lambda: self._on_signals(os.read(wakeup, 4096)))
+        self._selector.register(self._claim.inbox.doorbell, selectors.EVENT_READ, self._read_commands)
+        self._warn_of_load()
+        self._worker.start()
+        self._pool.ask_toolchains("cpu" if self._claim.spec.device == "cpu" else "gpu")
+        self._read_commands()
+
+    def _wait(self) -> None:
+        if self._ended:
+            return
+        deadlines = [self._journal.sync_due(), self._worker.deadline(), self._pool.deadline(), self._idle_deadline()]
+        if self._found and self._idle_since is None:
+            deadlines.append(self._next_telemetry)
+        nearest = min((each for each in deadlines if each is not None), default=None)
+        timeout = None if nearest is None else max(0.0, nearest - time.monotonic())
+        for key, _ in self._selector.select(timeout):
+            if not self._ended:
+                key.data()
+        if not self._ended:
+            self._look_at_clock()
+
+    def _look_at_clock(self) -> None:
+        now = time.monotonic()
+        due = self._journal.sync_due()
+        if due is not None and now >= due:
+            self._journal.sync()
+        self._worker.look_at_clock()
+        self._pool.look_at_clock()
+        if self._found and self._idle_since is None and now >= self._next_telemetry:
+            self._next_telemetry = now + TELEMETRY_SECONDS
+            self._sample_telemetry()
+        idle = self._idle_deadline()
+        if idle is not None and now >= idle and not self._ended:
+            if is_watched(self._claim.run.watched):
+                self._idle_since = now
+            else:
+                minutes = self._claim.idle_seconds / 60
+                self._end("stopped", f"nothing was queued and nobody was attached for {minutes:g} minutes")
+
+    def _advance(self) -> None:
+        if self._ended:
+            return
+        self._report_refused()
+        if self._found and not self._stopping:
+            self._begin_trial()
+            building_disturbs = self._builds_disturb and (self._worker.busy or self._backlog.head_is_ready())
+            if not building_disturbs:
+                self._pool.advance()
+                self._report_refused()
+        if self._worker.busy:
+            self._idle_since = None
+        elif self._stopping:
+            self._end("stopped", "")
+        elif not self._backlog and self._closed:
+            self._end("done", "")
+        elif self._backlog:
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = time.monotonic()
+
+    def _begin_trial(self) -> None:
+        if not self._worker.idle or (self._builds_disturb and self._pool.busy):
+            return
+        entry = self._backlog.take_ready(in_order=self._builds_disturb)
+        if entry:
+            artifact = self._pool.folders[entry.artifact] if entry.artifact else None
+            self._worker.begin(entry, asdict(entry.trial), artifact)
+            self._journal.append(TrialStarted(trial=reference_to(entry.trial)))
+
+    def _report_refused(self) -> None:
+        for entry in self._backlog.take_refused():
+            if entry.refusal:
+                status, cause, detail = entry.refusal
+                self._journal.append(
+                    TrialFailed(
+                        trial=reference_to(entry.trial),
+                        status=status,
+                        cause=cause,
+                        detail=detail,
+                        build_seconds=self._backlog.build_seconds(entry),
+                        artifact=entry.artifact or "",
+                    )
+                )
+
+    def _end(self, reason: str, detail: str) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self._worker.end()
+        self._pool.end()
+        self._claim.release_device()  # before the last record, so that whoever reads it may start the next run
+        self._journal.last_words(RunEnded(reason=reason, detail=detail))
+
+    # ------------------------------------------------------------------ what comes in
+
+    def _on_signals(self, numbers: bytes) -> None:
+        if signal.SIGTERM in numbers:
+            self._stopping = True
+        if signal.SIGCHLD in numbers:
+            self._worker.look_at_child()
+            if not self._ended:
+                self._pool.look_at_children()
+
+    def _read_commands(self) -> None:
+        for line in self._claim.inbox.lines():
+            try:
+                command = decode_command(line)
+            except ValueError as error:
+                self._journal.append(NoticeRaised(code="command-unreadable", text=str(error)[:500]))
+                continue
+            if command.command in self._commands:
+                continue
+            self._commands.add(command.command)
+            self._journal.append(CommandAccepted(command=command.command))
+            self._carry_out(command)
+            if self._ended:
+                return
+
+    def _carry_out(self, command: EnqueueTrials | CloseQueue | StopRun | CancelRun) -> None:
+        if isinstance(command, EnqueueTrials):
+            self._backlog.add(command.trials)
+        elif isinstance(command, CloseQueue):
+            self._closed = True
+        elif isinstance(command, StopRun):
+            self._stopping = True
+        else:
+            self._end("cancelled", "")
+
+    def _on_ready(self, message: dict[str, Any]) -> None:
+        self._device = Device(**message["device"]), message["eviction"]
+        self._pool.set_target(message["target"])
+        self._announce_device()
+
+    def _on_toolchains(self, found: list[Toolchain]) -> None:
+        self._toolchains = found
+        self._announce_device()
+
+    def _announce_device(self) -> None:
+        if self._device is None or self._toolchains is None or self._found:
+            return
+        device, eviction = self._device
+        self._journal.append(DeviceFound(device=device, toolchains=self._toolchains, eviction=eviction))
+        self._found = True
+
+    def _on_trial_over(self, entry: Entry, event: TrialMeasured | TrialFailed) -> None:
+        self._journal.append(
+            replace(event, build_seconds=self._backlog.build_seconds(entry), artifact=entry.artifact or "")
+        )
+
+    # ------------------------------------------------------------------ what is watched
+
+    def _idle_deadline(self) -> float | None:
+        return None if self._idle_since is None else self._idle_since + self._claim.idle_seconds
+
+    def _warn_of_load(self) -> None:
+        cores, load = os.cpu_count() or 1, load_average()
+        if load > cores / 2:
+            text = f"load average {load:.1f} on {cores} cores at the start: other processes will widen the intervals"
+            self._journal.append(NoticeRaised(code="noisy-host", text=text))
+
+    def _sample_telemetry(self) -> None:
+        figures = self._telemetry.sample()
+        self._journal.append(TelemetrySampled(figures=figures))
+        stolen = figures.get("stolen_percent", 0.0)
+        if stolen > STEAL_LIMIT_PERCENT and not self._stolen_noticed:
+            self._stolen_noticed = True
+            text = f"the hypervisor took {stolen:.0f} % of the CPU's time: measurements on this host are noisy"
+            self._journal.append(NoticeRaised(code="stolen-time", text=text))
+
+    def _spawn(self, what: str, hear: Callable[[dict[str, Any]], None]) -> Child:
+        environment = agent_environment()
+        if what == "worker":
+            environment.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+        arguments = [what, "--root", str(self._claim.cache), "--spec", str(self._claim.run.spec)]
+        command = agent_command(*arguments, "--supervisor", str(os.getpid()))
+        return Child(command, environment, self._selector, hear, self._log)

@@ -1,0 +1,69 @@
+"""The worker child: opens the device and measures one trial at a time, as its supervisor says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from tunetui_agent.backlog import reference_to
+from tunetui_agent.lifeline import Lifeline, live_and_die_with, read_spec, read_trials
+from tunetui_agent.messages import TrialFailed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tunetui_agent.devices import OpenDevice
+    from tunetui_agent.evaluate import Evaluator
+    from tunetui_agent.messages import RunSpec
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
+"""Set to 1 in the worker's environment before NumPy is loaded: threads are an axis of the kernel, not of its library."""
+
+
+def main(spec_path: Path, supervisor: int) -> int:
+    """Serve until the supervisor closes the pipe."""
+    live_and_die_with(supervisor, runs_foreign_code=True)
+    line = Lifeline()
+    spec = read_spec(spec_path)
+    try:
+        device, evaluator = _open(spec)
+    except (LookupError, ImportError) as error:
+        line.send({"say": "refused", "cause": _refusal(error)})
+        return 3
+    line.send({
+        "say": "ready",
+        "device": asdict(device.device),
+        "target": asdict(device.target),
+        "eviction": device.eviction,
+    })  # fmt: skip
+    for message in line.messages():
+        (trial,) = read_trials([message["trial"]])
+        outcome = evaluator.evaluate(trial, message["artifact"], lambda event: _tell(line, "progress", event))
+        try:
+            _tell(line, "outcome", outcome)
+        except ValueError:
+            cause = "the trial's figures are not all finite"
+            _tell(line, "outcome", TrialFailed(trial=reference_to(trial), status="errored", cause=cause))
+    return 0
+
+
+def _open(spec: RunSpec) -> tuple[OpenDevice, Evaluator]:
+    # Both load NumPy, which a bare host may lack.
+    import numpy  # noqa: F401, ICN001 - said at once, not by the first trial
+
+    from tunetui_agent.devices import open_device
+    from tunetui_agent.evaluate import Evaluator
+
+    device = open_device(spec.device)
+    return device, Evaluator(spec, device)
+
+
+def _refusal(error: LookupError | ImportError) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        top = error.name.partition(".")[0]
+        return f"{top} is missing: pip install {top}"
+    return str(error.args[0]) if error.args else type(error).__name__
+
+
+def _tell(line: Lifeline, what: str, event: Any) -> None:
+    line.send({"say": what, "kind": type(event).__name__, "event": asdict(event)})
