@@ -118,7 +118,7 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> float:
     if not len(a) or not len(b):
         raise ValueError("a rank test needs samples on both sides")
     above, equal = pairs_above(a, b, np.array([0]))
-    ties = _tie_term(np.concatenate((a, b)))
+    ties = tie_term(np.concatenate((a, b)))
     return float(p_values(len(a), np.array([len(b)]), above, equal, np.array([ties]))[0])
 
 
@@ -160,15 +160,19 @@ def p_values(
     return np.minimum(p, 1.0)
 
 
+def separation_p(n: int, m: int) -> float:
+    """The exact p-value of two samples that do not overlap: one arrangement on either side."""
+    return math.exp(math.log(2.0) + math.lgamma(n + 1) + math.lgamma(m + 1) - math.lgamma(n + m + 1))
+
+
 def critical_z(p: float) -> float:
     """The distance from 0 beyond which a standard normal has two-sided probability ``p`` (0 < p < 1)."""
     return -NormalDist().inv_cdf(p / 2.0)
 
 
 def _exact(n: int, m: int, smaller: NDArray[np.float64]) -> NDArray[np.float64]:
-    if n * m > _EXACT_PAIRS:  # only complete separation comes here: one arrangement on either side
-        log_p = math.log(2.0) + math.lgamma(n + 1) + math.lgamma(m + 1) - math.lgamma(n + m + 1)
-        return np.full(len(smaller), math.exp(log_p))
+    if n * m > _EXACT_PAIRS:  # only complete separation comes here
+        return np.full(len(smaller), separation_p(n, m))
     return 2.0 * _u_cumulative(min(n, m), max(n, m))[smaller.astype(np.intp)]
 
 
@@ -190,7 +194,8 @@ def _two_sided(z: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([math.erfc(value / math.sqrt(2.0)) for value in z.tolist()])
 
 
-def _tie_term(pooled: NDArray[np.float64]) -> float:
+def tie_term(pooled: NDArray[Any]) -> float:
+    """The sum of t^3 - t over the groups of equal values in two samples laid together."""
     counts = np.unique(pooled, return_counts=True)[1].astype(np.float64)
     return float(np.sum(counts**3 - counts))
 
