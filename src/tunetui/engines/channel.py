@@ -148,7 +148,7 @@ class Follower:
         while True:
             try:
                 outcome, said = await self._once()
-            except (OSError, asyncio.TimeoutError) as error:
+            except (TimeoutError, OSError) as error:
                 outcome, said = "lost", str(error)
             if outcome != "lost":
                 return outcome
@@ -156,7 +156,7 @@ class Follower:
             if self._link.retries is not None and self._failures > self._link.retries:
                 raise TunetuiError(f"cannot follow run {self._run} on {self._link.host}: {said or 'the link ended'}")
             self._on_state("lost")
-            await asyncio.sleep(self._backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            await asyncio.sleep(self._backoff * random.uniform(0.5, 1.0))
             self._backoff = min(LAST_BACKOFF_SECONDS, self._backoff * 2)
 
     async def _once(self) -> tuple[str, str]:

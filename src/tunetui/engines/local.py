@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from tunetui.core.errors import TunetuiError
 from tunetui.engines.archive import agent_archive, agent_sha256
@@ -79,7 +79,7 @@ class LocalLink:
 class LocalStream:
     """The two byte streams of one agent process on this machine."""
 
-    def __init__(self, process: asyncio.subprocess.Process, stderr: tempfile._TemporaryFileWrapper[bytes]) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, stderr: IO[bytes]) -> None:
         self._process, self._stderr = process, stderr
         if process.stdin is None or process.stdout is None:
             raise TunetuiError("the agent was started without pipes")
@@ -97,7 +97,7 @@ class LocalStream:
             self._stdin.close()
         try:
             await asyncio.wait_for(self._process.wait(), 2.0)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self._process.kill()
             await self._process.wait()
         with self._stderr as file:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-import glob
 import os
 import sysconfig
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 from dataclasses import dataclass
+from pathlib import Path
 
 _SUCCESS, _COMPILATION = 0, 6  # nvrtcResult
 _HERE = ("nvidia/cu13/lib", "nvidia/cuda_nvrtc/lib")  # where the wheels of CUDA 13 and 12 put it
-_SYSTEM = ("/usr/local/cuda/lib64", "/usr/local/cuda-*/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu")
+_SYSTEM = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu")
 
 
 class NvrtcError(Exception):
@@ -37,8 +37,8 @@ class Nvrtc:
         """Raises NvrtcError where ``path`` is no usable NVRTC."""
         try:
             # NVRTC opens its builtins by bare name, which finds nothing in a wheel's folder: load them first.
-            for builtins in glob.glob(os.path.join(glob.escape(os.path.dirname(path) or "."), "libnvrtc-builtins.so*")):
-                ctypes.CDLL(builtins, mode=ctypes.RTLD_GLOBAL)
+            for builtins in Path(path).parent.glob("libnvrtc-builtins.so*"):
+                ctypes.CDLL(str(builtins), mode=ctypes.RTLD_GLOBAL)
             self._lib = ctypes.CDLL(path)
             self._declare()
             major, minor = c_int(), c_int()
@@ -124,19 +124,20 @@ def find_nvrtc() -> Nvrtc:
         except NvrtcError as error:
             tried.append(str(error))
     said = f" (tried: {'; '.join(tried)})" if tried else ""
-    raise NvrtcError(f'NVRTC was not found{said}: pip install nvidia-cuda-nvrtc (CUDA 13) or nvidia-cuda-nvrtc-cu12')
+    raise NvrtcError(f"NVRTC was not found{said}: pip install nvidia-cuda-nvrtc (CUDA 13) or nvidia-cuda-nvrtc-cu12")
 
 
 def _candidates() -> list[str]:
     packages = sorted({sysconfig.get_path(kind) for kind in ("purelib", "platlib")})
     packages += [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-    found = [path for root in packages for part in _HERE for path in _libraries(os.path.join(root, part))]
+    found = [path for root in packages for part in _HERE for path in _libraries(Path(root, part))]
     known = ctypes.util.find_library("nvrtc")
     found += [known] if known else []
-    found += [path for part in _SYSTEM for path in _libraries(part)]
+    toolkits = sorted(Path("/usr/local").glob("cuda*/lib64"), reverse=True)
+    found += [path for folder in [*toolkits, *map(Path, _SYSTEM)] for path in _libraries(folder)]
     return list(dict.fromkeys(found))
 
 
-def _libraries(folder: str) -> list[str]:
-    """Newest first, and never the builtins library that lies beside it."""
-    return sorted(glob.glob(os.path.join(glob.escape(folder) if "*" not in folder else folder, "libnvrtc.so*")), reverse=True)
+def _libraries(folder: Path) -> list[str]:
+    """Newest first; the builtins library that lies beside it has another name."""
+    return sorted(map(str, folder.glob("libnvrtc.so*")), reverse=True)

@@ -1,0 +1,174 @@
+"""An NVIDIA GPU as a device: found through the driver, held through CuPy, one context per worker child."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from tunetui_agent.build import Target
+from tunetui_agent.devices.cuda_driver import DriverError, Gpu, find_gpus, kernel_driver_version
+from tunetui_agent.messages import Device, Implementation, RunSpec, Trial, Value
+
+if TYPE_CHECKING:
+    from tunetui_agent.devices import Execution, Watch
+    from tunetui_agent.verify import InputSet
+
+_FLUSH_FACTOR = 2  # of the L2's size: what is overwritten before every cold sample
+_LEAST_FLUSH_BYTES = 32 << 20
+_INPUT_SETS_KEPT = 3  # two for verification, one for timing
+_EVENT_PAIRS = 64
+_WAIT_CYCLES = 40_000  # some 20 us: longer than the host needs to queue two launches
+
+_HARNESS_SOURCE = r"""
+extern "C" __global__ void tunetui_wait(long long cycles) {
+    long long begun = clock64();
+    while (clock64() - begun < cycles) { }
+}
+extern "C" __global__ void tunetui_empty() { }
+"""
+
+
+def probe() -> list[Device]:
+    """Every GPU that CUDA can use; none where there is no driver."""
+    try:
+        return [_device(gpu) for gpu in find_gpus()]
+    except DriverError:
+        return []
+
+
+def open_device(device_id: str) -> GpuDevice:
+    """Opens one GPU by its UUID.
+
+    Raises:
+        LookupError: no such GPU, or CuPy is missing (with the line that installs it).
+    """
+    for gpu in find_gpus():
+        if gpu.uuid == device_id:
+            return GpuDevice(gpu)
+    raise LookupError(f"no GPU {device_id} on this host")
+
+
+def cupy_hint(cuda_version: str) -> str:
+    """The install line that fits a driver supporting ``cuda_version``."""
+    major = cuda_version.partition(".")[0]
+    package = "cupy-cuda13x" if major.isdigit() and int(major) >= 13 else "cupy-cuda12x"
+    return f'pip install "{package}[ctk]" nvidia-ml-py'
+
+
+class GpuDevice:
+    """One GPU with its context, stream, flush buffer and uploaded inputs."""
+
+    def __init__(self, gpu: Gpu) -> None:
+        try:
+            import cupy
+        except ImportError as error:
+            raise LookupError(f"CuPy is missing or does not load ({error}): {cupy_hint(gpu.driver_version)}") from None
+        self.cupy: Any = cupy
+        self.usable = True
+        self.files: dict[str, str] = {}
+        cupy.cuda.Device(gpu.ordinal).use()
+        self.stream: Any = cupy.cuda.Stream.null  # shared with any library that a Python implementation calls
+        self.device = _device(gpu)
+        self.target = Target(kind="gpu", architecture=f"sm_{gpu.attributes['compute_capability']}")
+        flush_bytes = max(_FLUSH_FACTOR * gpu.attributes["l2_bytes"], _LEAST_FLUSH_BYTES)
+        self._flush_buffer: Any = cupy.cuda.alloc(flush_bytes)
+        self._flush_bytes = flush_bytes
+        harness = cupy.RawModule(code=_HARNESS_SOURCE)
+        self._wait, self._empty = harness.get_function("tunetui_wait"), harness.get_function("tunetui_empty")
+        self.events = [(cupy.cuda.Event(), cupy.cuda.Event()) for _ in range(_EVENT_PAIRS)]
+        self._uploads: OrderedDict[int, tuple[InputSet, dict[str, Any], dict[str, int]]] = OrderedDict()
+        self.eviction = (
+            f"before every sample {flush_bytes >> 20} MiB of device memory are overwritten, "
+            f"{_FLUSH_FACTOR} times the L2 of {gpu.attributes['l2_bytes'] >> 20} MiB"
+        )
+        self._add_ceilings()
+
+    def prepare(self, spec: RunSpec, implementation: Implementation, trial: Trial, artifact: str | None) -> Execution:
+        """Loads the kernel and allocates its buffers on the device."""
+        from tunetui_agent.devices.gpu_execution import GpuExecution
+
+        self.files = spec.kernel.files
+        return GpuExecution(self, spec, implementation, trial, artifact)
+
+    def watch(self) -> Watch:
+        """Begins to watch clocks, power, temperature and throttling through NVML."""
+        from tunetui_agent.devices.gpu_watch import GpuWatch
+
+        return GpuWatch(self.device.id)
+
+    def allocate(self, shape: tuple[int, ...], dtype: str, guard_bytes: int) -> tuple[Any, Any]:
+        """A zero-filled array and, as uint8, the same memory with a guard zone on either side."""
+        array = self.cupy.ndarray
+        kind = self.cupy.dtype(dtype)
+        size = kind.itemsize
+        for extent in shape:
+            size *= extent
+        memory = self.cupy.cuda.alloc(size + 2 * guard_bytes)
+        raw = array((size + 2 * guard_bytes,), self.cupy.uint8, memory)
+        self.fill(raw, 0)
+        return array(shape, kind, memory + guard_bytes), raw
+
+    def upload(self, inputs: InputSet) -> dict[str, Any]:
+        """The inputs on the device, with their checksums; the sets used longest ago are freed."""
+        key = id(inputs)
+        if key not in self._uploads:
+            while len(self._uploads) >= _INPUT_SETS_KEPT:
+                self._uploads.popitem(last=False)
+            arrays = {name: self.cupy.asarray(array) for name, array in inputs.arrays.items()}
+            # The set itself is kept, so that its id cannot come to mean another.
+            self._uploads[key] = (inputs, arrays, {name: self._checksum(array) for name, array in arrays.items()})
+        self._uploads.move_to_end(key)
+        return self._uploads[key][1]
+
+    def changed_input(self, inputs: InputSet) -> str | None:
+        """The name of an uploaded input whose bytes are no longer what they were; it is uploaded anew next time."""
+        _, arrays, sums = self._uploads[id(inputs)]
+        for name, array in arrays.items():
+            if self._checksum(array) != sums[name]:
+                del self._uploads[id(inputs)]
+                return name
+        return None
+
+    def fill(self, raw: Any, value: int) -> None:
+        """Every byte of a uint8 array, in stream order."""
+        if raw.size:
+            self.cupy.cuda.runtime.memsetAsync(raw.data.ptr, value, raw.size, self.stream.ptr)
+
+    def flush(self) -> None:
+        """Overwrites more than the L2 holds, in stream order."""
+        self.cupy.cuda.runtime.memsetAsync(self._flush_buffer.ptr, 0, self._flush_bytes, self.stream.ptr)
+
+    def wait_kernel(self) -> None:
+        """Keeps the stream busy for a moment, so that what follows is queued before it begins."""
+        self._wait((1,), (1,), (self.cupy.int64(_WAIT_CYCLES),))
+
+    def empty_kernel(self) -> None:
+        """A launch that does nothing."""
+        self._empty((1,), (32,), ())
+
+    def synchronize(self) -> None:
+        """Waits until the stream is idle; errors of earlier launches surface here."""
+        self.stream.synchronize()
+
+    def _checksum(self, array: Any) -> int:
+        """Position-dependent sum of the bytes taken as 32-bit words, modulo 2**64."""
+        flat = array.reshape(-1).view(self.cupy.uint8)
+        whole = flat[: flat.size // 4 * 4].view(self.cupy.uint32)
+        return int(whole.sum(dtype=self.cupy.uint64)) + int(flat[flat.size // 4 * 4 :].sum(dtype=self.cupy.uint64))
+
+    def _add_ceilings(self) -> None:
+        from tunetui_agent.devices.ceilings import measure_ceilings
+
+        details: dict[str, Value] = {**self.device.details, **measure_ceilings(self)}
+        self.device = Device(
+            id=self.device.id, kind="gpu", name=self.device.name, driver=self.device.driver,
+            attributes=self.device.attributes, details=details,
+        )  # fmt: skip
+
+
+def _device(gpu: Gpu) -> Device:
+    details: dict[str, Value] = {"cuda_driver_version": gpu.driver_version, "ordinal": gpu.ordinal}
+    return Device(
+        id=gpu.uuid, kind="gpu", name=gpu.name, attributes=gpu.attributes,
+        driver=kernel_driver_version() or f"CUDA {gpu.driver_version}", details=details,
+    )  # fmt: skip

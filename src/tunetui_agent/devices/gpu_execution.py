@@ -1,0 +1,198 @@
+"""One trial's kernel on a GPU: its buffers with guard zones, its launches, and CUDA events around them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tunetui_agent.devices.gpu_faults import cuda_faults
+from tunetui_agent.devices.gpu_loading import LoadedLaunch, load_launches
+from tunetui_agent.faults import TrialFault
+from tunetui_agent.messages import Argument, Implementation, RunSpec, Trial, Value
+from tunetui_agent.verify import InputSet, poison_value
+
+if TYPE_CHECKING:
+    from tunetui_agent.devices.gpu import GpuDevice
+
+GUARD_BYTES = 4096
+GUARD_BYTE = 0xA5
+"""What the zones before and after every buffer that the kernel may write hold."""
+
+_CHUNK_SECONDS = 0.05
+"""Longest stretch of samples queued on the device before the host looks at the clock again."""
+_OVERHEAD_LAUNCHES = 100
+
+
+class GpuExecution:
+    """Launches of built kernels, or a Python function over CuPy arrays, on one stream."""
+
+    def __init__(
+        self, device: GpuDevice, spec: RunSpec, implementation: Implementation, trial: Trial, artifact: str | None
+    ) -> None:
+        self._device, self._cupy = device, device.cupy
+        self._spec, self._implementation, self._trial = spec, implementation, trial
+        self._declared = {argument.name: argument for argument in spec.kernel.arguments}
+        self._arrays: dict[str, Any] = {}  # outputs, scratch, counters
+        self._raw: dict[str, Any] = {}  # the same with their guard zones, uint8
+        self._inputs: dict[str, Any] = {}
+        self._bound: InputSet | None = None
+        self._seconds = 0.0  # of one execution, flush included, as last seen
+        with self._faults():
+            self._allocate()
+            self._launches = load_launches(device, implementation, trial, artifact)
+        self._call: Callable[[], None] = lambda: None
+
+    def bind(self, inputs: InputSet) -> None:
+        """The next runs read these inputs, uploaded once and kept on the device."""
+        with self._faults():
+            self._bound = inputs
+            self._inputs = self._device.upload(inputs)
+            if self._implementation.language == "python":
+                self._call = self._python_call()
+            else:
+                arguments = [tuple(self._argument(name) for name in launch.arguments) for launch in self._launches]
+                self._call = _sequence(list(zip(self._launches, arguments, strict=True)))
+
+    def poison(self) -> None:
+        """Outputs and scratch get values that no kernel writes; guard zones are renewed; counters stay as they are."""
+        with self._faults():
+            for name, array in self._arrays.items():
+                raw = self._raw[name]
+                self._device.fill(raw[:GUARD_BYTES], GUARD_BYTE)
+                self._device.fill(raw[GUARD_BYTES + array.nbytes :], GUARD_BYTE)
+                role = self._declared[name].role
+                if role == "output":
+                    array.set(np.full(array.shape, poison_value(array.dtype), array.dtype))
+                elif role == "scratch":
+                    self._device.fill(raw[GUARD_BYTES : GUARD_BYTES + array.nbytes], 0xFF)  # NaN, or -1
+
+    def run(self) -> None:
+        """One execution, waited for."""
+        with self._faults():
+            begun = time.perf_counter()
+            self._call()
+            self._device.synchronize()
+            self._seconds = time.perf_counter() - begun
+
+    def outputs(self) -> dict[str, Any]:
+        """Copies of the outputs on the host."""
+        with self._faults():
+            return {n: a.get() for n, a in self._arrays.items() if self._declared[n].role == "output"}
+
+    def damage(self) -> str | None:
+        """A guard zone, an input or a counter that is not as it was."""
+        with self._faults():
+            for name, raw in self._raw.items():
+                size, role = self._arrays[name].nbytes, self._declared[name].role
+                zones = (raw[:GUARD_BYTES].get(), raw[GUARD_BYTES + size :].get())
+                if not all(np.all(zone == GUARD_BYTE) for zone in zones):
+                    return f"wrote outside its {role} {name!r}"
+                if role == "counter" and self._arrays[name].get().any():
+                    return f"left its counter {name!r} other than zero"
+            changed = self._device.changed_input(self._bound) if self._bound else None
+            return f"changed its input {changed!r}" if changed else None
+
+    def samples(self, count: int, deadline: float) -> list[int]:
+        """Nanoseconds of up to ``count`` executions by CUDA events, each after an L2 flush where the method says cold.
+
+        The flush (or, for hot caches, a short wait kernel) is still running while the host queues the launches, so
+        that no sample contains the host's own time.
+        """
+        self.poison()
+        taken: list[int] = []
+        with self._faults():
+            while len(taken) < count and (not taken or time.perf_counter() < deadline):
+                room = max(1, int(_CHUNK_SECONDS / max(self._seconds, 1e-5)))
+                begun = time.perf_counter()
+                taken += self._chunk(min(room, count - len(taken), len(self._device.events)))
+                self._seconds = (time.perf_counter() - begun) / max(1, min(room, count))
+        return taken
+
+    def _chunk(self, count: int) -> list[int]:
+        stream, cold = self._device.stream, self._spec.method.cache == "cold"
+        pairs = self._device.events[:count]
+        for start, stop in pairs:
+            if cold:
+                self._device.flush()
+            self._device.wait_kernel()
+            start.record(stream)
+            self._call()
+            stop.record(stream)
+        self._device.synchronize()
+        elapsed = self._cupy.cuda.get_elapsed_time
+        return [round(elapsed(start, stop) * 1e6) for start, stop in pairs]
+
+    def resources(self) -> dict[str, Value]:
+        """Registers, memory and occupancy: of the first launch by plain names, of later ones prefixed by their entry."""
+        figures: dict[str, Value] = {"working_set_bytes": self._working_set()}
+        for place, launch in enumerate(self._launches):
+            prefix = "" if place == 0 else f"{launch.entry}."
+            figures.update({prefix + name: value for name, value in launch.resources().items()})
+        return figures
+
+    def overhead_ns(self) -> float:
+        """Median event time around as many empty launches as this execution makes."""
+        with self._faults():
+            start, stop = self._device.events[0]
+            taken = []
+            for _ in range(_OVERHEAD_LAUNCHES):
+                self._device.wait_kernel()
+                start.record(self._device.stream)
+                for _ in range(max(1, len(self._launches))):
+                    self._device.empty_kernel()
+                stop.record(self._device.stream)
+                self._device.synchronize()
+                taken.append(self._cupy.cuda.get_elapsed_time(start, stop) * 1e6)
+            return float(median(taken))
+
+    def _faults(self) -> Any:
+        return cuda_faults(self._device)
+
+    def _working_set(self) -> int:
+        return sum(int(array.nbytes) for array in [*self._inputs.values(), *self._arrays.values()])
+
+    def _allocate(self) -> None:
+        for name in dict.fromkeys(n for launch in self._implementation.launches for n in launch.arguments):
+            argument = self._declared.get(name)
+            if argument is None:
+                raise TrialFault("errored", f"{self._implementation.name} passes {name!r}, which [arguments] lacks")
+            if argument.role in ("scalar", "input"):
+                continue
+            shape = self._trial.shapes.get(name)
+            if shape is None:
+                raise TrialFault("errored", f"the trial gives no shape for {name!r}")
+            self._arrays[name], self._raw[name] = self._device.allocate(
+                tuple(shape), self._dtype(argument), GUARD_BYTES
+            )
+
+    def _dtype(self, argument: Argument) -> str:
+        return self._trial.dtypes.get(argument.name, argument.dtype)
+
+    def _argument(self, name: str) -> Any:
+        argument = self._declared[name]
+        if argument.role == "scalar":
+            if name not in self._trial.scalars:
+                raise TrialFault("errored", f"the trial gives no value for scalar {name!r}")
+            return np.dtype(self._dtype(argument)).type(self._trial.scalars[name])
+        return self._arrays[name] if name in self._arrays else self._inputs[name]
+
+    def _python_call(self) -> Callable[[], None]:
+        """A Python function over CuPy arrays, queued on the same stream: how libraries are measured under the same rules."""
+        function, launch = self._launches[0].function, self._implementation.launches[0]
+        arguments = tuple(self._argument(name) for name in launch.arguments)
+        known = {**self._trial.problem, **self._trial.configuration}
+        keywords = {name: known[name] for name in self._implementation.parameters if name in known}
+
+        return lambda: function(*arguments, **keywords)
+
+
+def _sequence(launches: list[tuple[LoadedLaunch, tuple[Any, ...]]]) -> Callable[[], None]:
+    def call() -> None:
+        for launch, arguments in launches:
+            launch(arguments)
+
+    return call
