@@ -7,12 +7,15 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
 
 from tunetui.engines.archive import agent_archive
+from tunetui_agent.messages import PROTOCOL, CloseQueue, KernelSpec, Method, RunSpec, encode_command
 
 BARE = ("-I", "-S")  # no environment, no user site, and no site-packages: numpy cannot be there
 MAY_BE_MISSING = ("numpy", "cupy", "pynvml")
@@ -125,3 +128,38 @@ def test_an_unknown_command_is_refused_without_a_traceback(python310: str, archi
     done = ask(python310, archive, root, "simulate")
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_on_a_bare_python_is_followed_to_its_end_and_says_what_is_missing(
+    python310: str, archive: Path, root: Path
+) -> None:
+    """The supervisor, its journal and its inbox need no library; only a trial's worker does."""
+    if subprocess.run([python310, "-c", "import numpy"], capture_output=True, check=False).returncode == 0:
+        pytest.skip(f"{python310} has NumPy: a worker of this Python misses nothing")
+    kernel = KernelSpec(name="none", reference="reference.py", files={}, arguments=[], implementations=[])
+    spec = RunSpec(protocol=PROTOCOL, run="bare-00000000", device="cpu", kernel=kernel, method=Method())
+    started = ask(python310, archive, root, "start", stdin=json.dumps(asdict(spec)))
+    assert started.returncode == 0, started.stdout + started.stderr
+
+    records = [line for line in follow(python310, archive, root, spec.run) if "ctl" not in line]
+    assert [record["seq"] for record in records] == list(range(len(records)))
+    assert records[0]["kind"] == "AgentStarted"
+    assert records[0]["python"].startswith("3.10.")
+    assert (records[-1]["kind"], records[-1]["reason"]) == ("RunEnded", "failed")
+    assert "pip install numpy" in records[-1]["detail"]
+
+
+def follow(python: str, archive: Path, root: Path, run: str) -> list[dict[str, Any]]:
+    """Everything that `attach` says until the run ends, which it is asked to do at once."""
+    command = [python, *BARE, str(archive), "attach", "--root", str(root), "--run", run, "--client", "test"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+        assert process.stdin
+        assert process.stdout
+        guard = Timer(60, process.kill)  # an agent that never ends fails this test instead of holding up all others
+        guard.start()
+        process.stdin.write(encode_command(CloseQueue(command="close")))
+        process.stdin.flush()
+        said = process.stdout.read()  # stdin stays open meanwhile: its end would end the follower
+        guard.cancel()
+    return objects(said.decode())
