@@ -27,7 +27,9 @@ def test_what_could_steer_a_terminal_is_shown_instead(text: str, shown: str) -> 
     assert clean(text) == shown
 
 
-@pytest.mark.parametrize("text", ["", "plain", "two\nlines\tand a tab", "5 µs ± 1 %, Größe, 東京, 🙂", "[red]markup[/]", "a\\x1b"])
+@pytest.mark.parametrize(
+    "text", ["", "plain", "two\nlines\tand a tab", "5 µs ± 1 %, Größe, 東京, 🙂", "[red]markup[/]", "a\\x1b"]
+)
 def test_what_people_read_stays_as_it_is(text: str) -> None:
     assert clean(text) == text
 

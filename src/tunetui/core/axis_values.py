@@ -18,7 +18,7 @@ MAX_TEXT = 100
 
 _SHAPES = "a list, { start, stop, step } or { start, stop, factor }"
 _MAX_GROWTH = 300 * math.log(10)
-_SIGNIFICANT = 12  # digits of a float range by factor: 1.1 * 1.1 is written 1.21
+_SIGNIFICANT = 15  # digits of a float range by factor: 1.1 * 1.1 is written 1.21
 
 
 def is_range(value: Any) -> bool:
@@ -48,7 +48,7 @@ def read_values(value: Any, path: Path, mistakes: Mistakes, *, scalar_allowed: b
     if not values:
         mistakes.add(path, f"expected at least one value, found {describe(value)}")
     elif len(values) > MAX_VALUES:
-        mistakes.add(path, f"expected at most {MAX_VALUES} values, found {len(values)}")
+        mistakes.add(path, f"expected at most {MAX_VALUES:,} values, found {len(values):,}")
     else:
         _check_values(values, [(*path, position) for position in range(len(values))], mistakes)
     return values if len(mistakes.found) == before else []
@@ -124,13 +124,14 @@ def _by_factor(table: Table, start: Any, stop: Any, factor: Any) -> list[Value]:
     if exact:
         values = [start * factor**i for i in range(count + 1)]
         return [value for value in values if value <= stop]
-    return [min(float(f"{start * factor**i:.{_SIGNIFICANT}g}"), float(stop)) for i in range(count)]
+    rounded = (float(f"{start * factor**i:.{_SIGNIFICANT}g}") for i in range(1, count))
+    return [float(start), *(min(value, float(stop)) for value in rounded)]
 
 
 def _fits(table: Table, count: int) -> bool:
     if count < 1:
         table.mistakes.add(table.path, "expected at least one value, found a range that is empty: stop is before start")
     elif count > MAX_VALUES:
-        found = str(count) if count < 10**18 else "over 10^18"
-        table.mistakes.add(table.path, f"expected at most {MAX_VALUES} values, found a range of {found}")
+        found = f"{count:,}" if count < 10**18 else "over 10^18"
+        table.mistakes.add(table.path, f"expected at most {MAX_VALUES:,} values, found a range of {found}")
     return 1 <= count <= MAX_VALUES

@@ -14,7 +14,7 @@ from tunetui.core.definitions import DEVICE_KINDS, Budget, Compare, Grid
 from tunetui.core.errors import ExpressionError
 from tunetui.core.expressions import parse
 from tunetui.core.mistakes import Mistakes, Path, describe
-from tunetui.core.overrides import apply_overrides, parse_override
+from tunetui.core.overrides import apply_overrides, overridden_paths, parse_override
 from tunetui.core.tables import Table, is_scalar, parse_toml
 from tunetui.core.targeting import parse_target
 from tunetui_agent.messages import Method, Value
@@ -48,9 +48,9 @@ def decode_grid(text: str, source: str, overrides: Sequence[str] = ()) -> Grid:
 def decode_grid_with_mistakes(text: str, source: str, overrides: Sequence[str] = ()) -> tuple[Grid, Mistakes]:
     """As `decode_grid`; the `Mistakes` (empty so far) still know which keys came from which option."""
     given = [parse_override(option) for option in overrides]
-    data = apply_overrides(parse_toml(text, source), given)
-    mistakes = Mistakes(source, {override.path: override.option for override in given})
-    grid = _read_grid(Table(data, (), mistakes))
+    data = parse_toml(text, source)
+    mistakes = Mistakes(source, overridden_paths(data, given))
+    grid = _read_grid(Table(apply_overrides(data, given), (), mistakes))
     mistakes.raise_if_any()
     return grid, mistakes
 
@@ -69,15 +69,16 @@ def grid_to_dict(grid: Grid) -> dict[str, Any]:
     return result
 
 
-def check_expression(text: str, path: Path, mistakes: Mistakes) -> frozenset[str]:
-    """The names that an expression uses; one that cannot be parsed becomes a mistake."""
+def check_expression(text: str, path: Path, mistakes: Mistakes) -> None:
+    """Report an expression that cannot be parsed."""
+    if not text:
+        return  # reported already
     try:
-        return frozenset(parse(text).names)
+        parse(text)
     except ExpressionError as error:
         what, _, where = error.message.partition("\n")
         hint = f" ({error.hint})" if error.hint else ""
         mistakes.add(path, f"expected an expression, found a mistake: {what}{hint}" + (f"\n{where}" if where else ""))
-        return frozenset()
 
 
 def read_where(table: Table) -> list[str]:
@@ -125,7 +126,7 @@ def _read_implementations(table: Table) -> list[str] | None:
     if not names and table.take("implementations") == []:
         table.wrong("implementations", "at least one name, or no such key for all of them")
     for position, name in enumerate(names):
-        if name in names[:position]:
+        if name and name in names[:position]:
             table.mistakes.add(("implementations", position), f"expected every name once, found {describe(name)} again")
     return names
 

@@ -96,7 +96,7 @@ def _read_field(table: Table) -> ProblemField:
     limits = {key: _read_limit(table, key, kind) for key in ("min", "max")}
     choices = table.take("choices")
     if choices is not None:
-        choices = read_values(choices, (*table.path, "choices"), table.mistakes)
+        choices = read_values(choices, (*table.path, "choices"), table.mistakes) or None
     default = table.take("default")
     field = ProblemField(
         type=kind,
@@ -117,7 +117,7 @@ def _read_limit(table: Table, key: str, kind: str) -> int | float | None:
     if kind in ("int", "float"):
         limit: int | float | None = table.number(key, whole=kind == "int")
         return limit
-    if table.take(key) is not None:
+    if table.take(key) is not None and kind:
         table.wrong(key, "no limit: only int and float have one")
     return None
 

@@ -83,8 +83,8 @@ def _check_implementations(grid: Grid, kernel: Kernel, mistakes: Mistakes) -> No
     known = {name: kernel.implementations[name] for name in names if name in kernel.implementations}
     kinds = shared_kinds(grid, kernel)
     if len(kinds) > 1:
-        mistakes.add(("device",), f"expected device = {one_of(kinds)}, found nothing: "
-                                  f"{_list(known)} can run on both")  # fmt: skip
+        who = f"kernel {kernel.name} has" if grid.implementations is None else f"{_list(known)} has"
+        mistakes.add(("device",), f"expected {one_of(kinds)}, found nothing: {who} implementations for both")
     elif not kinds and grid.device is not None and known:
         lacking = [name for name, own in known.items() if grid.device not in own]
         mistakes.add(("device",), f"expected a device that the implementations have, found {describe(grid.device)}: "

@@ -57,10 +57,8 @@ class Mistakes:
         return clean(f"{self._source_of(mistake.path)}: {shown}{mistake.text}")
 
     def _source_of(self, path: Path) -> str:
-        for given, option in self.overrides.items():
-            if path and path[: len(given)] == given:
-                return option
-        return self.source
+        above = (path[:length] for length in range(len(path), 0, -1))
+        return next((self.overrides[part] for part in above if part in self.overrides), self.source)
 
 
 def show_path(path: Path) -> str:

@@ -49,6 +49,18 @@ def apply_overrides(data: dict[str, Any], overrides: list[Override]) -> dict[str
     return data
 
 
+def overridden_paths(data: dict[str, Any], overrides: list[Override]) -> dict[Path, str]:
+    """Which option each key path comes from, tables included that only an option brought into ``data``."""
+    paths: dict[Path, str] = {}
+    for override in overrides:
+        inner: Any = data
+        for depth, key in enumerate(override.path, start=1):
+            inner = inner.get(key) if isinstance(inner, dict) else None
+            if inner is None or depth == len(override.path):
+                paths[override.path[:depth]] = override.option
+    return paths
+
+
 def _split_key(key: str) -> Path:
     if key.startswith("targets."):  # the metric's own dots are part of its name
         return ("targets", key.removeprefix("targets.").strip('"'))

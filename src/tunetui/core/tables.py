@@ -13,6 +13,7 @@ from tunetui.core.errors import InputError
 from tunetui.core.mistakes import Mistakes, Path, describe, literal, nearest, one_of
 
 _PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
+_AT_END = " (at end of document)"
 INT64 = range(-(2**63), 2**63)
 
 
@@ -36,7 +37,8 @@ def _syntax_error(message: str, text: str, source: str) -> str:
     if place:
         line, column = int(place[1]), int(place[2])
         message = message[: place.start()]
-    elif message.endswith(" (at end of document)"):
+    elif message.endswith(_AT_END):
+        message = message.removesuffix(_AT_END)
         line, column = len(lines), len(lines[-1]) + 1
     else:
         return f"{source}: not TOML: {message}"
@@ -109,7 +111,7 @@ class Table:
         return None
 
     def texts(self, key: str) -> list[str] | None:
-        """A list of non-empty strings, or None where it is absent."""
+        """A list of strings, or None where it is absent; a wrong item becomes "", so that positions stay."""
         value = self.take(key)
         if value is None:
             return None
@@ -120,7 +122,7 @@ class Table:
             if not isinstance(item, str) or not item.strip():
                 found = describe(item)
                 self.mistakes.add((*self.path, key, position), f"expected a str that is not empty, found {found}")
-        return [item for item in value if isinstance(item, str) and item.strip()]
+        return [item.strip() if isinstance(item, str) else "" for item in value]
 
     def table(self, key: str) -> Table:
         """A table within this one; an empty one where it is absent or wrong."""
