@@ -1,0 +1,47 @@
+// Exact top-k search: for every query the K corpus rows with the largest inner product, in one launch.
+// Fixed at build time: TILE_SIZE, BLOCK_SIZE, SHARED_MEMORY_KB, QUERY_TILE, QUERIES, DIMS, K and DTYPE_*.
+#include "stream.cuh"
+#include "tiles.cuh"
+
+#ifdef TUNETUI_TRACE
+// Per block: start and stop in nanoseconds, and the multiprocessor it ran on.
+#define TRACE_ARGUMENT , unsigned long long* trace
+__device__ __forceinline__ unsigned long long nanoseconds() {
+    unsigned long long t;
+    asm volatile("mov.u64 %0, %globaltimer;" : "=l"(t)::"memory");
+    return t;
+}
+#define TRACE_START                                                                   \
+    if (threadIdx.x == 0) {                                                           \
+        unsigned multiprocessor;                                                      \
+        asm volatile("mov.u32 %0, %smid;" : "=r"(multiprocessor));                    \
+        trace[blockIdx.x * 3ull] = nanoseconds();                                     \
+        trace[blockIdx.x * 3ull + 2] = multiprocessor;                                \
+    }
+#define TRACE_STOP                                                                    \
+    __syncthreads();                                                                  \
+    if (threadIdx.x == 0) trace[blockIdx.x * 3ull + 1] = nanoseconds();
+#else
+#define TRACE_ARGUMENT
+#define TRACE_START
+#define TRACE_STOP
+#endif
+
+extern "C" __global__ void __launch_bounds__(BLOCK_SIZE, most(1, least(16, RESIDENT_WARPS / WARPS)))
+search(const char* corpus, const char* query_rows, float* scores, int* indices, float* partial_scores,
+       float* group_best, unsigned* ticket, int corpus_size, int mergers TRACE_ARGUMENT) {
+    extern __shared__ __align__(128) float shared[];
+    TRACE_START
+    Search work{corpus, query_rows, scores, indices, partial_scores, group_best, corpus_size, 0, 0, 0};
+    work.tiles = parts(corpus_size, TILE_SIZE);
+    work.stride = work.tiles * TILE_SIZE;
+#if QUERIES <= 2
+    work.groups = gridDim.x;
+    stream(work, ticket, mergers, shared);
+#else
+    work.groups = work.tiles * SHAPE.warps_r;
+    if constexpr (TENSOR_CORES) score_tiles<TensorSums>(work, ticket, mergers, shared);
+    else score_tiles<FmaSums>(work, ticket, mergers, shared);
+#endif
+    TRACE_STOP
+}
