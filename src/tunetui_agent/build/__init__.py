@@ -14,7 +14,9 @@ from tunetui_agent.messages import BuildFinished, Implementation, RunSpec, Toolc
 
 _MODULES = {
     ("python", "cpu"): "tunetui_agent.build.python",
+    ("python", "gpu"): "tunetui_agent.build.python",
     ("mojo", "cpu"): "tunetui_agent.build.mojo",
+    ("cuda", "gpu"): "tunetui_agent.build.cuda",
 }
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tunetui_agent.build import Target
     from tunetui_agent.verify import InputSet
 
-_MODULES = ("tunetui_agent.devices.cpu",)
+_MODULES = ("tunetui_agent.devices.cpu", "tunetui_agent.devices.gpu")
 
 
 class Execution(Protocol):

@@ -21,7 +21,11 @@ _MOST_THREADS = (1024, 1024, 64)
 class LoadedLaunch:
     """One kernel with its geometry, ready to be launched on the device's stream."""
 
-    def __init__(self, device: GpuDevice, entry: str, arguments: list[str], geometry: Geometry, kernel: Any) -> None:
+    def __init__(
+        self, device: GpuDevice, entry: str, arguments: list[str], geometry: Geometry, kernel: Any,
+        spill_bytes: int | None = None,
+    ) -> None:  # fmt: skip
+        self.spill_bytes = spill_bytes  # None where the compiler did not say
         self.entry, self.arguments, self.geometry = entry, arguments, geometry
         self.function: Any = kernel
         self._device = device
@@ -55,6 +59,8 @@ class LoadedLaunch:
             "blocks_per_multiprocessor": fits,
             "occupancy_theoretical_percent": round(occupancy.percent, 3),
         }
+        if self.spill_bytes is not None:
+            figures["spill_bytes"] = self.spill_bytes
         if occupancy.limiters:
             figures["occupancy_limiter"] = ", ".join(occupancy.limiters)
         return figures
@@ -86,7 +92,7 @@ def load_launches(
         raise TrialFault("errored", f"{implementation.name} was not built")
     if len(trial.geometry) != len(implementation.launches):
         raise TrialFault("errored", f"{implementation.name}: {len(trial.geometry)} geometries for its launches")
-    kernels = _kernels(device, Path(artifact), traced=False)
+    kernels, meta = load_kernels(device, Path(artifact))
     loaded = []
     for launch, geometry in zip(implementation.launches, trial.geometry, strict=True):
         _refuse_impossible(device, geometry)
@@ -95,7 +101,7 @@ def load_launches(
         kernel = kernels[launch.entry]
         if geometry.shared_bytes:
             kernel.max_dynamic_shared_size_bytes = geometry.shared_bytes
-        loaded.append(LoadedLaunch(device, launch.entry, launch.arguments, geometry, kernel))
+        loaded.append(LoadedLaunch(device, launch.entry, launch.arguments, geometry, kernel, meta.get("spill_bytes")))
     return loaded
 
 
@@ -104,13 +110,16 @@ def limits_of(attributes: dict[str, int]) -> Limits:
     return Limits(**{name: attributes[name] for name in Limits.__dataclass_fields__})
 
 
-def _kernels(device: GpuDevice, folder: Path, *, traced: bool) -> dict[str, Any]:
-    """Entry to loaded kernel.  A build names its files and symbols in artifact.json."""
+def load_kernels(device: GpuDevice, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Entry to loaded kernel, cubin or PTX alike, and what the builder said of the artifact.
+
+    Raises:
+        TrialFault: (errored) the folder is no artifact of a GPU builder.
+    """
     try:
         meta = json.loads((folder / "artifact.json").read_text())
-        table = meta["traced"] if traced else meta["kernels"]
-        modules = {file: device.cupy.RawModule(path=str(folder / file)) for file in {t["file"] for t in table.values()}}
-        return {entry: modules[t["file"]].get_function(t["symbol"]) for entry, t in table.items()}
+        module = device.cupy.RawModule(path=str(folder / meta["file"]))
+        return {entry: module.get_function(symbol) for entry, symbol in meta["kernels"].items()}, meta
     except (OSError, ValueError, KeyError) as error:
         raise TrialFault("errored", f"the built kernel does not load: {one_line(error)}") from error
 

@@ -35,9 +35,7 @@ class Occupancy:
     limiters: tuple[str, ...]
 
 
-def theoretical_occupancy(
-    limits: Limits, *, blocks: int, threads: int, registers: int, shared_bytes: int
-) -> Occupancy:
+def theoretical_occupancy(limits: Limits, *, blocks: int, threads: int, registers: int, shared_bytes: int) -> Occupancy:
     """From the driver's ``blocks`` per multiprocessor; ``shared_bytes`` is static and dynamic together, per block."""
     warps = -(-threads // limits.warp_size)
     most = limits.max_threads_per_multiprocessor // limits.warp_size
