@@ -11,6 +11,7 @@ import numpy as np
 
 from tunetui_agent.devices.gpu_faults import cuda_faults
 from tunetui_agent.devices.gpu_loading import LoadedLaunch, load_launches
+from tunetui_agent.devices.gpu_trace import Tracer
 from tunetui_agent.faults import TrialFault
 from tunetui_agent.messages import Argument, Implementation, RunSpec, Trial, Value
 from tunetui_agent.verify import InputSet, poison_value
@@ -44,7 +45,11 @@ class GpuExecution:
         with self._faults():
             self._allocate()
             self._launches = load_launches(device, implementation, trial, artifact)
+            for launch in self._launches:
+                launch.allow_shared()
+        self._artifact = artifact
         self._call: Callable[[], None] = lambda: None
+        self._bound_arguments: list[tuple[Any, ...]] = []
 
     def bind(self, inputs: InputSet) -> None:
         """The next runs read these inputs, uploaded once and kept on the device."""
@@ -54,8 +59,8 @@ class GpuExecution:
             if self._implementation.language == "python":
                 self._call = self._python_call()
             else:
-                arguments = [tuple(self._argument(name) for name in launch.arguments) for launch in self._launches]
-                self._call = _sequence(list(zip(self._launches, arguments, strict=True)))
+                self._bound_arguments = [tuple(map(self._argument, launch.arguments)) for launch in self._launches]
+                self._call = _sequence(list(zip(self._launches, self._bound_arguments, strict=True)))
 
     def poison(self) -> None:
         """Outputs and scratch get values that no kernel writes; guard zones are renewed; counters stay as they are."""
@@ -132,6 +137,8 @@ class GpuExecution:
         for place, launch in enumerate(self._launches):
             prefix = "" if place == 0 else f"{launch.entry}."
             figures.update({prefix + name: value for name, value in launch.resources().items()})
+        with self._faults():
+            figures.update(Tracer(self._device, self._launches, self._artifact).measure(self._bound_arguments))
         return figures
 
     def overhead_ns(self) -> float:

@@ -31,13 +31,28 @@ class LoadedLaunch:
         self._device = device
         self._grid, self._block = _three(geometry.grid), _three(geometry.block)
 
+    @property
+    def blocks(self) -> int:
+        """Blocks of the whole grid."""
+        return _product(self._grid)
+
+    @property
+    def threads(self) -> int:
+        """Threads of one block."""
+        return _product(self._block)
+
+    def allow_shared(self) -> None:
+        """Lets the kernel have as much dynamic shared memory as its geometry asks for."""
+        if self.geometry.shared_bytes:
+            self.function.max_dynamic_shared_size_bytes = self.geometry.shared_bytes
+
     def __call__(self, arguments: tuple[Any, ...]) -> None:
         self.function(self._grid, self._block, arguments, shared_mem=self.geometry.shared_bytes)
 
     def resources(self) -> dict[str, Value]:
         """Registers, memory and theoretical occupancy, as the driver tells of the loaded kernel."""
         kernel, shared = self.function, self.geometry.shared_bytes
-        threads, blocks = _product(self._block), _product(self._grid)
+        threads = self.threads
         fits = self._device.cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
             kernel.kernel.ptr, threads, shared
         )
@@ -54,7 +69,7 @@ class LoadedLaunch:
             "local_bytes": kernel.local_size_bytes,
             "static_shared_bytes": kernel.shared_size_bytes,
             "dynamic_shared_bytes": shared,
-            "blocks": blocks,
+            "blocks": self.blocks,
             "threads_per_block": threads,
             "blocks_per_multiprocessor": fits,
             "occupancy_theoretical_percent": round(occupancy.percent, 3),
@@ -99,8 +114,6 @@ def load_launches(
         if launch.entry not in kernels:
             raise TrialFault("errored", f"the built code has no kernel {launch.entry!r}; it has {', '.join(kernels)}")
         kernel = kernels[launch.entry]
-        if geometry.shared_bytes:
-            kernel.max_dynamic_shared_size_bytes = geometry.shared_bytes
         loaded.append(LoadedLaunch(device, launch.entry, launch.arguments, geometry, kernel, meta.get("spill_bytes")))
     return loaded
 

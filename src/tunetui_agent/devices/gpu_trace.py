@@ -1,0 +1,101 @@
+"""Achieved occupancy without a profiler: the same kernel, built to note when and where each block ran.
+
+One thread of every block stores ``%globaltimer`` at entry and at exit and ``%smid`` into ``trace[3 * block + {0, 1, 2}]``.  Per
+multiprocessor the warp-time of its blocks over its own window (first entry to last exit), as a share of the warps it can hold;
+then the mean over the multiprocessors that ran a block.  What the profiler's ``sm__warps_active.avg.pct_of_peak_sustained_active``
+measures, without its privileges.  Valid only where the traced build keeps the timed build's registers and residency.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tunetui_agent.build.cuda import traced_key
+from tunetui_agent.devices.gpu_loading import LoadedLaunch, load_kernels
+from tunetui_agent.faults import TrialFault
+
+if TYPE_CHECKING:
+    from tunetui_agent.devices.gpu import GpuDevice
+    from tunetui_agent.messages import Value
+
+NAME = "occupancy_achieved_percent"
+REASON = "occupancy_achieved_reason"
+_REPEATS = 5
+
+
+class Tracer:
+    """The traced twins of a trial's launches, or the reason why there are none."""
+
+    def __init__(self, device: GpuDevice, launches: list[LoadedLaunch], artifact: str | None) -> None:
+        self._device, self._launches = device, launches
+        self._twins: list[LoadedLaunch] = []
+        self.reason = ""
+        if artifact is None:
+            self.reason = "n/a: a library's kernels cannot be traced"
+            return
+        folder = Path(artifact)
+        try:
+            kernels, _ = load_kernels(device, folder.with_name(traced_key(folder.name)))
+        except TrialFault:
+            self.reason = "n/a: the kernel has no traced build"
+            return
+        self._match(kernels)
+
+    def measure(self, arguments: list[tuple[Any, ...]]) -> dict[str, Value]:
+        """Median of a few traced executions: of the first launch by the plain name, of later ones prefixed."""
+        if self.reason:
+            return {REASON: self.reason}
+        found: list[list[float]] = [[] for _ in self._twins]
+        for _ in range(_REPEATS):
+            traces = [self._trace(twin) for twin in self._twins]
+            self._device.flush()
+            for twin, own, trace in zip(self._twins, arguments, traces, strict=True):
+                twin((*own, trace))
+            self._device.synchronize()
+            for place, trace in enumerate(traces):
+                found[place].append(self._percent(self._twins[place], trace.get().reshape(-1, 3)))
+        figures: dict[str, Value] = {}
+        for place, percents in enumerate(found):
+            prefix = "" if place == 0 else f"{self._twins[place].entry}."
+            figures[prefix + NAME] = round(float(np.median(percents)), 2)
+        return figures
+
+    def _match(self, kernels: dict[str, Any]) -> None:
+        for launch in self._launches:
+            kernel = kernels.get(launch.entry)
+            if kernel is None:
+                self.reason = f"n/a: the traced build lacks {launch.entry}"
+                return
+            twin = LoadedLaunch(self._device, launch.entry, launch.arguments, launch.geometry, kernel)
+            twin.allow_shared()
+            for what in ("registers", "blocks_per_multiprocessor", "local_bytes"):
+                timed, traced = launch.resources()[what], twin.resources()[what]
+                if timed != traced:
+                    words = what.replace("_", " ")
+                    self.reason = f"n/a: the traced build of {launch.entry} has {traced} {words}, the timed one {timed}"
+                    return
+            self._twins.append(twin)
+
+    def _trace(self, twin: LoadedLaunch) -> Any:
+        return self._device.cupy.zeros((twin.blocks, 3), self._device.cupy.uint64)
+
+    def _percent(self, twin: LoadedLaunch, rows: Any) -> float:
+        attributes = self._device.device.attributes
+        most = attributes["max_threads_per_multiprocessor"] // attributes["warp_size"]
+        return achieved_percent(rows, -(-twin.threads // attributes["warp_size"]), most)
+
+
+def achieved_percent(rows: Any, warps_per_block: int, most_warps: int) -> float:
+    """Achieved occupancy in percent from ``rows`` of (start ns, stop ns, multiprocessor), uint64, shape (blocks, 3)."""
+    start, stop, where = rows[:, 0], rows[:, 1], rows[:, 2]
+    shares = []
+    for multiprocessor in np.unique(where):
+        own = where == multiprocessor
+        window = int(stop[own].max()) - int(start[own].min())
+        if window > 0:
+            busy = float((stop[own] - start[own]).sum()) * warps_per_block
+            shares.append(busy / (window * most_warps))
+    return 100.0 * float(np.mean(shares)) if shares else float("nan")
