@@ -110,6 +110,24 @@ def test_a_wrong_kernel_file_is_told_with_its_key_path(old: str, new: str, said:
     )
 
 
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        ("", "problem.dtype: expected choices, as mojo builds with it, found none"),
+        (
+            'choices = ["float32", "float16", "a b"]',
+            'problem.dtype.choices[2]: expected letters, digits and _ only, as mojo builds with it, found "a b" (str)',
+        ),
+    ],
+)
+def test_text_of_the_problem_that_reaches_generated_code_is_limited(choices: str, said: str) -> None:
+    text = KERNEL.replace('parameters = ["tile"]', 'parameters = ["tile", "dtype"]')
+    text = text.replace('dtype = { float32 = "float32", float16 = "float16" }', 'dtype = "float32"')
+    with pytest.raises(InputError) as caught:
+        decode_kernel(text.replace('choices = ["float32", "float16"]', choices), "kernel.toml", SOURCES)
+    assert caught.value.message == f"kernel.toml: {said}"
+
+
 def test_all_mistakes_of_a_kernel_file_are_told_at_once() -> None:
     text = KERNEL.replace('type = "int"', 'type = "in"').replace('"rows.py"', '"x"').replace('role = "output"', "")
     with pytest.raises(InputError) as caught:

@@ -64,6 +64,11 @@ def _check_implementation(kernel: Kernel, own: ImplementationDefinition, path: P
     for position, name in enumerate(own.parameters):
         if name not in scope:
             mistakes.add((*path, "parameters", position), unknown("axis or problem field", name, sorted(scope)))
+        elif name in kernel.problem and kernel.problem[name].type == "str" and own.language != "python":
+            choices = kernel.problem[name].choices
+            if choices is None:  # any text at all could reach generated code
+                mistakes.add(("problem", name), f"expected choices, as {own.language} builds with it, found none")
+            check_text_values(own.language, own.parameters, name, choices or [], ("problem", name, "choices"), mistakes)
     for position, text in enumerate(own.where):
         check_names(text, scope, (*path, "where", position), mistakes)
     on_cpu = path[-1] == "cpu"

@@ -18,18 +18,10 @@ def check_grid_against_kernel(grid: Grid, kernel: Kernel) -> list[Mistake]:
     """Everything in the grid that its kernel does not know or does not allow; empty where they fit."""
     mistakes = Mistakes("")
     _check_implementations(grid, kernel, mistakes)
-    chosen = _chosen(grid, kernel)
-    axes = {axis: values for own in chosen.values() for axis, values in own.axes.items()}
-    for axis, given in grid.axes.items():
-        _check_axis(axis, given, axes, ("axes", axis), mistakes, _elsewhere(kernel, axis, chosen))
-        for own in chosen.values():
-            check_text_values(own.language, own.parameters, axis, given, ("axes", axis), mistakes)
-    for name, own_axes in grid.implementation_axes.items():
-        _check_own_axes(name, own_axes, chosen, mistakes)
+    if not mistakes.found:  # what the axes should be is clear only then
+        _check_axes_and_where(grid, kernel, mistakes)
     for key, given in grid.problem.items():
         _check_problem(key, given, kernel, mistakes)
-    for position, text in enumerate(grid.where):
-        check_names(text, {*kernel.problem, *axes}, ("constraints", "where", position), mistakes)
     metrics = target_metrics(kernel.metrics)
     for metric in grid.targets:
         if metric not in metrics and not metric.startswith(QUALITY_PREFIX):
@@ -65,13 +57,17 @@ def shared_kinds(grid: Grid, kernel: Kernel) -> list[str]:
     return [kind for kind in wanted if known and all(kind in kinds for kinds in known)]
 
 
-def _chosen(grid: Grid, kernel: Kernel) -> dict[str, ImplementationDefinition]:
-    """The chosen implementations; of every possible kind while it is open which one is meant."""
-    for kind in shared_kinds(grid, kernel) or DEVICE_KINDS:
-        chosen = chosen_implementations(grid, kernel, kind)
-        if chosen:
-            return chosen
-    return {}
+def _check_axes_and_where(grid: Grid, kernel: Kernel, mistakes: Mistakes) -> None:
+    chosen = chosen_implementations(grid, kernel, shared_kinds(grid, kernel)[0])
+    axes = {axis: values for own in chosen.values() for axis, values in own.axes.items()}
+    for axis, given in grid.axes.items():
+        _check_axis(axis, given, axes, ("axes", axis), mistakes, _elsewhere(kernel, axis, chosen))
+        for own in chosen.values():
+            check_text_values(own.language, own.parameters, axis, given, ("axes", axis), mistakes)
+    for name, own_axes in grid.implementation_axes.items():
+        _check_own_axes(name, own_axes, chosen, mistakes)
+    for position, text in enumerate(grid.where):
+        check_names(text, {*kernel.problem, *axes}, ("constraints", "where", position), mistakes)
 
 
 def _check_implementations(grid: Grid, kernel: Kernel, mistakes: Mistakes) -> None:
