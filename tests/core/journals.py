@@ -42,7 +42,7 @@ def planned(**changes: Any) -> RunPlanned:
         "run": "quick-00c0ffee",
         "name": "quick",
         "tunetui_version": "0.1.0",
-        "command": ["tunetui", "--batch", "quick.toml"],
+        "command": "tunetui --batch quick.toml",
         "started": 1_700_000_000.0,
         "seed": 7,
         "grid": {"name": "quick", "axes": {"tile_rows": [1, 2]}, "targets": {"latency_ms.p95": "< 50"}},

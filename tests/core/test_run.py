@@ -51,7 +51,7 @@ app_events = st.one_of(
     st.builds(
         TrialsStaled, reasons=st.dictionaries(st.builds(lambda n: ref(n).id, numbers), st.just("compiler changed"))
     ),
-    st.builds(RunResumed, tunetui_version=st.just("0.1.0"), command=st.just(["x"]), attached=st.booleans()),
+    st.builds(RunResumed, tunetui_version=st.just("0.1.0"), command=st.just("x"), attached=st.booleans()),
     st.builds(RunFinished, reason=st.sampled_from(["done", "interrupted"])),
     st.just(ProvenanceRecorded(id="p" * 16, fields={"compiler": "1.0"})),
 )
@@ -204,9 +204,9 @@ def test_live_progress_belongs_to_the_trial_on_the_device_and_ends_with_it() -> 
 
 def test_a_trial_in_hand_when_tunetui_was_killed_is_queued_again_on_resume() -> None:
     run = fold(Run(), [*OPENING, agent(2, TrialStarted(trial=ref(1)))])
-    attached = apply(run, app(2, RunResumed(tunetui_version="0.1.0", command=[], attached=True)))
+    attached = apply(run, app(2, RunResumed(tunetui_version="0.1.0", command="", attached=True)))
     assert attached.rows[ref(1).id].status == "running"
-    resumed = apply(run, app(2, RunResumed(tunetui_version="0.1.0", command=[])))
+    resumed = apply(run, app(2, RunResumed(tunetui_version="0.1.0", command="")))
     assert (resumed.rows[ref(1).id].status, resumed.present) == ("queued", None)
 
 
@@ -214,7 +214,7 @@ def test_the_end_is_known_and_forgotten_when_the_run_goes_on() -> None:
     run = fold(Run(), [*OPENING, app(2, RunFinished(reason="interrupted", detail="Ctrl-C"), 1100.0)])
     assert run.ended == RunFinished(reason="interrupted", detail="Ctrl-C")
     assert run.ended_at == 1100.0
-    assert apply(run, app(3, RunResumed(tunetui_version="0.1.0", command=[]))).ended is None
+    assert apply(run, app(3, RunResumed(tunetui_version="0.1.0", command=""))).ended is None
 
 
 def test_the_same_notice_is_kept_once_with_its_count() -> None:

@@ -50,7 +50,7 @@ class RunPlanned(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     name: str
     tunetui_version: str
-    command: list[str]
+    command: str
     started: float
     """Unix seconds, by the app's clock."""
     seed: int
@@ -94,7 +94,7 @@ class RunResumed(msgspec.Struct, frozen=True, kw_only=True):
     """A later start of tunetui took the run up again under the plan that it had."""
 
     tunetui_version: str
-    command: list[str]
+    command: str
     attached: bool = False
     """The agent was still at work and was re-attached; nothing had to be queued again."""
 

@@ -27,6 +27,7 @@ from tunetui.core.snapshot import (
     STALE,
     TELEMETRY_KEPT,
     Agent,
+    Counts,
     Happening,
     Notice,
     Progress,
@@ -51,7 +52,7 @@ from tunetui_agent.messages import (
     TrialStarted,
 )
 
-__all__ = ["Row", "Run", "apply", "fold", "problem_key"]
+__all__ = ["MEASURED", "QUEUED", "RUNNING", "STALE", "Counts", "Notice", "Row", "Run", "apply", "fold", "problem_key"]
 
 
 def apply(run: Run, record: Record) -> Run:

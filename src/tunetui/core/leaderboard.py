@@ -1,0 +1,202 @@
+"""What came out of a run: the leaderboard file as typed structs, the same in TOML and in JSON.
+
+`docs/files.md` explains the fields, `docs/leaderboard.schema.json` is generated from these structs.  A figure
+that does not exist is left out, and ``unavailable`` says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tunetui.core.targets import Verdict
+from tunetui_agent.messages import Value
+
+SCHEMA_VERSION = 1
+"""Raised whenever a field is added or changes its meaning; a reader refuses what is newer than itself."""
+
+CLAIM_NOTE = "a claim by the grid's author: not measured by tunetui, never ranked"
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Every part of the file refuses fields that it does not know: silently dropping them would lose data."""
+
+
+class RunPart(_Part, frozen=True, kw_only=True):
+    """The sweep; times are UTC in ISO 8601."""
+
+    id: str
+    name: str
+    started: str
+    finished: str
+    ended: str
+    """"done", "interrupted", "budget", "failed", or "unfinished" while it goes on."""
+    detail: str = ""
+    tunetui_version: str
+    command: str
+    seed: int
+    grid: dict[str, Any]
+    """As resolved: defaults and overrides filled in."""
+    axes: dict[str, dict[str, list[Value]]]
+    """Implementation to axis to the values swept."""
+    trials_planned: int
+    trials_measured: int
+    trials_failed: int
+
+
+class KernelPart(_Part, frozen=True, kw_only=True):
+    """What was computed; ``source_hashes`` is file name to SHA-256, ``metrics`` name to formula."""
+
+    name: str
+    source_hashes: dict[str, str] = {}
+    metrics: dict[str, str] = {}
+
+
+class MethodPart(_Part, frozen=True, kw_only=True):
+    """How it was measured and compared, by name; ``docs/measuring.md`` explains."""
+
+    settings: dict[str, Any] = {}
+    eviction: str = ""
+    """How cold caches were made on this device; empty where caches were left hot."""
+    percentiles: str
+    interval: str
+    test: str
+    ranking: str
+
+
+class DevicePart(_Part, frozen=True, kw_only=True):
+    """What trials ran on, and the host around it."""
+
+    id: str
+    name: str
+    kind: str
+    attributes: dict[str, int] = {}
+    """Whole numbers: cores or multiprocessors, memory_bytes, ..."""
+    driver: str = ""
+    details: dict[str, Value] = {}
+    host: str = ""
+    platform: str = ""
+    compilers: dict[str, str] = {}
+    """Language to version."""
+
+
+class Latency(_Part, frozen=True, kw_only=True, gc=False):
+    """One execution's time in milliseconds; ``ci_low`` and ``ci_high`` bound the median."""
+
+    median: float
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p5: float
+    p95: float
+    p99: float
+    min: float
+    n: int
+
+
+class Entry(_Part, frozen=True, kw_only=True, gc=False):
+    """One trial.  ``rank`` and ``tie_group`` are there for ranked rows alone."""
+
+    rank: str | None = None
+    """Competition rank within the board; "1=" where it is shared."""
+    tie_group: int | None = None
+    implementation: str
+    configuration: dict[str, Value]
+    status: str
+    """"measured", "stale", or how it failed."""
+    cause: str = ""
+    latency_ms: Latency | None = None
+    metrics: dict[str, float] = {}
+    """The kernel's own figures, computed from the median."""
+    quality: dict[str, float] = {}
+    resources: dict[str, Value] = {}
+    telemetry: dict[str, Value] = {}
+    build_seconds: float | None = None
+    stopped_by: str = ""
+    stage: str = ""
+    tags: list[str] = []
+    trial: str
+    provenance: str
+    measured_at: str = ""
+    unavailable: dict[str, str] = {}
+    """Field to the reason why it is not here."""
+    samples_ns: list[int] = []
+    """Raw samples in nanoseconds, in the order they were taken."""
+
+    @property
+    def figures(self) -> dict[str, Value]:
+        """Every figure and setting of the row by its flat name (``latency_ms.p95``, ``tile_rows``, ``recall``)."""
+        found: dict[str, Value] = {"implementation": self.implementation, "status": self.status}
+        if self.rank is not None and self.tie_group is not None:
+            found |= {"rank": self.rank, "tie_group": self.tie_group}
+        found |= {f"quality.{name}": value for name, value in self.quality.items()}
+        if self.latency_ms is not None:
+            latency = {name: getattr(self.latency_ms, name) for name in Latency.__struct_fields__}
+            found |= {f"latency_ms.{name}": value for name, value in latency.items() if value is not None}
+        if self.build_seconds is not None:
+            found["build_seconds"] = self.build_seconds
+        return found | {**self.telemetry, **self.resources, **self.metrics, **self.configuration}
+
+
+class Board(_Part, frozen=True, kw_only=True):
+    """One problem on one device: ranked rows first, then those without a rank."""
+
+    problem: dict[str, Value]
+    device: str = ""
+    """Id of one of `Leaderboard.devices`; empty where nothing was measured."""
+    winner: list[str] = []
+    """Trial ids of the first tie group, by median."""
+    success_rate: float | None = None
+    targets: list[Verdict] = []
+    """Judged on the row with the smallest median."""
+    rows: list[Entry] = []
+
+
+class NoticePart(_Part, frozen=True, kw_only=True):
+    """Something the operator was told, ``times`` times."""
+
+    code: str
+    text: str
+    times: int = 1
+
+
+class Claim(_Part, frozen=True, kw_only=True):
+    """A figure from elsewhere, shown beside the winner and labelled as what it is."""
+
+    label: str
+    simulated: bool = False
+    latency_ms: float | None = None
+    facts: dict[str, Value] = {}
+    note: str = CLAIM_NOTE
+
+
+class Leaderboard(_Part, frozen=True, kw_only=True):
+    """The whole file."""
+
+    schema_version: int
+    generator: str
+    success_rate: float | None = None
+    """Trials that measured correctly over trials tried; absent where none was tried."""
+    run: RunPart
+    kernel: KernelPart
+    method: MethodPart
+    devices: list[DevicePart] = []
+    compare: list[Claim] = []
+    notices: list[NoticePart] = []
+    boards: list[Board] = []
+    provenances: dict[str, dict[str, Any]] = {}
+    """Provenance id to its fields."""
+
+    def verdicts(self) -> list[Verdict]:
+        """Every judged target of every board."""
+        return [verdict for board in self.boards for verdict in board.targets]
+
+
+def without_none(value: Any) -> Any:
+    """Plain data with None left out of every table: TOML has no word for it, and both files are to be equal."""
+    if isinstance(value, Mapping):
+        return {str(key): without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [without_none(item) for item in value if item is not None]
+    return value

@@ -1,0 +1,78 @@
+"""A kernel's own figures (vectors/s, GB/s, ...) computed from measured time, for many rows at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tunetui.core.errors import ExpressionError
+from tunetui.core.expressions import parse
+from tunetui.core.snapshot import Row
+from tunetui_agent.messages import Device, Value
+
+
+def evaluate(
+    metrics: Mapping[str, str], rows: Sequence[Row], seconds: NDArray[np.float64], device: Device | None
+) -> tuple[list[dict[str, float]], list[dict[str, str]]]:
+    """Every metric of every row, given the time of one execution in seconds, and why some have none.
+
+    Expressions see the row's axes and problem fields, ``device_<attribute>`` and ``seconds``.
+    """
+    found: list[dict[str, float]] = [{} for _ in rows]
+    missing: list[dict[str, str]] = [{} for _ in rows]
+    alike: dict[tuple[str, str, tuple[str, ...]], list[int]] = {}
+    for index, row in enumerate(rows):
+        alike.setdefault((row.implementation, row.problem_key, tuple(row.configuration)), []).append(index)
+    for members in alike.values():
+        group = [rows[index] for index in members]
+        columns = _columns(group, seconds[members], device)
+        for name, text in metrics.items():
+            figures, reason = _figures(text, columns, len(members))
+            for index, figure in zip(members, figures, strict=True):
+                if figure is not None:
+                    found[index][name] = figure
+                else:
+                    missing[index][name] = reason or "not a finite number"
+    return found, missing
+
+
+def _columns(rows: Sequence[Row], seconds: NDArray[np.float64], device: Device | None) -> dict[str, Any]:
+    columns: dict[str, Any] = {f"device_{name}": value for name, value in (device.attributes if device else {}).items()}
+    columns |= rows[0].problem
+    for axis in rows[0].configuration:
+        values: list[Value] = [row.configuration[axis] for row in rows]
+        columns[axis] = np.array(values) if len({type(value) for value in values}) == 1 else _objects(values)
+    return columns | {"seconds": seconds}
+
+
+def _figures(text: str, columns: dict[str, Any], count: int) -> tuple[list[float | None], str]:
+    try:
+        result = parse(text, columns).column(columns, count)
+        with np.errstate(all="ignore"):
+            figures = result.astype(np.float64)
+    except (ExpressionError, ValueError) as error:  # ValueError: the result is text
+        if count == 1:
+            return [None], str(error)
+        return _one_by_one(text, columns, count)
+    return [figure if np.isfinite(figure) else None for figure in figures.tolist()], ""
+
+
+def _one_by_one(text: str, columns: dict[str, Any], count: int) -> tuple[list[float | None], str]:
+    """One row that divides by zero must not cost the others their figure."""
+    figures: list[float | None] = []
+    reason = ""
+    for index in range(count):
+        single = {n: v[index : index + 1] if isinstance(v, np.ndarray) else v for n, v in columns.items()}
+        (figure,), said = _figures(text, single, 1)
+        figures.append(figure)
+        reason = reason or said
+    return figures, reason
+
+
+def _objects(values: list[Value]) -> NDArray[Any]:
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column

@@ -1,0 +1,274 @@
+"""From the state of a run to its leaderboard: ranked, judged, with everything that a reader needs to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tunetui.core.definitions import Compare, Target
+from tunetui.core.errors import InputError
+from tunetui.core.events import RunPlanned
+from tunetui.core.leaderboard import (
+    SCHEMA_VERSION,
+    Board,
+    Claim,
+    DevicePart,
+    Entry,
+    KernelPart,
+    Latency,
+    Leaderboard,
+    MethodPart,
+    NoticePart,
+    RunPart,
+    without_none,
+)
+from tunetui.core.metrics import evaluate
+from tunetui.core.ranking import RANKING_METHOD, Contender, rank
+from tunetui.core.snapshot import MEASURED, QUEUED, RUNNING, STALE, Row, Run, problem_key
+from tunetui.core.statistics import INTERVAL_METHOD, PERCENTILE_METHOD, TEST_METHOD, percentile, samples_needed
+from tunetui.core.targeting import parse_target
+from tunetui.core.targets import NS_PER_MS, NS_PER_S, Verdict, exact, figures_of, find, judge
+
+
+def build_leaderboard(
+    run: Run, *, targets: Sequence[Target] | None = None, compare: Sequence[Compare] | None = None
+) -> Leaderboard:
+    """The leaderboard of the run's present plan; pure, so the same journal always gives the same file.
+
+    Targets and comparisons are those of the grid as planned, unless given.
+
+    Raises:
+        InputError: the run has no plan, or its grid's targets cannot be read.
+    """
+    plan = run.plan
+    if plan is None:
+        raise InputError("this run has no plan, so there is nothing to make a leaderboard of")
+    asked = _targets(plan) if targets is None else list(targets)
+    return Leaderboard(
+        schema_version=SCHEMA_VERSION,
+        generator=f"tunetui {plan.tunetui_version}",
+        success_rate=_success_rate(run.current_rows()),
+        run=_run(run, plan),
+        kernel=KernelPart(name=plan.kernel.name, source_hashes=plan.kernel.source_hashes, metrics=plan.kernel.metrics),
+        method=_method(run, plan),
+        devices=_devices(run),
+        compare=_claims(plan, compare),
+        notices=[NoticePart(code=n.code, text=n.text, times=n.times) for n in run.notices],
+        boards=[_board(run, plan, problem, device, rows, asked) for problem, device, rows in _boards(run, plan)],
+        provenances=_provenances(run),
+    )
+
+
+# ---------------------------------------------------------------------------------- boards
+
+
+def _boards(run: Run, plan: RunPlanned) -> list[tuple[dict[str, Any], str, list[Row]]]:
+    """(problem, device, rows with an outcome), in the plan's order; failures stand on the device they failed on."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    stale = []
+    for row in run.current_rows():
+        if row.status == STALE:
+            stale.append(row)
+        elif row.status not in {QUEUED, RUNNING}:
+            found.setdefault((row.problem_key, row.device), []).append(row)
+    first = {key[0]: key for key in reversed(found)}
+    for row in stale:  # perhaps of a device that is gone: they stand below what replaces them
+        found.setdefault(first.setdefault(row.problem_key, (row.problem_key, row.device)), []).append(row)
+    for problem in plan.problems:
+        if problem_key(problem) not in first:
+            found[problem_key(problem), ""] = []
+    problems = {problem_key(problem): problem for problem in plan.problems}
+    problems |= {rows[0].problem_key: rows[0].problem for rows in found.values() if rows}
+    place = {key: index for index, key in enumerate(problems)}
+    ordered = sorted(found.items(), key=lambda item: place[item[0][0]])
+    return [(problems[key], device, rows) for (key, device), rows in ordered]
+
+
+def _board(
+    run: Run, plan: RunPlanned, problem: dict[str, Any], device_id: str, rows: list[Row], targets: list[Target]
+) -> Board:
+    measured = [row for row in rows if row.status == MEASURED and row.median_ns is not None]
+    others = sorted((row for row in rows if row.status != MEASURED), key=lambda row: (row.status, row.trial))
+    contenders = [Contender(r.samples_ns, r.median_ns or 0.0, r.ci_low_ns, r.ci_high_ns) for r in measured]
+    places = rank(contenders)
+    device = run.devices.get(device_id)
+    seconds = np.array([contender.median_ns for contender in contenders]) / NS_PER_S
+    metrics, missing = evaluate(plan.kernel.metrics, measured, seconds, device)
+    entries = [
+        _measured(measured[p.index], p.rank, p.tie_group, metrics[p.index], missing[p.index], run.confidence)
+        for p in places
+    ]
+    success = _success_rate(rows)
+    best = min(measured, key=lambda row: (row.median_ns or 0.0, row.trial), default=None)
+    figures = (
+        {}
+        if best is None
+        else figures_of(best, plan.kernel.metrics, device, success_rate=success, confidence=run.confidence)
+    )
+    return Board(
+        problem=problem,
+        device=device_id,
+        winner=[entry.trial for entry in entries if entry.tie_group == 1],
+        success_rate=success,
+        targets=[_verdict(target, figures, success) for target in targets],
+        rows=entries + [_unranked(row) for row in others],
+    )
+
+
+def _verdict(target: Target, figures: Mapping[str, Any], success: float | None) -> Verdict:
+    if figures:
+        return judge(target, find(figures, target.metric))
+    if target.metric == "success_rate":
+        return judge(target, exact(success, "no trial was tried"))
+    return judge(target, exact(None, "nothing was measured for this problem"))
+
+
+def _measured(
+    row: Row, place: str, group: int, metrics: dict[str, float], missing: dict[str, str], confidence: float
+) -> Entry:
+    ordered = sorted(row.samples_ns)
+    unavailable = {f"metrics.{name}": f"n/a: {reason}" for name, reason in missing.items()}
+    if row.ci_low_ns is None or row.ci_high_ns is None:
+        few = f"n/a: an interval needs at least {samples_needed(0.5, confidence)} samples, has {len(ordered)}"
+        unavailable |= {"latency_ms.ci_low": few, "latency_ms.ci_high": few}
+    low, high = row.ci_low_ns, row.ci_high_ns
+    return Entry(
+        rank=place,
+        tie_group=group,
+        **_shared(row),
+        latency_ms=Latency(
+            median=(row.median_ns or 0.0) / NS_PER_MS,
+            ci_low=None if low is None else low / NS_PER_MS,
+            ci_high=None if high is None else high / NS_PER_MS,
+            p5=percentile(ordered, 0.05) / NS_PER_MS,
+            p95=percentile(ordered, 0.95) / NS_PER_MS,
+            p99=percentile(ordered, 0.99) / NS_PER_MS,
+            min=ordered[0] / NS_PER_MS,
+            n=len(ordered),
+        ),
+        metrics=metrics,
+        unavailable=unavailable,
+        samples_ns=row.samples_ns.tolist(),
+    )
+
+
+def _unranked(row: Row) -> Entry:
+    why = f"n/a: {row.cause}" if row.cause else f"n/a: {row.status}"
+    unavailable = {"latency_ms": why.splitlines()[0]}
+    samples = row.samples_ns.tolist() if row.status == STALE else []
+    return Entry(**_shared(row), unavailable=unavailable, samples_ns=samples)
+
+
+def _shared(row: Row) -> dict[str, Any]:
+    return {
+        "implementation": row.implementation,
+        "configuration": row.configuration,
+        "status": row.status,
+        "cause": row.cause,
+        "quality": row.quality,
+        "resources": row.resources,
+        "telemetry": row.telemetry,
+        "build_seconds": row.build_seconds,
+        "stopped_by": row.stopped_by,
+        "stage": row.stage,
+        "tags": row.tags,
+        "trial": row.trial,
+        "provenance": row.provenance,
+        "measured_at": "" if row.measured_at is None else iso_utc(row.measured_at),
+    }
+
+
+def _success_rate(rows: Sequence[Row]) -> float | None:
+    measured = sum(row.status == MEASURED for row in rows)
+    tried = measured + sum(row.status not in {MEASURED, STALE, QUEUED, RUNNING} for row in rows)
+    return measured / tried if tried else None
+
+
+# ---------------------------------------------------------------------------------- the parts around them
+
+
+def iso_utc(t: float) -> str:
+    """Unix seconds as ``2026-11-22T12:44:47.250Z``."""
+    return datetime.fromtimestamp(t, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _run(run: Run, plan: RunPlanned) -> RunPart:
+    ended_at = run.ended_at if run.ended_at is not None else run.updated
+    return RunPart(
+        id=plan.run,
+        name=plan.name,
+        started=iso_utc(run.started if run.started is not None else plan.started),
+        finished=iso_utc(ended_at if ended_at is not None else plan.started),
+        ended=run.ended.reason if run.ended else "unfinished",
+        detail=run.ended.detail if run.ended else "",
+        tunetui_version=plan.tunetui_version,
+        command=plan.command,
+        seed=plan.seed,
+        grid=without_none(plan.grid),
+        axes=plan.axes,
+        trials_planned=max(plan.trials, run.counts.total),
+        trials_measured=run.counts.measured,
+        trials_failed=run.counts.failed,
+    )
+
+
+def _method(run: Run, plan: RunPlanned) -> MethodPart:
+    eviction = next((agent.eviction for agent in reversed(run.agents.values()) if agent.eviction), "")
+    return MethodPart(
+        settings=without_none(plan.method),
+        eviction=eviction,
+        percentiles=PERCENTILE_METHOD,
+        interval=INTERVAL_METHOD,
+        test=TEST_METHOD,
+        ranking=RANKING_METHOD,
+    )
+
+
+def _devices(run: Run) -> list[DevicePart]:
+    compilers = {t.language: t.version for t in run.toolchains.values() if t.available}
+    used = {row.device for row in run.current_rows()}
+    parts = []
+    for device in run.devices.values():
+        if used - {""} and device.id not in used:
+            continue  # of an earlier plan
+        agent = next((a for a in reversed(run.agents.values()) if a.device == device.id), None)
+        parts.append(
+            DevicePart(
+                id=device.id,
+                name=device.name,
+                kind=device.kind,
+                attributes=device.attributes,
+                driver=device.driver,
+                details=device.details,
+                host=agent.host if agent else "",
+                platform=agent.platform if agent else "",
+                compilers=compilers,
+            )
+        )
+    return parts
+
+
+def _provenances(run: Run) -> dict[str, dict[str, Any]]:
+    used = {row.provenance for row in run.current_rows()}
+    return {name: without_none(fields) for name, fields in run.provenances.items() if name in used}
+
+
+def _targets(plan: RunPlanned) -> list[Target]:
+    try:
+        return [parse_target(metric, text) for metric, text in plan.grid.get("targets", {}).items()]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"the grid's targets cannot be read: {error}") from None
+
+
+def _claims(plan: RunPlanned, compare: Sequence[Compare] | None) -> list[Claim]:
+    if compare is None:
+        try:
+            given = msgspec.convert(plan.grid.get("compare"), Compare | None)
+        except msgspec.ValidationError as error:
+            raise InputError(f"the grid's [compare] cannot be read: {error}") from None
+        compare = [given] if given is not None else []
+    return [Claim(label=c.label, simulated=c.simulated, latency_ms=c.latency_ms, facts=c.facts) for c in compare]

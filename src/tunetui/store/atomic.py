@@ -1,0 +1,79 @@
+"""Files that are either the old one or the whole new one, whatever happens in between."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from tunetui.core.errors import TunetuiError
+
+
+class StoreError(TunetuiError):
+    """A file that cannot be written or read."""
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data``, through a temporary file in the same folder that reached the disk first.
+
+    Raises:
+        StoreError: no such folder, read-only, no space, ...; the old file is as it was.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise explained(error, path) from None
+    temporary = Path(name)
+    try:
+        with open(handle, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise explained(error, path) from None
+    except BaseException:  # also Ctrl-C: leave nothing behind
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def explained(error: OSError, path: Path, doing: str = "write") -> StoreError:
+    """What the system said, in words, with what to do about it."""
+    folder = path.parent
+    if error.errno == errno.ENOENT and not folder.is_dir():
+        return StoreError(f"cannot {doing} {path}: there is no folder {folder}", hint=f"mkdir -p {folder}")
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return StoreError(f"cannot {doing} {path}: {error.strerror}", hint=f"is {folder} yours, and not read-only?")
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StoreError(
+            f"cannot {doing} {path}: {error.strerror}", hint="make room; what was there before is unharmed"
+        )
+    if error.errno == errno.EISDIR or path.is_dir():
+        return StoreError(f"cannot {doing} {path}: it is a folder", hint="name a file")
+    return StoreError(f"cannot {doing} {path}: {error.strerror or error}")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the renaming itself on the disk; where a file system cannot, the file is whole all the same."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
