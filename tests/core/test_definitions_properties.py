@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tests.core.definition_texts import GRID, KERNEL, SOURCES
 from tunetui.core.axis_values import read_values
 from tunetui.core.cleaning import clean
-from tunetui.core.decoding import decode_grid, grid_to_dict
+from tunetui.core.decoding import decode_grid, grid_from_dict, grid_to_dict
 from tunetui.core.definitions import Budget, Compare, Grid
 from tunetui.core.errors import InputError
 from tunetui.core.kernel_decoding import decode_kernel
@@ -199,8 +200,9 @@ def grids(draw: st.DrawFn) -> Grid:
 
 @given(grids())
 @settings(deadline=None)
-def test_a_grid_written_as_toml_reads_back_equal(grid: Grid) -> None:
+def test_a_grid_written_as_toml_or_json_reads_back_equal(grid: Grid) -> None:
     assert decode_grid(tomli_w.dumps(grid_to_dict(grid)), "g.toml") == grid
+    assert grid_from_dict(json.loads(json.dumps(grid_to_dict(grid))), "g.json") == grid
 
 
 def test_a_range_of_floats_has_the_digits_that_were_written() -> None:

@@ -55,8 +55,20 @@ def decode_grid_with_mistakes(text: str, source: str, overrides: Sequence[str] =
     return grid, mistakes
 
 
+def grid_from_dict(data: dict[str, Any], source: str) -> Grid:
+    """A grid from what `grid_to_dict` made, as a journal or a leaderboard keeps it.
+
+    Raises:
+        InputError: as `decode_grid`.
+    """
+    mistakes = Mistakes(source)
+    grid = _read_grid(Table(data, (), mistakes))
+    mistakes.raise_if_any()
+    return grid
+
+
 def grid_to_dict(grid: Grid) -> dict[str, Any]:
-    """The grid as plain data in the layout of the file, every range spelled out; `decode_grid` reads it back."""
+    """The grid as plain data in the layout of the file, every range spelled out; `grid_from_dict` reads it."""
     plain: dict[str, Any] = msgspec.to_builtins(grid)
     result = {key: plain[key] for key in ("name", "kernel", "implementations", "device") if plain[key] is not None}
     result["axes"] = plain["axes"] | plain["implementation_axes"]
