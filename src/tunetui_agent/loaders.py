@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import json
+import linecache
 import traceback
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.abc import SourceLoader
 from pathlib import Path
 from types import ModuleType
@@ -48,9 +50,16 @@ def load_python(files: dict[str, str], name: str) -> ModuleType:
     """
     if name not in files:
         raise TrialFault("errored", f"the kernel has no file {name!r}; it has {', '.join(sorted(files))}")
+    return _load_text(name, files[name])
+
+
+@lru_cache(maxsize=64)
+def _load_text(name: str, text: str) -> ModuleType:
+    """One module per text and process: what a kernel keeps, such as a thread pool, is made once and not per trial."""
     path = f"<kernel>/{name}"
+    linecache.cache.pop(path, None)  # an older text of the same name must not appear in tracebacks
     module_name = "tunetui_kernel_" + "".join(c if c.isalnum() else "_" for c in name)
-    spec = importlib.util.spec_from_loader(module_name, _TextLoader(path, files[name]), origin=path)
+    spec = importlib.util.spec_from_loader(module_name, _TextLoader(path, text), origin=path)
     if spec is None or spec.loader is None:
         raise TrialFault("errored", f"{name} cannot be loaded as a module")
     module = importlib.util.module_from_spec(spec)
