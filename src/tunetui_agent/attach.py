@@ -2,7 +2,7 @@
 
 Control lines, which are not part of the journal, begin with ``{"ctl"``: "attached" first; "hb" once a second while
 nothing else is said; "error" where it cannot be followed or a command could not be handed over; "dead" when the agent is
-gone without a last record.  A line that is no whole JSON object was torn by a crash or a full disk: skip it.
+gone without a last record.  Lines that a full disk has torn are left out.
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ class Follower:
             while lines and not lines[0].startswith(self._skip_to):
                 del lines[0]
             self._skip_to = b"" if lines else self._skip_to
+        lines = list(filter(_is_whole, lines))
         if lines:
             _write(b"\n".join(lines) + b"\n")
             self._spoke = time.monotonic()
@@ -147,6 +148,16 @@ def _begin_at(journal: BinaryIO, from_seq: int, offset: int) -> int:
 
 def _head(seq: int) -> bytes:
     return b'{"seq":%d,' % seq
+
+
+def _is_whole(line: bytes) -> bool:
+    if line.endswith(b"}") and line.count(b"{") == line.count(b"}"):
+        return True  # a prefix of a record lacks its last brace; looking closer at each would cost a replay dearly
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _replace_older(run: RunFolder, client: str) -> None:

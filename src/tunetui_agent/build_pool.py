@@ -146,7 +146,9 @@ class BuildPool:
         if not batch:
             return False
         artifacts = [artifact for artifact, _ in batch]
-        job = Job("build", self._build_seconds, artifacts[0].implementation, [each for _, each in batch], artifacts)
+        # Builders time each compiler process themselves, and take a broken batch apart: this limit is for their own end.
+        seconds = 2 * len(batch) * self._build_seconds + START_SECONDS
+        job = Job("build", seconds, artifacts[0].implementation, [each for _, each in batch], artifacts)
         self._reports.happened(
             BuildStarted(implementation=job.implementation, artifacts=[each.name for each in artifacts])
         )
@@ -180,6 +182,8 @@ class BuildPool:
             self.folders.update(answer["folders"])
             for trial, artifact in answer["keys"].items():
                 self._backlog.set_key(trial, artifact)
+            for trial, why in answer["refused"].items():
+                self._backlog.refuse([trial], "build_failed", why)
         else:
             self._built(job, [BuildFinished(**each) for each in answer["results"]])
 

@@ -50,9 +50,15 @@ class BuilderDesk:
     def _keys(
         self, builder: Builder, implementation: Implementation, trials: list[Trial], target: Target
     ) -> dict[str, Any]:
-        keys = {trial.id: builder.key(self._spec, implementation, trial, target) for trial in trials}
+        keys: dict[str, str | None] = {}
+        refused: dict[str, str] = {}
+        for trial in trials:
+            try:
+                keys[trial.id] = builder.key(self._spec, implementation, trial, target)
+            except (ValueError, LookupError) as error:  # a trial that does not fit its kernel costs only itself
+                refused[trial.id] = f"{type(error).__name__}: {error}"
         folders = {key: str(builder.folder(key)) for key in set(keys.values()) if key is not None}
-        return {"say": "keys", "keys": keys, "folders": folders}
+        return {"say": "keys", "keys": keys, "folders": folders, "refused": refused}
 
     def _toolchains(self, kind: str) -> dict[str, Any]:
         found, batches = [], {}

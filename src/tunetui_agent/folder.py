@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
+_LAST_RECORD = re.compile(rb'\{"seq":\d+,"t":[^,]+,"kind":"RunEnded"')
 _PROBES_BEFORE_BUSY = 5  # asking whether a lock is free holds it for microseconds
 
 
@@ -206,8 +207,8 @@ def ended(journal: Path) -> bool:
 
 
 def is_last_record(line: bytes) -> bool:
-    """Whether a journal line is `RunEnded`, looking only where the kind stands."""
-    return b'"kind":"RunEnded"' in line[:120]
+    """Whether a journal line is `RunEnded`."""
+    return _LAST_RECORD.match(line) is not None
 
 
 def _from_os(error: OSError, path: Path) -> FolderError:

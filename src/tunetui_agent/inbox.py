@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 from typing import TYPE_CHECKING
+
+from tunetui_agent.folder import is_disk_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,17 +27,19 @@ def deliver(run: RunFolder, lines: bytes) -> None:
     Raises:
         OSError: no agent listens, or the disk is full and the lines are too long for the doorbell.
     """
-    ring = _RING
+    doorbell = os.open(run.doorbell, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         _append(run, lines)
     except OSError as error:
-        if len(lines) > _ATOMIC_BYTES or error.errno == errno.ENOENT:
+        if not is_disk_full(error):
             raise
-        ring = lines
-    doorbell = os.open(run.doorbell, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
+        for line in lines.splitlines(keepends=True):
+            if len(line) > _ATOMIC_BYTES:
+                raise
+            os.write(doorbell, line)
+    else:
         with contextlib.suppress(BlockingIOError):  # full: the agent has rings enough to wake up by
-            os.write(doorbell, ring)
+            os.write(doorbell, _RING)
     finally:
         os.close(doorbell)
 
