@@ -14,7 +14,7 @@ from tunetui.cli.narration import Face
 from tunetui.cli.progress import News, board, finished_line, heartbeat, remaining_seconds
 from tunetui.cli.tables import text_width
 from tunetui.core.events import PlannedKernel, RunPlanned
-from tunetui.core.run import Counts, Notice, Progress, Row, Run
+from tunetui.core.snapshot import Counts, Notice, Progress, Row, Run
 
 PROBLEM = {"corpus_size": 10_000, "queries": 1}
 LARGER = {"corpus_size": 50_000, "queries": 1}
@@ -43,7 +43,7 @@ def measured(trial: str, **facts: Any) -> Row:
 
 def run_of(*rows: Row, problems: list[dict[str, int]] | None = None, **facts: Any) -> Run:
     plan = RunPlanned(
-        run="r", name="quick", tunetui_version="0", command=[], started=1000.0, seed=0, grid={},
+        run="r", name="quick", tunetui_version="0", command="tunetui", started=1000.0, seed=0, grid={},
         kernel=PlannedKernel(name="k"), problems=[dict(p) for p in problems or [PROBLEM]], axes={}, trials=len(rows),
     )  # fmt: skip
     done = [r for r in rows if r.status not in ("queued", "running")]
@@ -56,7 +56,7 @@ def run_of(*rows: Row, problems: list[dict[str, int]] | None = None, **facts: An
 def test_the_board_shows_progress_the_present_trial_builds_and_the_best() -> None:
     run = run_of(
         measured("a"), row("b", "running"), row("c"), row("d"),
-        present=Progress(trial="b", started=1005.0, samples=31, median_ns=412_345.0, half_width_percent=1.8),
+        running={"agent": Progress(trial="b", started=1005.0, samples=31, median_ns=412_345.0, half_width_percent=1.8)},
         building={"mojo": 3}, builds={"finished": 12, "cached": 2}, best={("p", "cpu"): "a"}, finished_since_resumed=1,
     )  # fmt: skip
     assert board(run, 1010.0, 79) == [

@@ -83,6 +83,7 @@ def declare_batch(parser: argparse.ArgumentParser) -> None:
         help="override one key of the grid, e.g. axes.tile_rows=16,32 or method.cache=hot; repeatable",
     )  # fmt: skip
     batch.add_argument("--fresh", action="store_true", help="measure everything again, whatever is there already")
+    batch.add_argument("--retry-failed", action="store_true", help="measure configurations that failed before again")
     batch.add_argument("--check", action="store_true", help="exit with 1 unless every target is met")
     batch.add_argument(
         "--format", choices=("table", "json", "csv", "none"),

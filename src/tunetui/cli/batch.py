@@ -61,6 +61,7 @@ class Batch:
                 overrides=self.parsed.overrides,
                 output_stem=self.parsed.output,
                 fresh=self.parsed.fresh,
+                retry_failed=self.parsed.retry_failed,
                 build_jobs=self.parsed.build_jobs,
                 command=shlex.join(["tunetui", *self.parsed.argv]),
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from tunetui.cli.labels import one_line
 from tunetui.cli.narration import Face
 from tunetui.cli.progress import HEARTBEAT_SECONDS, News, board, finished_line, heartbeat
-from tunetui.core.run import Run
+from tunetui.core.snapshot import Run
 
 if TYPE_CHECKING:
     from rich.live import Live

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tunetui.cli.figures import clock, count, percent, with_uncertainty
 from tunetui.cli.labels import latency_ms, one_line, short_problem, trial_label, varying
 from tunetui.cli.tables import fit
-from tunetui.core.run import MEASURED, Notice, Row, Run
+from tunetui.core.snapshot import MEASURED, Notice, Row, Run
 from tunetui_agent.messages import FAILURES
 
 HEARTBEAT_SECONDS = 10.0

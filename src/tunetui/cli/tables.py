@@ -78,16 +78,16 @@ def header_lines(name: str, unit: str = "") -> tuple[str, ...]:
     words = name.replace(".", "_").split("_")
     lines: list[str] = []
     for word in words:
-        if lines and len(lines[-1]) + len(word) < 6:
+        if lines and len(lines[-1]) + len(word) < 7:
             lines[-1] = f"{lines[-1]} {word}"
         else:
             lines.append(word)
     return (*lines, unit) if unit else tuple(lines)
 
 
-def wrapped(words: Sequence[str], width: int | None, *, indent: str = "", first: str = "") -> list[str]:
+def wrapped(words: Sequence[str], width: int | None, *, indent: str = "", first: str | None = None) -> list[str]:
     """Words joined by blanks into lines of at most ``width``; a word is never broken."""
-    lines, present = [], first or indent
+    lines, present = [], indent if first is None else first
     empty = True
     for word in words:
         extended = present + ("" if empty else " ") + word
