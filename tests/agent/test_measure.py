@@ -104,7 +104,12 @@ def test_cold_evicts_before_every_sample_and_hot_never(monkeypatch: pytest.Monke
     assert isinstance(cpu, CpuDevice)
     evictions: list[int] = []
     really = Evictor.evict
-    monkeypatch.setattr(Evictor, "evict", lambda self: (evictions.append(1), really(self))[1])
+
+    def counted(evictor: Evictor) -> None:
+        evictions.append(1)
+        really(evictor)
+
+    monkeypatch.setattr(Evictor, "evict", counted)
     method = replace(QUICK, precision_percent=0.0, max_samples=7, max_seconds=60.0)
     cold = measure_double(cpu, method)
     assert len(evictions) == len(cold.samples_ns)

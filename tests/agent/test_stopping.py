@@ -34,7 +34,10 @@ def test_the_interval_of_thousands_of_samples_does_not_overflow() -> None:
 @pytest.mark.parametrize("skewed", [False, True])
 def test_the_interval_holds_the_true_median_as_often_as_it_says(n: int, skewed: bool) -> None:
     rng = random.Random(7 * n + skewed)
-    draw = (lambda: rng.lognormvariate(0.0, 1.0)) if skewed else (lambda: rng.gauss(1.0, 0.1))
+
+    def draw() -> float:
+        return rng.lognormvariate(0.0, 1.0) if skewed else rng.gauss(1.0, 0.1)
+
     held = 0
     for _ in range(2000):
         found = median_interval([draw() for _ in range(n)], 95.0)

@@ -18,7 +18,7 @@ from tunetui_agent.messages import Value
 
 FOLDER = KERNELS / "semantic-search"
 
-PROBLEM = {"corpus_size": 500, "dims": 24, "queries": 3, "k": 5, "dtype": "float32"}
+PROBLEM: dict[str, Any] = {"corpus_size": 500, "dims": 24, "queries": 3, "k": 5, "dtype": "float32"}
 
 
 def load(name: str) -> ModuleType:
@@ -35,7 +35,7 @@ reference = load("reference")
 
 def right_answer(inputs: dict[str, Any]) -> dict[str, Any]:
     scores = inputs["query_rows"] @ inputs["corpus"].T
-    order = np.argsort(-scores, axis=1, kind="stable")[:, : PROBLEM["k"]].astype(np.int32)  # type: ignore[misc]
+    order = np.argsort(-scores, axis=1, kind="stable")[:, : PROBLEM["k"]].astype(np.int32)
     return {"scores": np.take_along_axis(scores, order.astype(np.int64), axis=1), "indices": order}
 
 
@@ -112,7 +112,7 @@ def test_either_of_two_tied_rows_is_right(inputs: dict[str, Any]) -> None:
     assert verdict["recall"] == 1.0
 
 
-SHAPES = [
+SHAPES: list[dict[str, Value]] = [
     {"corpus_size": 1000, "dims": 768, "queries": 1, "k": 10},
     {"corpus_size": 257, "dims": 100, "queries": 7, "k": 1},  # dims no multiple of a vector, ragged tiles
     {"corpus_size": 9, "dims": 768, "queries": 2, "k": 9},  # every row is an answer, fewer rows than a tile

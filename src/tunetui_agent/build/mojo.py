@@ -26,6 +26,7 @@ from tunetui_agent.build.mojo_toolchain import (
     find_toolchain,
     is_source_error,
     run_tool,
+    stand_in_for_cc,
 )  # fmt: skip
 from tunetui_agent.messages import Argument, BuildFinished, Implementation, KernelSpec, RunSpec, Toolchain, Trial, Value
 
@@ -147,7 +148,8 @@ class MojoBuilder:
             str(compiler.command), "build", "--emit", "object", "-j", "1", "-I", str(folder), *implementation.options,
             str(folder / WRAPPER), "-o", str(folder / "kernel.o"),
         ]  # fmt: skip
-        run = run_tool(command, compiler, self._own_cache, timeout)
+        stand_in_for_cc(folder)
+        run = run_tool(command, compiler, self._own_cache, timeout, last_on_path=str(folder))
         if not run.ok:
             return run, lines
         libraries = str(compiler.libraries)

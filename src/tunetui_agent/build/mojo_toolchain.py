@@ -77,12 +77,21 @@ def find_toolchain() -> Toolchain:
     return Toolchain(language="mojo", available=True, version=run.text.strip().splitlines()[-1])
 
 
-def run_tool(command: list[str], compiler: Compiler, cache: Path | None, timeout_seconds: float) -> Run:
+def stand_in_for_cc(folder: Path) -> None:
+    """Puts a ``cc`` into the folder: Mojo 1.2 wants one on PATH even for ``--emit object``, and never calls it."""
+    (folder / "cc").write_text("#!/bin/sh\necho 'this cc only stands in' >&2\nexit 1\n")
+    (folder / "cc").chmod(0o755)
+
+
+def run_tool(
+    command: list[str], compiler: Compiler, cache: Path | None, timeout_seconds: float, last_on_path: str = ""
+) -> Run:
     """Runs a tool of the toolchain; ``cache`` is where Mojo keeps its own compilation cache.
 
-    The text is what it wrote to stderr and stdout.  Too slow, or not to be started: not ok, with a text that says so.
+    ``last_on_path`` is a folder searched after all others.  The text is what it wrote to stderr and stdout.  Too slow, or not to be started: not ok, with a text that says so.
     """
-    environment = {**os.environ, "PATH": f"{compiler.command.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    folders = [str(compiler.command.parent), os.environ.get("PATH", ""), last_on_path]
+    environment = {**os.environ, "PATH": os.pathsep.join(folder for folder in folders if folder)}
     if cache is not None:
         environment["MODULAR_CACHE_DIR"] = str(cache)
     try:
