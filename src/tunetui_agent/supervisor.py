@@ -182,7 +182,7 @@ class Supervisor:
             self._idle_since = None
         elif self._stopping:
             self._end("stopped", "")
-        elif not self._backlog and self._closed:
+        elif self._found and not self._backlog and self._closed:
             self._end("done", "")
         elif self._backlog:
             self._idle_since = None
