@@ -26,7 +26,7 @@ class Argument:
     """One argument of the kernel; shapes and scalar values arrive resolved with each trial."""
 
     name: str
-    role: str  # "input" | "output" | "scratch" | "scalar"
+    role: str  # "input" | "output" | "scratch" | "counter" (zero before and after every execution) | "scalar"
     dtype: str  # a NumPy dtype name
 
 

@@ -62,8 +62,8 @@ def test_launches_on_a_gpu_keep_their_geometry_as_expressions() -> None:
          'problem.seconds: expected another name: expressions already know "seconds"'),
         ("[problem.rows]", "[problem.a-b]\ntype = 'int'\ndefault = 1\n[problem.rows]",
          "problem.a-b: expected a name of letters, digits and _, usable in expressions"),
-        ('role = "input"', 'role = "inputs"', ('arguments.x.role: expected "input", "output", "scratch" or "scalar" '
-         '(did you mean "input"?), found "inputs" (str)')),
+        ('role = "input"', 'role = "inputs"', ('arguments.x.role: expected "input", "output", "scratch", "counter" '
+         'or "scalar" (did you mean "input"?), found "inputs" (str)')),
         ('float16 = "float16" }', 'float61 = "float16" }', ("arguments.x.dtype.float61: unknown value of the problem's "
          'dtype "float61"; did you mean "float16"?')),
         ('shape = ["rows", 128]', 'shape = ["row", 128]', ("arguments.x.shape[0]: expected names that are known here, "

@@ -11,7 +11,7 @@ from tunetui_agent.messages import Method, Value
 
 DEVICE_KINDS = ("cpu", "gpu")
 LANGUAGES = ("python", "mojo", "cuda")
-ARGUMENT_ROLES = ("input", "output", "scratch", "scalar")
+ARGUMENT_ROLES = ("input", "output", "scratch", "counter", "scalar")
 
 
 # ---------------------------------------------------------------------------------- grid.toml
@@ -81,7 +81,7 @@ class ArgumentDefinition(msgspec.Struct, frozen=True, kw_only=True):
 
     role: str  # one of ARGUMENT_ROLES
     dtype: str | dict[str, str]  # a NumPy dtype name, or one for each value of the problem's `dtype`
-    shape: list[str] = []  # input, output, scratch
+    shape: list[str] = []  # of everything but a scalar
     value: str = ""  # scalar
 
 

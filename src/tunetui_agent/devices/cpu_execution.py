@@ -18,7 +18,7 @@ from tunetui_agent.verify import InputSet, aligned_empty, poison_value
 
 GUARD_BYTES = 4096
 GUARD_BYTE = 0xA5
-"""What the zones before and after every output and scratch array hold."""
+"""What the zones before and after every array that the kernel may write hold."""
 
 _OVERHEAD_CALLS = 200
 
@@ -57,12 +57,13 @@ class CpuExecution:
         self._call = self._bound(self._function)
 
     def poison(self) -> None:
-        """Fills outputs and scratch with values that no kernel writes, and renews the guard zones."""
+        """Fills outputs and scratch with values that no kernel writes, renews the guard zones; counters stay as they are."""
         for name, array in self._written.items():
             raw = self._guarded[name]
             raw[:GUARD_BYTES] = GUARD_BYTE
             raw[GUARD_BYTES + array.nbytes :] = GUARD_BYTE
-            array.fill(poison_value(array.dtype))
+            if self._declared[name].role != "counter":
+                array.fill(poison_value(array.dtype))
 
     def run(self) -> None:
         """One execution.  Raises `TrialFault` (errored) with what a Python kernel raised."""
@@ -73,11 +74,13 @@ class CpuExecution:
         return {name: array for name, array in self._written.items() if self._declared[name].role == "output"}
 
     def damage(self) -> str | None:
-        """A guard zone or an input that is not as it was."""
+        """A guard zone, an input or a counter that is not as it was."""
         for name, raw in self._guarded.items():
-            size = self._written[name].nbytes
+            size, role = self._written[name].nbytes, self._declared[name].role
             if not (np.all(raw[:GUARD_BYTES] == GUARD_BYTE) and np.all(raw[GUARD_BYTES + size :] == GUARD_BYTE)):
-                return f"wrote outside its {self._declared[name].role} {name!r}"
+                return f"wrote outside its {role} {name!r}"
+            if role == "counter" and self._written[name].any():
+                return f"left its counter {name!r} other than zero"
         changed = self._inputs.changed() if self._inputs else None
         return f"changed its input {changed!r}" if changed else None
 
@@ -128,7 +131,7 @@ class CpuExecution:
             argument = self._declared.get(name)
             if argument is None:
                 raise TrialFault("errored", f"{self._implementation.name} passes {name!r}, which [arguments] lacks")
-            if argument.role not in ("output", "scratch"):
+            if argument.role not in ("output", "scratch", "counter"):
                 continue
             shape = self._trial.shapes.get(name)
             if shape is None:
@@ -138,6 +141,8 @@ class CpuExecution:
                 self._written[name], self._guarded[name] = aligned_empty(tuple(shape), dtype, GUARD_BYTES)
             except MemoryError as error:
                 raise TrialFault("errored", f"out of memory: {name} is {shape} of {dtype}") from error
+            if argument.role == "counter":
+                self._written[name].fill(0)
 
     def _load(self, artifact: str | None) -> Any:
         entry = self._implementation.launches[0].entry
