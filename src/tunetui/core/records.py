@@ -88,7 +88,7 @@ def encode_app_record(seq: int, t: float, event: Event) -> bytes:
 
 def wrap(source: str, raw: bytes) -> bytes:
     """One line of the app's journal, newline included, with ``raw`` in it byte for byte."""
-    return b'{"from":' + msgspec.json.encode(source) + b',"record":' + raw.strip(b"\r\n") + b"}\n"
+    return b'{"from":' + msgspec.json.encode(source) + b',"record":' + raw.removesuffix(b"\n") + b"}\n"
 
 
 def _check(event: Any) -> None:

@@ -48,7 +48,7 @@ def explained(error: OSError, path: Path, doing: str = "write") -> StoreError:
         return StoreError(f"cannot {doing} {path}: there is no folder {folder}", hint=f"mkdir -p {folder}")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return StoreError(f"cannot {doing} {path}: {error.strerror}", hint=f"is {folder} yours, and not read-only?")
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return StoreError(
             f"cannot {doing} {path}: {error.strerror}", hint="make room; what was there before is unharmed"
         )
@@ -77,3 +77,17 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
+
+
+def check_writable(path: Path) -> None:
+    """Find out before any work is done whether `write_atomically` to ``path`` could succeed.
+
+    Raises:
+        StoreError: no such folder, read-only, ...
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise explained(error, path) from None
+    os.close(handle)
+    Path(name).unlink(missing_ok=True)
