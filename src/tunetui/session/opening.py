@@ -1,0 +1,156 @@
+"""From a command line to a plan: files loaded, the device found, the trials resolved."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tunetui.core.cleaning import clean
+from tunetui.core.errors import InputError, TunetuiError
+from tunetui.core.planning import Plan, make_plan
+from tunetui.engines.channel import ask_json
+from tunetui.engines.local import LocalLink
+from tunetui.settings import cache_folder
+from tunetui.store.atomic import check_writable
+from tunetui.store.definitions import load_definitions
+from tunetui_agent.messages import PROTOCOL, Argument, Device, Implementation, KernelSpec, Launch, RunSpec, Toolchain
+
+if TYPE_CHECKING:
+    from tunetui.core.definitions import Grid, Kernel
+    from tunetui.engines.channel import Link
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What the command line asked for."""
+
+    grid_path: Path
+    overrides: list[str] = field(default_factory=list)  # "axes.tile_size=16,32"
+    output_stem: Path | None = None  # None: the grid file's name, in the working directory
+    fresh: bool = False  # start over; the old journal is kept under another name
+    retry_failed: bool = False  # rows that failed before are measured again
+    build_jobs: int = 0  # 0: the agent decides
+    command: str = ""  # as typed, for the record
+
+    @property
+    def stem(self) -> Path:
+        """Absolute path of the outputs, without their suffixes."""
+        return (self.output_stem or Path(self.grid_path.name.removesuffix(".toml"))).absolute()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a host offers, as its agent tells."""
+
+    devices: list[Device]
+    toolchains: dict[str, list[Toolchain]]  # by kind of device
+    host: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Everything that a run needs before its first record."""
+
+    options: BatchOptions
+    grid: Grid
+    kernel: Kernel
+    link: Link
+    device: Device
+    toolchains: list[Toolchain]
+    plan: Plan
+
+
+async def open_plan(options: BatchOptions) -> Opened:
+    """Load, probe and plan; nothing is written but the agent's own archive.
+
+    Raises:
+        InputError: a file or an option is wrong.
+        TunetuiError: the host has no such device, or its agent does not answer.
+    """
+    definitions = load_definitions(options.grid_path, options.overrides)
+    check_writable(options.stem)
+    link = LocalLink(cache_folder())
+    found = await probe(link)
+    kind = definitions.grid.device or "cpu"
+    device = choose_device(found, kind)
+    toolchains = found.toolchains.get(kind, [])
+    plan = make_plan(definitions.grid, definitions.kernel, device, toolchains)
+    return Opened(options, definitions.grid, definitions.kernel, link, device, toolchains, plan)
+
+
+async def probe(link: Link) -> Found:
+    """The devices and compilers of a host.  Raises TunetuiError where the answer cannot be understood."""
+    answer = await ask_json(link, ["probe"])
+    if not answer.get("ok"):
+        raise TunetuiError(f"the agent on {link.host} cannot work: {clean(str(answer.get('text', answer)))}")
+    try:
+        devices = msgspec.convert(answer.get("devices"), list[Device])
+        toolchains: dict[str, list[Toolchain]] = {}
+        for each in msgspec.convert(answer.get("toolchains"), list[dict[str, Any]]):
+            toolchains.setdefault(str(each.get("kind", "")), []).append(msgspec.convert(each, Toolchain))
+    except msgspec.ValidationError as error:
+        raise TunetuiError(f"the agent on {link.host} answered with something else than expected: {error}") from None
+    return Found(devices, toolchains, clean(str(answer.get("host", link.host))))
+
+
+def choose_device(found: Found, kind: str) -> Device:
+    """The first device of a kind.  Raises TunetuiError where there is none."""
+    for device in found.devices:
+        if device.kind == kind:
+            return device
+    there = ", ".join(clean(device.name) for device in found.devices) or "nothing"
+    raise TunetuiError(
+        f"no {kind.upper()} that could be used on {found.host}; found {there}",
+        hint="tunetui doctor says why" if kind == "gpu" else "",
+    )
+
+
+def run_spec(opened: Opened, run: str) -> RunSpec:
+    """What the agent is told of the run; the trials follow as commands."""
+    return RunSpec(
+        protocol=PROTOCOL,
+        run=run,
+        device=opened.device.id,
+        kernel=_kernel_spec(opened),
+        method=opened.grid.method,
+        build_jobs=opened.options.build_jobs,
+    )
+
+
+def source_hashes(kernel: Kernel) -> dict[str, str]:
+    """SHA-256 of every file of the kernel, by name."""
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(kernel.files.items())}
+
+
+def _kernel_spec(opened: Opened) -> KernelSpec:
+    kernel, kind = opened.kernel, opened.device.kind
+    arguments = [
+        # A table of dtypes is resolved for each trial's problem; the plain one here is what the rest falls back to.
+        Argument(name=name, role=a.role, dtype=a.dtype if isinstance(a.dtype, str) else next(iter(a.dtype.values())))
+        for name, a in kernel.arguments.items()
+    ]
+    implementations = [
+        Implementation(
+            name=name,
+            language=definition.language,
+            source=definition.source,
+            parameters=list(definition.parameters),
+            options=list(definition.options),
+            launches=[Launch(entry=launch.entry, arguments=list(launch.arguments)) for launch in definition.launches],
+        )
+        for name in opened.plan.axes
+        if (definition := kernel.implementations[name].get(kind)) is not None
+    ]
+    if not implementations:
+        raise InputError(f"kernel {kernel.name} has no implementation for a {kind}")
+    return KernelSpec(
+        name=kernel.name,
+        reference=kernel.reference,
+        files=dict(kernel.files),
+        arguments=arguments,
+        implementations=implementations,
+    )

@@ -1,0 +1,76 @@
+"""What a run already holds of a plan: which rows stand, which are stale and why, which are missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tunetui.core.snapshot import MEASURED
+from tunetui_agent.messages import FAILURES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tunetui.core.snapshot import Row, Run
+    from tunetui_agent.messages import Trial
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The trials of a plan, sorted by what the run's journal says of them."""
+
+    kept: list[str] = field(default_factory=list)  # ids of rows that stand
+    stale: dict[str, str] = field(default_factory=dict)  # id to the reason
+    missing: list[Trial] = field(default_factory=list)  # to be measured: stale ones included
+
+    @property
+    def stale_counts(self) -> dict[str, int]:
+        """Reason to how many rows it made stale."""
+        counts: dict[str, int] = {}
+        for reason in self.stale.values():
+            counts[reason] = counts.get(reason, 0) + 1
+        return counts
+
+
+def stand(
+    trials: Iterable[Trial], provenances: Mapping[str, Mapping[str, Any]], run: Run, *, retry_failed: bool = False
+) -> Standing:
+    """Sort ``trials`` by the rows of ``run``.  ``provenances`` holds the plan's fields by provenance id.
+
+    A failed row stands too (measuring it again would fail again), unless ``retry_failed``.
+    """
+    standing = Standing()
+    for trial in trials:
+        row = run.rows.get(trial.id)
+        if row is None or not _has_outcome(row, retry_failed=retry_failed):
+            standing.missing.append(trial)
+        elif row.provenance == trial.provenance:
+            standing.kept.append(trial.id)
+        else:
+            before, now = run.provenances.get(row.provenance, {}), provenances.get(trial.provenance, {})
+            standing.stale[trial.id] = changed(before, now)
+            standing.missing.append(trial)
+    return standing
+
+
+def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Which provenance fields differ, in words: "compiler changed: 1.1.0 -> 1.2.0"."""
+    if not before:
+        return "where it came from is not recorded"
+    parts = []
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if old == new:
+            continue
+        words = name.replace("_", " ")
+        short = all(isinstance(value, str | int | float) and len(str(value)) <= 60 for value in (old, new))
+        parts.append(f"{words} changed: {old} -> {new}" if short and not _is_hash(old, new) else f"{words} changed")
+    return "; ".join(parts) or "its provenance changed"
+
+
+def _is_hash(*values: object) -> bool:
+    return any(isinstance(v, str) and len(v) >= 16 and all(c in "0123456789abcdef" for c in v) for v in values)
+
+
+def _has_outcome(row: Row, *, retry_failed: bool) -> bool:
+    return row.status == MEASURED or (row.status in FAILURES and not retry_failed)
