@@ -116,3 +116,7 @@ METRICS = {
     "throughput_vectors_per_s": "corpus_size / seconds",
     "bandwidth_gb_per_s": "corpus_size * dims * 4 / seconds / 1e9",
 }
+GRID_WITH_CLAIM: dict[str, Any] = {
+    "targets": {"latency_ms.median": "< 50", "success_rate": "> 0.95"},
+    "compare": {"label": "V1", "simulated": True, "latency_ms": 2.99, "facts": {"corpus_size": 3651}},
+}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tunetui.cli.display import Display, open_display
-from tunetui.cli.narration import Face, stderr_face, stdout_face
+from tunetui.cli.narration import Face, literal, stderr_face, stdout_face
 from tunetui.core.errors import ExitCode, TunetuiError
 
 if TYPE_CHECKING:
@@ -70,15 +70,18 @@ class Batch:
             self.err.lines(plan_lines(session, self.err))
             if self.parsed.dry_run:
                 return ExitCode.OK
-            await self._measure(session)
+            failure = await self._measure(session)
             if self.asked.hung_up:
                 return _HUNG_UP
-            return self._conclude(session)
+            return self._conclude(session, failure)
         finally:
             session.close()
 
-    async def _measure(self, session: Session) -> None:
-        """Let the run run, drawn from its newest snapshot, until it ends or the terminal is gone."""
+    async def _measure(self, session: Session) -> TunetuiError | None:
+        """Let the run go on, drawn from its newest snapshot, until it ends or the terminal is gone.
+
+        What ended it too early comes back as a value: what was measured before is to be printed and saved first.
+        """
         running = asyncio.create_task(session.run(self._stream if self.parsed.events else None), name="run")
         with open_display(self.err, session.snapshot) as display, self._signals(session, display):
             while not running.done() and not self.asked.hung_up:
@@ -92,23 +95,28 @@ class Batch:
         if self.asked.hung_up:
             running.cancel()  # the agent stays at work; the next start re-attaches
             await asyncio.wait({running})
-            return
-        await running
+            return None
+        try:
+            await running
+        except TunetuiError as error:
+            return error
+        return None
 
-    def _conclude(self, session: Session) -> int:
+    def _conclude(self, session: Session, failure: TunetuiError | None) -> int:
         """Save first, then print: a reader that leaves early must not cost the files."""
         from tunetui.cli.report import print_leaderboard
 
+        if session.snapshot.plan is None:  # nothing was begun
+            raise failure or TunetuiError("the run ended before it began")
         leaderboard = session.leaderboard()
-        failure: TunetuiError | None = None
         paths = []
         try:
             paths = session.save()
         except TunetuiError as error:
-            failure = error
+            failure = failure or error
         if not self.asked.reader_left:
             print_leaderboard(leaderboard, self.format, self.out)
-        self.err.lines([*_ending(session.ended), *(f"wrote {path}" for path in paths)])
+        self.err.lines([*_ending(session.ended), *(f"wrote {literal(path)}" for path in paths)])
         if failure is not None:
             raise failure
         if self.asked.reader_left:
@@ -138,11 +146,15 @@ class Batch:
                 display.say("stopping at once")
                 session.request_cancel()
 
+        def terminate() -> None:  # never at once: whoever wants that sends it again as SIGKILL
+            if not self.asked.stops:
+                interrupt()
+
         def hang_up() -> None:
             self.asked.hung_up = True
 
         loop = asyncio.get_running_loop()
-        handlers = {signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGHUP: hang_up}
+        handlers = {signal.SIGINT: interrupt, signal.SIGTERM: terminate, signal.SIGHUP: hang_up}
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler)
         try:

@@ -153,7 +153,7 @@ def _plain_column(name: str, shown: Sequence[Line]) -> Column:
     numeric = all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
     cells = ["-" if value is None else one_line(_plain(value)) for value in values]
     way = _GIVES_WAY["tags"] if name == "tags" else 0
-    header = ("build", "s") if name == "build_seconds" else header_lines(one_line(name))
+    header = {"build_seconds": ("build", "s"), "latency_ms.n": ("n",)}.get(name) or header_lines(one_line(name))
     return Column(key=name, header=header, cells=cells, align="point" if numeric else "left", gives_way=way)
 
 

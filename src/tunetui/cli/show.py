@@ -54,7 +54,7 @@ def choose(
         InputError: an expression or a column that this leaderboard cannot answer.
     """
     boards = [lines_of(board) for board in leaderboard.boards]
-    known = _known(leaderboard)
+    known = names_of([line for lines in boards for line in lines])
     column = find_column(sort, known) if sort else None
     chosen = []
     for lines in boards:
