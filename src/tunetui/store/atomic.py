@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tunetui.core.errors import TunetuiError
@@ -14,31 +16,38 @@ class StoreError(TunetuiError):
     """A file that cannot be written or read."""
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data``, through a temporary file in the same folder that reached the disk first.
+def write_atomically(files: Mapping[Path, bytes]) -> None:
+    """Replace every file by its new content, through temporary files beside them that reached the disk first.
 
     Raises:
-        StoreError: no such folder, read-only, no space, ...; the old file is as it was.
+        StoreError: no such folder, read-only, no space, ...; the old files are as they were.
     """
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    except OSError as error:
-        raise explained(error, path) from None
+    with contextlib.ExitStack() as left_over:
+        ready = {}
+        for path, data in files.items():
+            try:
+                ready[path] = _temporary(path, data, left_over)
+            except OSError as error:
+                raise explained(error, path) from None
+        for path, temporary in ready.items():
+            try:
+                temporary.replace(path)
+                _sync_folder(path.parent)
+            except OSError as error:
+                raise explained(error, path) from None
+
+
+def _temporary(path: Path, data: bytes, left_over: contextlib.ExitStack) -> Path:
+    """A file beside ``path`` with ``data``, on the disk; removed by ``left_over`` unless renamed before."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
-    try:
-        with open(handle, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise explained(error, path) from None
-    except BaseException:  # also Ctrl-C: leave nothing behind
-        temporary.unlink(missing_ok=True)
-        raise
+    left_over.callback(temporary.unlink, missing_ok=True)
+    with open(handle, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.chmod(0o666 & ~_umask())
+    return temporary
 
 
 def explained(error: OSError, path: Path, doing: str = "write") -> StoreError:

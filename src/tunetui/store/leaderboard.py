@@ -21,18 +21,15 @@ _HEADER = "# Written by tunetui; docs/files.md explains the fields. Times are in
 
 
 def write_leaderboard(leaderboard: Leaderboard, stem: Path) -> list[Path]:
-    """Write ``STEM.leaderboard.toml`` and ``STEM.leaderboard.json``, each whole or not at all.
+    """Write ``STEM.leaderboard.toml`` and ``STEM.leaderboard.json``: both, or neither.
 
     Raises:
         StoreError: a file cannot be written; what was there before is unharmed.
     """
     texts = {SUFFIXES[".toml"]: to_toml(leaderboard), SUFFIXES[".json"]: to_json(leaderboard)}
-    paths = []
-    for suffix, text in texts.items():
-        path = stem.with_name(stem.name + suffix)
-        write_atomically(path, text)
-        paths.append(path)
-    return paths
+    files = {stem.with_name(stem.name + suffix): text for suffix, text in texts.items()}
+    write_atomically(files)
+    return list(files)
 
 
 def to_toml(leaderboard: Leaderboard) -> bytes:
@@ -99,7 +96,15 @@ def read_json(text: bytes, name: str) -> Leaderboard:
         _refuse_newer(msgspec.json.decode(text, type=_Versioned).schema_version, name)
         return msgspec.json.decode(text, type=Leaderboard)
     except msgspec.ValidationError as error:
-        raise _misfit(error, name, lambda: msgspec.json.decode(text)) from None
+        raise _misfit(error, name, _plain_json(text, name)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{name}: not JSON: {error}") from None
+
+
+def _plain_json(text: bytes, name: str) -> Any:
+    """The whole text untyped: what does not fit may also be broken further on."""
+    try:
+        return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{name}: not JSON: {error}") from None
 
@@ -113,7 +118,7 @@ def _typed(data: Any, name: str) -> Leaderboard:
         _refuse_newer(msgspec.convert(data, _Versioned).schema_version, name)
         return msgspec.convert(data, Leaderboard)
     except msgspec.ValidationError as error:
-        raise _misfit(error, name, lambda: data) from None
+        raise _misfit(error, name, data) from None
 
 
 def _refuse_newer(version: int, name: str) -> None:
@@ -135,7 +140,7 @@ def _misfit(error: msgspec.ValidationError, name: str, data: Any) -> InputError:
     if "unknown field" in what:
         what = what.replace("Object contains unknown field", "unknown field")
         hint = "a newer tunetui, or a hand, wrote it; it is refused because writing the file again would lose it"
-    found = _at(data(), place)
+    found = _at(data, place)
     said = f", found {found!r:.80}" if found is not None and "unknown" not in what else ""
     return InputError(f"{name}: {path}: {what[:1].lower() + what[1:]}{said}", hint=hint)
 

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.core.journals import PROBLEM, agent, agent_started, app, device_found, measured, planned, ref
+from tunetui.core.definitions import Compare
+from tunetui.core.errors import InputError
+from tunetui.core.events import ProvenanceRecorded, Record, RunFinished, TrialsQueued, TrialsStaled
+from tunetui.core.leaderboard import CLAIM_NOTE, SCHEMA_VERSION
+from tunetui.core.publishing import build_leaderboard
+from tunetui.core.run import fold
+from tunetui.core.snapshot import Run
+from tunetui_agent.messages import NoticeRaised, TrialFailed, TrialStarted
+
+FAST, SLOW = [1_000_000 + i for i in range(30)], [2_000_000 + i for i in range(30)]
+
+RECORDS = [
+    app(0, planned(grid={"name": "quick", "targets": {"latency_ms.p95": "< 50"}, "budget": {"usd": None}})),
+    app(1, ProvenanceRecorded(id="p" * 16, fields={"compiler": "1.0", "driver": None})),
+    app(2, TrialsQueued(trials=[ref(n) for n in range(1, 6)])),
+    agent(0, agent_started()),
+    agent(1, device_found()),
+    agent(2, measured(2, SLOW)),
+    agent(3, measured(1, FAST)),
+    agent(4, TrialFailed(trial=ref(3), status="wrong", cause="recall 0.2\nmore", quality={"recall": 0.2})),
+    agent(5, measured(4, [3, 4])),
+    agent(6, NoticeRaised(code="noisy", text="load 4")),
+    app(3, RunFinished(reason="done"), 2000.0),
+]
+
+
+def run_of(records: list[Record] | None = None) -> Run:
+    return fold(Run(), RECORDS if records is None else records)
+
+
+def test_rows_are_ranked_first_and_failures_stand_below_with_their_cause() -> None:
+    (board,) = build_leaderboard(run_of()).boards
+    # two samples are apart from nobody, so the row leads a group of its own with all that it cannot be told from
+    assert [(row.trial[-1], row.rank, row.status) for row in board.rows] == [
+        ("4", "1=", "measured"),
+        ("1", "1=", "measured"),
+        ("2", "1=", "measured"),
+        ("3", None, "wrong"),
+    ]
+    wrong = board.rows[-1]
+    assert (wrong.cause, wrong.tie_group, wrong.latency_ms) == ("recall 0.2\nmore", None, None)
+    assert wrong.unavailable == {"latency_ms": "n/a: recall 0.2"}
+
+
+def test_a_clear_winner_is_alone_in_its_group() -> None:
+    records = [r for r in RECORDS if r.event != RECORDS[8].event]
+    (board,) = build_leaderboard(run_of(records)).boards
+    assert board.winner == [ref(1).id]
+    assert [row.rank for row in board.rows] == ["1", "2", None]
+
+
+def test_figures_are_in_their_units_and_computed_from_the_median() -> None:
+    (board,) = build_leaderboard(run_of()).boards
+    row = next(row for row in board.rows if row.trial == ref(2).id)
+    assert row.latency_ms is not None
+    assert (row.latency_ms.median, row.latency_ms.min, row.latency_ms.n) == (2.0000145, 2.0, 30)
+    assert (row.latency_ms.ci_low, row.latency_ms.ci_high) == (2.000009, 2.00002)
+    assert row.metrics["throughput_vectors_per_s"] == pytest.approx(1000 / 2.0000145e-3)
+    assert row.samples_ns == SLOW
+    assert row.figures["latency_ms.median"] == 2.0000145
+    assert row.figures["quality.recall"] == 1.0
+    assert row.figures["tile_rows"] == 2
+
+
+def test_a_figure_that_does_not_exist_is_absent_with_its_reason() -> None:
+    (board,) = build_leaderboard(run_of()).boards
+    row = board.rows[0]
+    assert row.latency_ms is not None
+    assert row.latency_ms.ci_low is None
+    assert row.unavailable["latency_ms.ci_low"] == "n/a: an interval needs at least 6 samples, has 2"
+
+
+def test_a_formula_that_cannot_be_computed_is_not_a_number() -> None:
+    kernel = planned().kernel
+    metrics = {"odd": "1 / (tile_rows - 1)", "none": "mystery + 1", "fine": "1.0 / seconds"}
+    changed = planned(kernel=type(kernel)(name="k", metrics=metrics))
+    (board,) = build_leaderboard(run_of([app(0, changed), *RECORDS[1:]])).boards
+    rows = {row.trial[-1]: row for row in board.rows}
+    assert set(rows["1"].metrics) == {"fine"}
+    assert "division by zero" in rows["1"].unavailable["metrics.odd"]
+    assert rows["2"].metrics["odd"] == 1.0
+    assert "mystery" in rows["2"].unavailable["metrics.none"]
+
+
+def test_the_parts_around_the_boards_say_where_it_comes_from() -> None:
+    leaderboard = build_leaderboard(run_of())
+    assert (leaderboard.schema_version, leaderboard.generator) == (SCHEMA_VERSION, "tunetui 0.1.0")
+    assert (leaderboard.run.ended, leaderboard.run.finished) == ("done", "1970-01-01T00:33:20.000Z")
+    assert (leaderboard.run.trials_planned, leaderboard.run.trials_measured, leaderboard.run.trials_failed) == (5, 3, 1)
+    assert leaderboard.run.grid["budget"] == {}
+    assert leaderboard.success_rate == 0.75
+    (device,) = leaderboard.devices
+    assert (device.id, device.host, device.compilers) == ("cpu", "here", {"python": "3.11.9"})
+    assert leaderboard.method.eviction == "64 MiB"
+    assert leaderboard.provenances == {"p" * 16: {"compiler": "1.0"}}
+    assert [(n.code, n.text) for n in leaderboard.notices] == [("noisy", "load 4")]
+
+
+def test_targets_are_judged_for_every_problem_also_one_without_a_measurement() -> None:
+    other = PROBLEM | {"corpus_size": 2000}
+    records = [app(0, planned(problems=[other, PROBLEM], grid=RECORDS[0].event.grid)), *RECORDS[1:]]  # type: ignore[union-attr]
+    boards = build_leaderboard(run_of(records)).boards
+    assert [board.problem["corpus_size"] for board in boards] == [2000, 1000]
+    assert [board.targets[0].verdict for board in boards] == ["undecided", "undecided"]
+    assert boards[0].targets[0].reason == "n/a: nothing was measured for this problem"
+    assert "needs at least 72 samples" in boards[1].targets[0].reason
+
+
+def test_a_comparison_is_labelled_as_a_claim() -> None:
+    claim = Compare(label="V1", simulated=True, latency_ms=2.99, facts={"corpus_size": 3651})
+    (compare,) = build_leaderboard(run_of(), compare=[claim]).compare
+    assert (compare.label, compare.simulated, compare.latency_ms, compare.note) == ("V1", True, 2.99, CLAIM_NOTE)
+
+
+def test_stale_rows_stand_below_the_board_of_their_problem_and_are_not_tried_trials() -> None:
+    reason = "device changed: A -> B"
+    records = [*RECORDS[:8], app(4, TrialsStaled(reasons={ref(1).id: reason}))]
+    leaderboard = build_leaderboard(run_of(records))
+    (board,) = leaderboard.boards
+    assert [(row.trial[-1], row.rank, row.cause) for row in board.rows if row.status == "stale"] == [
+        ("1", None, reason)
+    ]
+    assert board.success_rate == 0.5
+
+
+def test_a_trial_still_at_work_is_no_row() -> None:
+    (board,) = build_leaderboard(run_of([*RECORDS[:5], agent(2, TrialStarted(trial=ref(1)))])).boards
+    assert (board.rows, board.success_rate, board.winner) == ([], None, [])
+
+
+def test_the_same_journal_gives_the_same_leaderboard() -> None:
+    assert build_leaderboard(run_of()) == build_leaderboard(run_of())
+
+
+def test_a_run_without_a_plan_has_no_leaderboard() -> None:
+    with pytest.raises(InputError, match="no plan"):
+        build_leaderboard(Run())

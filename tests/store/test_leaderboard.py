@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core.test_publishing import RECORDS
+from tunetui.core.definitions import Compare
+from tunetui.core.errors import InputError
+from tunetui.core.leaderboard import SCHEMA_VERSION, Leaderboard
+from tunetui.core.publishing import build_leaderboard
+from tunetui.core.run import fold
+from tunetui.core.snapshot import Run
+from tunetui.store.atomic import StoreError
+from tunetui.store.leaderboard import read_json, read_leaderboard, read_toml, to_json, to_toml, write_leaderboard
+from tunetui.store.schema import leaderboard_schema
+from tunetui.store.toml_writing import dumps
+
+ROOT = Path(__file__).parents[2]
+CLAIM = Compare(label='V1 "simulated"', simulated=True, latency_ms=2.99, facts={"corpus_size": 3651})
+BOARD = build_leaderboard(fold(Run(), RECORDS), compare=[CLAIM])
+
+
+def test_both_files_read_back_as_the_leaderboard_that_was_written(tmp_path: Path) -> None:
+    paths = write_leaderboard(BOARD, tmp_path / "quick.v2")
+    assert [path.name for path in paths] == ["quick.v2.leaderboard.toml", "quick.v2.leaderboard.json"]
+    assert [read_leaderboard(path) for path in paths] == [BOARD, BOARD]
+
+
+def test_any_toml_reader_and_any_json_reader_find_the_same_in_both() -> None:
+    assert tomllib.loads(to_toml(BOARD).decode()) == json.loads(to_json(BOARD)) == msgspec.to_builtins(BOARD)
+
+
+def test_what_is_written_fits_the_published_schema() -> None:
+    schema = json.loads((ROOT / "docs" / "leaderboard.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for data in (tomllib.loads(to_toml(BOARD).decode()), json.loads(to_json(BOARD))):
+        validator.validate(data)
+        assert not validator.is_valid(data | {"odd": 1})
+
+
+def test_the_published_schema_is_the_one_that_the_structs_make() -> None:
+    fresh = leaderboard_schema()
+    assert (ROOT / "docs" / "leaderboard.schema.json").read_text() == fresh, "python -m tunetui.store.schema > docs/..."
+
+
+def test_a_row_of_the_toml_file_is_a_card_that_people_can_read() -> None:
+    lines = to_toml(BOARD).decode().splitlines()
+    start = lines.index("[[boards.rows]]")
+    assert 'configuration = { tile_rows = 4, select = "sort" }' in lines[start : start + 20]
+    assert max(len(line) for line in lines) < 400
+
+
+@pytest.mark.parametrize("read", [read_toml, read_json])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema_version": SCHEMA_VERSION + 1}, "written by a newer tunetui (schema_version 2; this one knows 1)"),
+        ({"schema_version": 0}, "schema_version: expected 1 or more, found 0"),
+        ({"schema_version": "1"}, "schema_version: expected `int`, got `str`, found '1'"),
+        ({"colour": "red"}, "the file: unknown field `colour`"),
+        ({"boards": [{"problem": {}, "rows": [{"trial": 5}]}]}, "boards[0].rows[0].trial: expected `str`, got `int`, found 5"),
+        ({"boards": [{"problem": {"k": [1]}}]}, "boards[0].problem"),
+        ({"run": {}}, "run: object missing required field `id`"),
+        ({"boards": 3}, "boards: expected `array`, got `int`, found 3"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_file_edited_into_nonsense_says_file_place_expected_and_found(
+    read: Any, change: dict[str, Any], message: str
+) -> None:
+    data = msgspec.to_builtins(BOARD) | change
+    text = dumps(data) if read is read_toml else json.dumps(data)
+    with pytest.raises(InputError) as caught:
+        read(text.encode(), "a.leaderboard.toml")
+    assert caught.value.message.startswith(f"a.leaderboard.toml: {message}")
+
+
+@pytest.mark.parametrize("read", [read_toml, read_json])
+def test_a_file_cut_in_the_middle_is_not_read(read: Any) -> None:
+    text = to_toml(BOARD) if read is read_toml else to_json(BOARD)
+    for cut in range(0, len(text) - 60, 97):
+        with pytest.raises(InputError):
+            read(text[:cut].rstrip(b"}\n") + b"{", "cut")
+
+
+@given(st.binary())
+def test_any_bytes_are_refused_with_the_files_name(data: bytes) -> None:
+    for read in (read_toml, read_json):
+        with pytest.raises(InputError, match=r"^odd: "):
+            read(data, "odd")
+
+
+def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no file"):
+        read_leaderboard(tmp_path / "none.leaderboard.toml")
+    with pytest.raises(InputError, match="cannot read"):
+        read_leaderboard(tmp_path)
+
+
+plain = st.recursive(
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4),
+)  # fmt: skip
+tables = st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), plain, max_size=5)
+
+
+@given(tables)
+def test_whatever_is_written_as_toml_is_read_as_it_was(data: dict[str, Any]) -> None:
+    assert tomllib.loads(dumps(data)) == data
+    assert tomllib.loads(dumps({"a": [data, data]}, inline_below=["a"])) == {"a": [data, data]}
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, 2**63, [1, 2**63], b"x"])
+def test_what_toml_cannot_hold_is_refused_with_its_place(value: object) -> None:
+    with pytest.raises(ValueError, match=r"run\.seed"):
+        dumps({"run": {"seed": value}})
+
+
+@given(st.sampled_from([float, str]), st.data())
+def test_figures_and_names_of_any_kind_survive_both_formats(kind: type, data: st.DataObject) -> None:
+    names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+    values: st.SearchStrategy[Any] = (
+        st.floats(allow_nan=False, allow_infinity=False) if kind is float else st.text(st.characters(exclude_categories=["Cs"]))
+    )  # fmt: skip
+    row = BOARD.boards[0].rows[0]
+    extra = data.draw(st.dictionaries(names, values, max_size=4))
+    changed = msgspec.structs.replace(row, resources=extra)
+    board = msgspec.structs.replace(BOARD.boards[0], rows=[changed])
+    leaderboard: Leaderboard = msgspec.structs.replace(BOARD, boards=[board])
+    assert read_toml(to_toml(leaderboard), "x") == leaderboard
+    assert read_json(to_json(leaderboard), "x") == leaderboard
+
+
+def test_a_folder_that_does_not_exist_is_named_and_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no folder") as caught:
+        write_leaderboard(BOARD, tmp_path / "nowhere" / "quick")
+    assert "mkdir -p" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+_WRITE = """
+import os, resource, sys
+from pathlib import Path
+from tests.store.test_leaderboard import BOARD
+from tunetui.store.atomic import StoreError
+from tunetui.store.leaderboard import write_leaderboard
+if sys.argv[2] == "full":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
+else:
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    write_leaderboard(BOARD, Path(sys.argv[1]))
+except StoreError as error:
+    print(error.message)
+    print(error.hint)
+"""
+
+
+@pytest.mark.parametrize(("how", "said"), [("full", "make room"), ("read-only", "is {folder} yours")])
+def test_a_file_that_cannot_be_written_leaves_the_old_one_whole(tmp_path: Path, how: str, said: str) -> None:
+    if how == "read-only" and os.geteuid() != 0:
+        tmp_path.chmod(0o500)
+    paths = [tmp_path / "quick.leaderboard.toml", tmp_path / "quick.leaderboard.json"]
+    for path in paths:
+        path.parent.chmod(0o700)
+        path.write_text("old")
+    tmp_path.chmod(0o500)
+    script = (
+        _WRITE if os.geteuid() == 0 else _WRITE.replace("os.setgid(65534)", "pass").replace("os.setuid(65534)", "pass")
+    )
+    if how == "full":
+        tmp_path.chmod(0o700)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "quick"), how], capture_output=True, text=True, cwd=ROOT
+    )
+    tmp_path.chmod(0o700)
+    assert done.returncode == 0, done.stderr
+    assert said.format(folder=tmp_path) in done.stdout
+    assert [path.read_text() for path in paths] == ["old", "old"]
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
