@@ -6,15 +6,15 @@ import os
 import shutil
 import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunetui_agent.children import archive
 from tunetui_agent.folder import take_lock
 from tunetui_agent.inbox import deliver
 from tunetui_agent.messages import CancelRun, StopRun, encode_command
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tunetui_agent.folder import HostFolder, RunFolder
 
 DAY_SECONDS = 86400.0
@@ -41,7 +41,11 @@ def stop(run: RunFolder, *, at_once: bool) -> dict[str, Any]:
 
 
 def collect_garbage(host: HostFolder, days: float) -> list[str]:
-    """Remove the runs that nobody wrote to for ``days``; never a live one.  Returns their names."""
+    """Remove the runs that nobody wrote to for ``days``, never a live one, and agents that no run left needs.
+
+    Returns:
+        The names of the runs removed.
+    """
     removed = []
     for run in host.runs():
         if _last_written(run.journal, run.path) > time.time() - days * DAY_SECONDS:
@@ -51,6 +55,10 @@ def collect_garbage(host: HostFolder, days: float) -> list[str]:
             shutil.rmtree(run.path, ignore_errors=True)
             removed.append(run.name)
             os.close(lock)
+    needed = {archive(), *(Path((run.read_meta() or {}).get("agent", "")) for run in host.runs())}
+    for packed in (host.root / "agent").glob("*.pyz"):
+        if packed not in needed and _last_written(packed) < time.time() - days * DAY_SECONDS:
+            packed.unlink(missing_ok=True)
     return removed
 
 

@@ -39,11 +39,15 @@ def main(spec_path: Path, supervisor: int) -> int:
     for message in line.messages():
         (trial,) = read_trials([message["trial"]])
         outcome = evaluator.evaluate(trial, message["artifact"], lambda event: _tell(line, "progress", event))
+        # A GPU context that a kernel poisoned is lost for good; the next trial gets a new process.
+        last = not getattr(device, "usable", True)
         try:
-            _tell(line, "outcome", outcome)
+            _tell(line, "outcome", outcome, last=last)
         except ValueError:
             cause = "the trial's figures are not all finite"
-            _tell(line, "outcome", TrialFailed(trial=reference_to(trial), status="errored", cause=cause))
+            _tell(line, "outcome", TrialFailed(trial=reference_to(trial), status="errored", cause=cause), last=last)
+        if last:
+            break
     return 0
 
 
@@ -65,5 +69,5 @@ def _refusal(error: LookupError | ImportError) -> str:
     return str(error.args[0]) if error.args else type(error).__name__
 
 
-def _tell(line: Lifeline, what: str, event: Any) -> None:
-    line.send({"say": what, "kind": type(event).__name__, "event": asdict(event)})
+def _tell(line: Lifeline, what: str, event: Any, *, last: bool = False) -> None:
+    line.send({"say": what, "kind": type(event).__name__, "event": asdict(event), "last": last})

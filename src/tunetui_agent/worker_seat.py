@@ -46,6 +46,7 @@ class WorkerSeat:
         self._began = 0.0
         self._deadline: float | None = None
         self._killed = False  # by us, for taking too long
+        self._leaving = False  # of its own accord: its device is lost to it
         self._measured = 0  # trials by the present worker
         self._failed_starts = 0
 
@@ -61,7 +62,8 @@ class WorkerSeat:
 
     def start(self) -> None:
         """Start a worker; its readiness is reported."""
-        self._starting, self._measured, self._killed = True, 0, False
+        self._starting, self._measured = True, 0
+        self._killed = self._leaving = False
         self._deadline = time.monotonic() + START_SECONDS
         try:
             self._child = self._spawn(self._hear)
@@ -105,7 +107,7 @@ class WorkerSeat:
         self._ready = False
         child.kill()  # what it left behind in its process group
         child.close()
-        if self._starting or not (self._entry or self._killed):
+        if self._starting or not (self._entry or self._killed or self._leaving):
             self._failed_starts += 1
         if self._entry and self._measured and not self._entry.retried:
             # An earlier kernel may have broken this process: only a fresh one tells whose fault it was.
@@ -145,6 +147,8 @@ class WorkerSeat:
             kind = TrialMeasured if message["kind"] == TrialMeasured.__name__ else TrialFailed
             event = dict(message["event"])
             event["trial"] = TrialRef(**event["trial"])
+            if message["last"]:
+                self._ready, self._leaving = False, True
             self._over(kind(**event))
 
     def _finish(self, status: str, cause: str, detail: str = "") -> None:

@@ -231,3 +231,17 @@ def test_garbage_is_old_and_never_alive(host: Host) -> None:
         os.utime(host.folder.run(name).journal, (0, 0))
     assert host.ask("gc", "--days", "1")["removed"] == ["old"]
     assert {run["run"]: run["state"] for run in host.ask("list")["runs"]} == {"alive": "running", "young": "done"}
+
+
+def test_old_agents_are_garbage_unless_a_run_was_started_by_them(host: Host) -> None:
+    host.measure(spec("young"))
+    run = host.folder.run("young")
+    kept, idle, fresh = (host.root / "agent" / f"{name}.pyz" for name in ("kept", "idle", "fresh"))
+    kept.parent.mkdir()
+    for path in (kept, idle, fresh):
+        path.touch()
+    run.meta.write_text(json.dumps({**json.loads(run.meta.read_text()), "agent": str(kept)}))
+    for path in (kept, idle):
+        os.utime(path, (0, 0))
+    assert host.ask("gc", "--days", "1")["removed"] == []
+    assert [path.exists() for path in (kept, idle, fresh)] == [True, False, True]

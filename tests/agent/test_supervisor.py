@@ -270,4 +270,7 @@ def test_a_kernel_that_no_compiler_takes_fails_to_build_and_others_go_on(host: H
         assert [r["artifact"] for r in records if r["kind"] == "BuildFinished" and not r["ok"]] == [failed["artifact"]]
     else:
         assert (failed["status"], failed["cause"]) == ("unsupported", mojo["reason"])
+    kinds = [record["kind"] for record in records]
+    measuring = kinds[kinds.index("TrialStarted") : kinds.index("TrialMeasured")]
+    assert not {"BuildStarted", "BuildFinished"} & set(measuring), "a compiler beside a CPU measurement is noise"
     assert sum(record["kind"] == "TrialMeasured" for record in records) == 1
