@@ -79,7 +79,7 @@ def test_exactly_the_asked_columns_are_shown(saved: list[Path], capsys: pytest.C
         " #    size      s  tags    n",
         "1=   10000   1.25  -      25",
         "1=   10000   1.25  -      25",
-        " 3   10000  -      noisy  25",
+        " 3   10000   -     noisy  25",
     ]
 
 

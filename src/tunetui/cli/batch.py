@@ -52,7 +52,7 @@ class Batch:
 
     async def run(self) -> int:
         """Open, plan, measure, print, save."""
-        from tunetui.cli.plan_text import plan_lines
+        from tunetui.cli.plan_text import session_lines
         from tunetui.session import BatchOptions, Session
 
         session = await Session.open(
@@ -67,7 +67,7 @@ class Batch:
             )
         )
         try:
-            self.err.lines(plan_lines(session, self.err))
+            self.err.lines(session_lines(session, self.err.width))
             if self.parsed.dry_run:
                 return ExitCode.OK
             failure = await self._measure(session)

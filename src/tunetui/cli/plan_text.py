@@ -1,0 +1,144 @@
+"""What will be measured, said before it is: the plan, its device and method, what an earlier start left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import tunetui
+from tunetui.cli.figures import count, counted, rough_duration, setting
+from tunetui.cli.labels import assignments, device_label, one_line, toolchain_label, varying
+from tunetui.cli.tables import text_width, wrapped
+from tunetui.core.definitions import Budget, Grid, Kernel
+from tunetui.core.planning import Counts, Plan
+from tunetui.core.snapshot import MEASURED, Run
+from tunetui_agent.messages import Device, Method, Toolchain, Value
+
+if TYPE_CHECKING:
+    from tunetui.session import ResumeSummary, Session
+
+_INDENT = 12
+_VALUES_SHOWN = 24
+
+
+def session_lines(session: Session, width: int | None) -> list[str]:
+    """The plan of an open session and what it found."""
+    lines = plan_lines(session.grid, session.kernel, session.plan, session.device, session.toolchains, width)
+    missing = session.resume.missing if session.resume.found else len(session.plan.trials)
+    lines += resume_lines(session.resume, width)
+    return [*lines, *_said("time", [time_estimate(session.plan, missing, session.snapshot)], width)]
+
+
+def plan_lines(
+    grid: Grid, kernel: Kernel, plan: Plan, device: Device, toolchains: Sequence[Toolchain], width: int | None
+) -> list[str]:
+    """The plan in labelled lines of at most ``width`` columns where words allow it."""
+    lines = [f"tunetui {tunetui.__version__}: {one_line(grid.name)}"]
+    lines += _said("kernel", [f"{one_line(kernel.name)}: {one_line(kernel.summary)}"], width)
+    lines += _said("problem", _problems(plan.problems), width)
+    for name, axes in plan.axes.items():
+        lines += _said(one_line(name), _axes(axes), width)
+        lines += _said("", _space(plan.counts[name]), width)
+    for name, reason in plan.left_out.items():
+        lines += _said("left out", [f"{one_line(name)}: {one_line(reason)}"], width)
+    lines += _said("device", [device_label(device)], width)
+    lines += _said("toolchains", [", ".join(toolchain_label(t) for t in toolchains if t.available)], width)
+    lines += _said("method", [method_line(grid.method)], width)
+    asked = [f"{one_line(metric)} {one_line(bound)}" for metric, bound in grid.targets.items()]
+    lines += _said("targets", [", ".join(asked)], width)
+    lines += _said("budget", [_budget(grid.budget)], width)
+    for notice in plan.notices:
+        lines += _said("note", [one_line(notice)], width)
+    sampled = ", a random sample of what is valid" if plan.sampled else ""
+    return [*lines, *_said("plan", [f"{counted(len(plan.trials), 'trial')}, seed {plan.seed}{sampled}"], width)]
+
+
+def resume_lines(resume: ResumeSummary, width: int | None) -> list[str]:
+    """What an earlier start of the same run left."""
+    if resume.archived is not None:
+        return _said("fresh", [f"the earlier journal is kept as {one_line(resume.archived)}"], width)
+    if not resume.found:
+        return []
+    words = [f"{counted(resume.done, 'row')} done", f"{counted(resume.missing, 'trial')} to measure"]
+    lines = _said("found", [f"{', '.join(words)}, in {one_line(resume.journal)}"], width)
+    for reason, number in resume.stale.items():
+        lines += _said("stale", [f"{counted(number, 'row')} to measure again: {one_line(reason)}"], width)
+    if resume.reattached:
+        lines += _said("", ["the agent is still at work: attached to it"], width)
+    return lines
+
+
+def time_estimate(plan: Plan, missing: int, run: Run) -> str:
+    """How long the missing trials take: by rows that were measured before, else what the method allows at most."""
+    if missing == 0:
+        return "nothing left to measure"
+    spent = [row.seconds for row in run.rows.values() if row.status == MEASURED and row.seconds > 0]
+    if spent:
+        return f"{rough_duration(sum(spent) / len(spent) * missing)}, by the trials measured before"
+    most = plan.sampling_seconds_at_most * missing / max(1, len(plan.trials))
+    return (
+        f"{rough_duration(most)} of sampling at most, less where the precision is reached sooner; builds run beside it"
+    )
+
+
+def method_line(method: Method) -> str:
+    """How each trial is measured, in one line."""
+    cache = "cold caches" if method.cache == "cold" else f"{one_line(method.cache)} caches"
+    return (
+        f"{cache}; until the median is known to ±{setting(method.precision_percent)} % "
+        f"at {setting(method.confidence_percent)} % confidence, {count(method.min_samples)} to "
+        f"{count(method.max_samples)} samples, {setting(method.max_seconds)} s at most"
+    )
+
+
+def _problems(problems: Sequence[Mapping[str, Value]]) -> list[str]:
+    """Fields with their values; a swept field lists all of them."""
+    if not problems:
+        return ["none"]
+    swept = varying(problems)
+    words = assignments({name: value for name, value in problems[0].items() if name not in swept})
+    for name in swept:
+        words.append(_values(name, list(dict.fromkeys(problem[name] for problem in problems))))
+    shown = ", ".join(words)
+    return [shown, f"{count(len(problems))} problems, ranked apart"] if len(problems) > 1 else [shown]
+
+
+def _axes(axes: Mapping[str, Sequence[Value]]) -> list[str]:
+    return [", ".join(_values(name, values) for name, values in axes.items()) or "no axes"]
+
+
+def _values(name: str, values: Sequence[Value]) -> str:
+    shown = [setting(value) for value in values[:_VALUES_SHOWN]]
+    more = f" and {count(len(values) - _VALUES_SHOWN)} more" if len(values) > _VALUES_SHOWN else ""
+    return one_line(f"{name}={'|'.join(shown)}{more}")
+
+
+def _space(counts: Counts) -> list[str]:
+    """How many configurations there are, and what excludes the others; numbers over all problems."""
+    if counts.valid is None:
+        return [f"{count(counts.cartesian)} combinations, sampled before the constraints are counted out"]
+    planned = f", {count(counts.planned)} planned" if counts.planned != counts.valid else ""
+    head = f"{counted(counts.cartesian, 'combination')}, {count(counts.valid)} valid{planned}"
+    excluded = [f"{count(number)} excluded by {one_line(text)}" for text, number in counts.excluded.items() if number]
+    return ["; ".join([head, *excluded])]
+
+
+def _budget(budget: Budget) -> str:
+    limits = []
+    if budget.minutes is not None:
+        limits.append(f"{setting(budget.minutes)} min")
+    if budget.trials is not None:
+        limits.append(counted(budget.trials, "trial"))
+    if budget.usd is not None:
+        limits.append(f"{setting(budget.usd)} USD")
+    return ", ".join(limits)
+
+
+def _said(label: str, texts: Sequence[str], width: int | None) -> list[str]:
+    """Texts behind their label, each wrapped under itself; nothing where there is nothing to say."""
+    lines = []
+    for place, text in enumerate(text for text in texts if text):
+        head = label if place == 0 else ""
+        gap = " " * max(1, _INDENT - text_width(head))
+        lines += wrapped(text.split(" "), width, indent=" " * (_INDENT + 2), first=head + gap)
+    return lines
