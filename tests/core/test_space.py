@@ -88,6 +88,14 @@ def test_the_constraint_that_excludes_everything_is_named() -> None:
     assert impossible.excluded[0].combinations == 2
 
 
+def test_no_axes_make_one_configuration_or_none() -> None:
+    assert list(build_space({}, ["cores >= 4"], {"cores": 4})) == [{}]
+    impossible = build_space({}, ["cores >= 8", "cores >= 16"], {"cores": 4})
+    assert list(impossible) == []
+    assert [item.combinations for item in impossible.excluded] == [1, 0]
+    assert impossible.emptied_by == "cores >= 8"
+
+
 def test_an_empty_axis_and_an_unknown_name_are_refused() -> None:
     with pytest.raises(InputError, match="axis tile has no values"):
         build_space({"tile": []}, [])

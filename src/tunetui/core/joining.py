@@ -34,7 +34,8 @@ def build_space(
 
     Raises:
         ExpressionError: a constraint that cannot be read, or fails on a combination.
-        InputError: an empty axis, or more than `ROW_LIMIT` rows, found by drawing before memory is spent where
+        InputError: an empty axis.
+        TooLargeError: more than `ROW_LIMIT` rows, found by drawing before memory is spent where
             possible.
     """
     return _Builder(axes, where, fixed or {}).built()
@@ -78,7 +79,7 @@ class _Builder:
             if not values:
                 raise InputError(f"axis {name} has no values", hint="give it at least one value, or leave it out")
         self.cartesian = math.prod(len(values) for values in self.axes.values())
-        self.constraints = [parse(text, {*self.axes, *fixed}) for text in dict.fromkeys(where)]
+        self.constraints = list(dict.fromkeys(parse(text, {*self.axes, *fixed}) for text in where))
         single = {name: values[0] for name, values in self.axes.items() if len(values) == 1}
         self._constants: dict[str, Value] = {**fixed, **single}
         self._values = {name: array_from(values) for name, values in self.axes.items() if name not in single}
@@ -88,6 +89,7 @@ class _Builder:
         }
         self._excluded = dict.fromkeys(self.constraints, 0)
         self._emptied_by: str | None = None
+        self._impossible = False  # a constraint that reads no axis is false
         self._elsewhere = 1  # combinations of everything outside the component being joined
 
     # ------------------------------------------------------------------------------------ building
@@ -99,7 +101,7 @@ class _Builder:
         for (names, constraints), size in zip(groups, sizes, strict=True):
             if size > ROW_LIMIT:
                 self._refuse_if_likely_too_large(names, constraints, size)
-        components: list[Component] = []
+        components: list[Component] = [Component({}, 0)] if self._impossible else []
         for number, (names, constraints) in enumerate(groups):
             self._elsewhere = math.prod(part.rows for part in components) * math.prod(sizes[number + 1 :])
             components.append(self._joined(names, constraints))
@@ -119,15 +121,16 @@ class _Builder:
             if len(free) > 1:
                 related.append(constraint)
                 continue
-            before = math.prod(len(domain) for domain in self.domains.values())
+            before = 0 if self._impossible else math.prod(len(domain) for domain in self.domains.values())
             if free:
                 (name,) = free
                 domain = self.domains[name]
                 self.domains[name] = domain[self._mask(constraint, {name: self._values[name][domain]}, (len(domain),))]
-            elif self.domains and not constraint.holds(self._constants):
-                name = next(iter(self.domains))
-                self.domains[name] = self.domains[name][:0]
-            self._count(constraint, before - math.prod(len(domain) for domain in self.domains.values()), before)
+            elif not constraint.holds(self._constants):
+                self.domains = {name: domain[:0] for name, domain in self.domains.items()}
+                self._impossible = True
+            left = 0 if self._impossible else math.prod(len(domain) for domain in self.domains.values())
+            self._count(constraint, before - left, before)
         return related
 
     def _free(self, constraint: Expression) -> list[str]:

@@ -137,9 +137,13 @@ class Sample:
         return len(self.configurations) >= self.asked
 
 
-def too_many(what: str) -> InputError:
+class TooLargeError(InputError):
+    """A space that would need more memory than it may have; a sample of it would not."""
+
+
+def too_many(what: str) -> TooLargeError:
     """The refusal of a space beyond `ROW_LIMIT`."""
-    return InputError(
+    return TooLargeError(
         f"{what} (the limit is {ROW_LIMIT:,})",
         hint="set budget.trials to measure a random sample, or tighten axes and constraints",
     )
