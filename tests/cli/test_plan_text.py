@@ -59,7 +59,7 @@ def test_the_plan_reads_like_this() -> None:
         "            4 combinations, 4 valid, 2 planned",
         "left out    cuda: there is no GPU",
         "device      Example CPU (cpu: 2 cores, 8 GiB)",
-        "toolchains  mojo 25.6.0, python 3.11.7, numpy 2.3.0",
+        "toolchains  mojo: 25.6.0; python: 3.11.7, numpy 2.3.0",
         "method      cold caches; until the median is known to ±1 % at 95 % confidence, 10 to 1,000 samples, 2 s at most",
         "targets     latency_ms.p95 < 50",
         "budget      30 min, 14 trials",

@@ -73,7 +73,7 @@ def test_in_eighty_columns_lesser_columns_give_way_and_are_named() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 100, 132])
 def test_a_report_fits_the_terminal(width: int) -> None:
-    assert max(text_width(line) for line in report(leaderboard(grid={"compare": GRID["compare"]}), width)) <= width
+    assert max(text_width(line) for line in report(leaderboard(grid=GRID), width)) <= width
 
 
 def test_every_problem_has_its_own_table() -> None:

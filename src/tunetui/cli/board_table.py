@@ -54,9 +54,10 @@ def default_columns(leaderboard: Leaderboard, board: Board, shown: Sequence[Line
     """The columns of a table that nobody asked otherwise for; an axis with one value everywhere is none of them."""
     qualities = dict.fromkeys(f"quality.{name}" for line in shown for name in line.entry.quality)
     metrics = [name for name in leaderboard.kernel.metrics if any(name in line.figures for line in shown)]
-    columns = ["rank", "implementation", *varying_axes(board), MEDIAN, INTERVAL, P95, *metrics]
+    axes = [axis for axis in varying_axes(board) if any(axis in line.entry.configuration for line in shown)]
+    columns = ["rank", "implementation", *axes, MEDIAN, INTERVAL, P95, *metrics]
     columns += sorted(qualities, key=lambda name: name != _RECALL)
-    return [*columns, "tags"] if any(line.entry.tags for line in shown) else columns
+    return [*columns, "tags"] if len({tuple(line.entry.tags) for line in shown}) > 1 else columns
 
 
 def varying_axes(board: Board) -> list[str]:
@@ -65,12 +66,14 @@ def varying_axes(board: Board) -> list[str]:
     return [axis for axis in axes if len({repr(entry.configuration.get(axis)) for entry in board.rows}) > 1]
 
 
-def constant_axes(board: Board) -> dict[str, Value]:
-    """Axes that have one value in every row."""
-    if not board.rows:
-        return {}
+def in_every_row(board: Board, shown: Sequence[Line]) -> dict[str, Value]:
+    """What is said once instead of in a column: axes with one value in the whole board, tags that all rows share."""
     apart = varying_axes(board)
-    return {axis: value for axis, value in board.rows[0].configuration.items() if axis not in apart}
+    shared = {axis: value for axis, value in shown[0].entry.configuration.items() if axis not in apart}
+    tags = shown[0].entry.tags
+    if tags and all(line.entry.tags == tags for line in shown):
+        shared["tags"] = ", ".join(tags)
+    return shared
 
 
 def table_columns(leaderboard: Leaderboard, names: Sequence[str], shown: Sequence[Line]) -> list[Column]:

@@ -64,7 +64,7 @@ def device_label(device: Device) -> str:
 
 
 def toolchain_label(toolchain: Toolchain) -> str:
-    """``mojo 25.6.0``, or why it is not there."""
+    """``mojo: Mojo 1.2.0``, or why it is not there."""
     if toolchain.available:
-        return one_line(f"{toolchain.language} {toolchain.version}")
-    return one_line(f"{toolchain.language} not available: {toolchain.reason or 'no reason given'}")
+        return one_line(f"{toolchain.language}: {toolchain.version}")
+    return one_line(f"{toolchain.language}: not available: {toolchain.reason or 'no reason given'}")

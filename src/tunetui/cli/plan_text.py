@@ -42,7 +42,7 @@ def plan_lines(
     for name, reason in plan.left_out.items():
         lines += _said("left out", [f"{one_line(name)}: {one_line(reason)}"], width)
     lines += _said("device", [device_label(device)], width)
-    lines += _said("toolchains", [", ".join(toolchain_label(t) for t in toolchains if t.available)], width)
+    lines += _said("toolchains", ["; ".join(toolchain_label(t) for t in toolchains if t.available)], width)
     lines += _said("method", [method_line(grid.method)], width)
     asked = [f"{one_line(metric)} {one_line(bound)}" for metric, bound in grid.targets.items()]
     lines += _said("targets", [", ".join(asked)], width)

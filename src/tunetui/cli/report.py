@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tunetui.cli import figures
-from tunetui.cli.board_table import Line, constant_axes, default_columns, lines_of, table_columns
+from tunetui.cli.board_table import Line, default_columns, in_every_row, lines_of, table_columns
 from tunetui.cli.labels import assignments, one_line, trial_label
 from tunetui.cli.narration import Face
 from tunetui.cli.tables import lay_out, wrapped
@@ -60,7 +60,7 @@ def board_lines(
     elif not others:
         lines.append("no row to show" if board.rows else "nothing was measured for this problem")
     lines += _unranked(others, face.width)
-    lines += _verdicts(board.targets)
+    lines += _verdicts(board.targets, face.width)
     return lines
 
 
@@ -102,7 +102,7 @@ def _table(
         lines += [
             face.faint(line) for line in wrapped([*words, "(--format csv has all)"], face.width, indent="  ", first="")
         ]
-    constant = {} if columns else constant_axes(board)
+    constant = {} if columns else in_every_row(board, tabled)
     if constant:
         words = ["in", "every", "row:", *assignments(constant)]
         lines += [face.faint(line) for line in wrapped(words, face.width, indent="  ", first="")]
@@ -126,12 +126,13 @@ def _unranked(others: Sequence[Line], width: int | None) -> list[str]:
     return lines
 
 
-def _verdicts(verdicts: Sequence[Verdict]) -> list[str]:
+def _verdicts(verdicts: Sequence[Verdict], width: int | None) -> list[str]:
     """Targets as judged on the winner, on the uncertain side of each figure."""
     lines = ["targets, judged on the winner with its uncertainty:"] if verdicts else []
     for verdict in verdicts:
         asked = f"{one_line(verdict.metric)} {one_line(verdict.op)} {_exact(verdict.bound)}"
-        lines.append(f"  {one_line(verdict.verdict):<9}  {asked}: {_judged(verdict)}")
+        words = f"{asked}: {_judged(verdict)}".split(" ")
+        lines += wrapped(words, width, indent=" " * 15, first=f"  {one_line(verdict.verdict):<9}  ")
     return lines
 
 
