@@ -14,7 +14,6 @@ import tunetui
 from tunetui.core.cleaning import clean
 from tunetui.core.decoding import grid_to_dict
 from tunetui.core.errors import TunetuiError
-from tunetui.core.events import Exclusion as PlannedExclusion
 from tunetui.core.events import (
     PlannedKernel,
     ProvenanceRecorded,
@@ -231,11 +230,6 @@ class Session:
 
     def _planned(self) -> RunPlanned:
         _options, plan = self._opened.options, self.plan
-        excluded = [
-            PlannedExclusion(implementation=name, constraint=item.constraint, configurations=item.combinations)
-            for name, items in plan.excluded.items()
-            for item in items
-        ]
         return RunPlanned(
             run=self._folder.folder.name,
             name=self.grid.name,
@@ -250,7 +244,7 @@ class Session:
             problems=list(plan.problems),
             axes=plan.axes,
             trials=len(plan.trials),
-            excluded=excluded,
+            excluded=plan.excluded,
             method=asdict(self.grid.method),
             device_kind=self.device.kind,
         )
