@@ -259,10 +259,11 @@ def _shares(most: Sequence[int], limit: int | None) -> list[int]:
     shares, left = [0] * len(most), limit
     while left > 0:
         hungry = [number for number, share in enumerate(shares) if share < most[number]]
+        fair = max(1, left // len(hungry))
         for number in hungry:
-            more = min(max(1, left // len(hungry)), most[number] - shares[number], left)
+            more = min(fair, most[number] - shares[number], left)
             shares[number] += more
-        left = limit - sum(shares)
+            left -= more
     return shares
 
 

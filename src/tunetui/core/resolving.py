@@ -15,8 +15,8 @@ from tunetui_agent.messages import Geometry, Trial, Value
 class Resolver:
     """Makes the trials of one implementation on one problem.
 
-    ``device`` holds the ``device_<attribute>`` names.  An expression is evaluated once for each combination of the
-    axes that it reads, not once for each trial.
+    ``device`` holds the ``device_<attribute>`` names.  Trials that agree in every axis that an expression reads are
+    worked out once and share their shapes, scalars and geometry.
     """
 
     def __init__(
@@ -35,8 +35,12 @@ class Resolver:
         used = {argument for launch in definition.launches for argument in launch.arguments}
         arguments = {key: argument for key, argument in kernel.arguments.items() if key in used}
 
+        read: set[str] = set()
+
         def formula(text: str, place: str) -> _Formula:
-            return _Formula(text, constants, definition.axes, f"kernel {kernel.name}: {place}")
+            made = _Formula(text, constants, definition.axes, f"kernel {kernel.name}: {place}")
+            read.update(made.axes)
+            return made
 
         self._dtypes = {key: _dtype(argument, problem) for key, argument in arguments.items()}
         self._shapes = {
@@ -59,6 +63,8 @@ class Resolver:
             for launch in definition.launches
             if launch.grid or launch.block
         ]
+        self._axes = sorted(read)
+        self._resolved: dict[tuple[Value, ...], dict[str, Any]] = {}
 
     def trial(self, configuration: dict[str, Value]) -> Trial:
         """The trial of one configuration.
@@ -66,16 +72,24 @@ class Resolver:
         Raises:
             InputError: a shape, scalar or launch expression fails, or is no whole number where one is needed.
         """
+        key = tuple(configuration[name] for name in self._axes)
+        if key not in self._resolved:
+            self._resolved[key] = self._work_out(configuration)
         return Trial(
             id=trial_id(self._name, self._problem, configuration),
             implementation=self._name,
             problem=self._problem,
             configuration=configuration,
             provenance=self._provenance,
-            shapes={key: [part.size(configuration) for part in shape] for key, shape in self._shapes.items()},
-            dtypes=dict(self._dtypes),
-            scalars={key: formula.scalar(configuration, self._dtypes[key]) for key, formula in self._scalars.items()},
-            geometry=[
+            dtypes=self._dtypes,
+            **self._resolved[key],
+        )
+
+    def _work_out(self, configuration: dict[str, Value]) -> dict[str, Any]:
+        return {
+            "shapes": {key: [part.size(configuration) for part in shape] for key, shape in self._shapes.items()},
+            "scalars": {key: part.scalar(configuration, self._dtypes[key]) for key, part in self._scalars.items()},
+            "geometry": [
                 Geometry(
                     grid=[part.size(configuration) for part in grid],
                     block=[part.size(configuration) for part in block],
@@ -83,24 +97,23 @@ class Resolver:
                 )
                 for grid, block, shared in self._launches
             ],
-        )
+        }
 
 
 class _Formula:
-    """One expression of the kernel file, remembered by the values of the axes that it reads."""
+    """One expression of the kernel file, and the ``axes`` that it reads."""
 
     def __init__(self, text: str, constants: Mapping[str, Value], axes: Mapping[str, Any], place: str) -> None:
         self._expression = parse(text, {*constants, *axes})
         self._constants = {name: constants[name] for name in self._expression.names & constants.keys()}
-        self._axes = sorted(self._expression.names & axes.keys())
+        self.axes = sorted(self._expression.names & axes.keys())
         self._place = place
         self._known: dict[tuple[Value, ...], Value] = {}
 
     def value(self, configuration: Mapping[str, Value]) -> Value:
-        key = tuple(configuration[name] for name in self._axes)
+        key = tuple([configuration[name] for name in self.axes])
         if key not in self._known:
-            read = dict(zip(self._axes, key, strict=True))
-            self._known[key] = self._expression.value({**self._constants, **read})
+            self._known[key] = self._expression.value({**self._constants, **dict(zip(self.axes, key, strict=True))})
         return self._known[key]
 
     def size(self, configuration: Mapping[str, Value]) -> int:
@@ -118,7 +131,7 @@ class _Formula:
         return found if isinstance(found, float) else int(found)
 
     def _wrong(self, expected: str, found: Value, configuration: Mapping[str, Value]) -> InputError:
-        at = ", ".join(f"{name} = {configuration[name]!r}" for name in self._axes)
+        at = ", ".join(f"{name} = {configuration[name]!r}" for name in self.axes)
         return InputError(
             f"{self._place}: expected {expected}, found {found!r} from {self._expression.text!r}"
             + (f" at {at}" if at else ""),
