@@ -73,6 +73,7 @@ class LiveDisplay:
     def __init__(self, face: Face, run: Run) -> None:
         self.face = face
         self.news = News.since(run)
+        self.drawn: list[str] = []
         self.live = self._open()
 
     def __enter__(self) -> Self:
@@ -92,6 +93,9 @@ class LiveDisplay:
                 self.say(finished_line(run, row, place))
         # one column stays free: a line that fills the last column wraps in some terminals
         lines = board(run, now, self.live.console.width - 1, ascii_only=self.face.ascii_only)
+        if lines == self.drawn:
+            return
+        self.drawn = lines
         self.live.update(self._text("\n".join(lines)), refresh=True)
 
     def say(self, text: str) -> None:
@@ -104,7 +108,6 @@ class LiveDisplay:
         console = Console(
             file=self.face.stream,
             no_color=not self.face.colour,
-            width=self.face.width,
             markup=False,
             highlight=False,
             emoji=False,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from tunetui.cli.figures import clock, count, percent, with_uncertainty
 from tunetui.cli.labels import latency_ms, one_line, short_problem, trial_label, varying
 from tunetui.cli.tables import fit
@@ -98,9 +100,17 @@ def _same_result(before: Row | None, after: Row) -> bool:
 
 
 def _label(run: Run, row: Row) -> str:
+    """The whole configuration, and what tells its problem from the others."""
     fields = varying(run.plan.problems) if run.plan else []
     problem = short_problem(row.problem, fields)
     return trial_label(row.implementation, row.configuration) + (f" ({problem})" if problem else "")
+
+
+def _short_label(run: Run, row: Row) -> str:
+    """As `_label`, without axes that have one value in this sweep: the board is narrow."""
+    swept = run.plan.axes.get(row.implementation, {}) if run.plan else {}
+    told = {axis: value for axis, value in row.configuration.items() if len(swept.get(axis, ())) != 1}
+    return _label(run, msgspec.structs.replace(row, configuration=told))
 
 
 def _bar_line(run: Run, now: float, *, ascii_only: bool) -> str:
@@ -130,7 +140,7 @@ def _present_line(run: Run) -> str:
         half_width = median * width / 100 / _NS_PER_MS if width is not None else None
         figures += f" {with_uncertainty(median / _NS_PER_MS, half_width)} ms"
         figures += f" ±{percent(width)} %" if width is not None else ""
-    return f"now   {figures}  {_label(run, run.rows[run.present.trial])}"
+    return f"now   {figures}  {_short_label(run, run.rows[run.present.trial])}"
 
 
 def _build_line(run: Run) -> str:
@@ -143,7 +153,7 @@ def _build_line(run: Run) -> str:
 
 def _best_lines(run: Run) -> list[str]:
     rows = [run.rows[trial] for trial in run.best.values() if trial in run.rows]
-    lines = [f"best  {latency_ms(r.median_ns, r.ci_low_ns, r.ci_high_ns)}  {_label(run, r)}" for r in rows]
+    lines = [f"best  {latency_ms(r.median_ns, r.ci_low_ns, r.ci_high_ns)}  {_short_label(run, r)}" for r in rows]
     if len(lines) > _BEST_LINES:
         return [*lines[-_BEST_LINES:], f"      and {len(lines) - _BEST_LINES} problems more"]
     return lines
