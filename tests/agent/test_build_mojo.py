@@ -12,6 +12,7 @@ from tests.agent.kernel_folders import KERNELS, QUICK, double_spec, folder_spec,
 from tunetui_agent.build import Target, open_builder
 from tunetui_agent.build.cache import META, ArtifactCache, content_key
 from tunetui_agent.build.mojo import MojoBuilder
+from tunetui_agent.build.mojo_batches import sources_of
 from tunetui_agent.build.mojo_toolchain import Compiler, explain, find_toolchain, run_tool
 from tunetui_agent.devices import open_device
 from tunetui_agent.devices.cpu import target
@@ -130,8 +131,23 @@ def test_what_decides_the_binary_decides_the_key(tmp_path: Path) -> None:
     assert key(trial=row_sum_trial(2)) != base
     assert key(spec=edited("var total", "var  total")) != base
     assert key(goal=replace(target(), architecture="x86_64:another:00000000")) != base
+    beside = {**spec.kernel.files, "another.mojo": "def unused():\n    pass\n"}
+    assert key(spec=replace(spec, kernel=replace(spec.kernel, files=beside))) == base
     faster = replace(mojo_of(spec), options=["-O1"])
     assert builder.key(spec, faster, row_sum_trial(1), target()) != base
+
+
+def test_what_a_source_imports_from_its_folder_belongs_to_it() -> None:
+    files = {
+        "a.mojo": "from b import x\nfrom std.math import ceildiv\n",
+        "b.mojo": "import c\n",
+        "c.mojo": "",
+        "d.mojo": "",
+    }
+    spec = folder_spec(FOLDER)
+    source = replace(mojo_of(spec), source="a.mojo")
+    found = sources_of(replace(spec, kernel=replace(spec.kernel, files=files)), source)
+    assert set(found) == {"a.mojo", "b.mojo", "c.mojo"}
 
 
 def test_an_argument_that_mojo_cannot_take_is_that_variants_failure(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tunetui_agent.build.mojo_batches import (
     parameters_of,
     sources_of,
 )  # fmt: skip
-from tunetui_agent.build.mojo_toolchain import RUNTIME, Compiler, Run, find_toolchain, run_tool
+from tunetui_agent.build.mojo_toolchain import RUNTIME, Compiler, Run, find_toolchain, run_tool, stand_in_for_cc
 from tunetui_agent.messages import Argument, BuildFinished, Implementation, KernelSpec, RunSpec, Toolchain, Trial
 
 RECIPE = 1
@@ -50,11 +50,18 @@ class MojoBuilder:
         return self._cache.folder(key)
 
     def key(self, spec: RunSpec, implementation: Implementation, trial: Trial, target: Target) -> str:
-        """Hash of all Mojo sources, entry, argument types, parameters, options, compiler and CPU."""
+        """Hash of the Mojo sources, entry, argument types, parameters, options, compiler and CPU."""
         launch = implementation.launches[0]
         types = [_declared(spec.kernel, name, trial) for name in launch.arguments]
         parameters = parameters_of(implementation, trial)
-        what = [sources_of(spec), implementation.source, launch.entry, types, parameters, implementation.options]
+        what = [
+            sources_of(spec, implementation),
+            implementation.source,
+            launch.entry,
+            types,
+            parameters,
+            implementation.options,
+        ]
         return content_key("mojo-cpu", RECIPE, what, find_toolchain().version, target.kind, target.architecture)
 
     def build(
@@ -93,7 +100,8 @@ class MojoBuilder:
             str(compiler.command), "build", "--emit", "object", "-j", "1", "-I", str(folder), *implementation.options,
             str(folder / WRAPPER), "-o", str(folder / "kernel.o"),
         ]  # fmt: skip
-        run = run_tool(command, compiler, self._own_cache, timeout_seconds)
+        stand_in_for_cc(folder)
+        run = run_tool(command, compiler, self._own_cache, timeout_seconds, last_on_path=str(folder))
         if not run.ok:
             return run
         libraries = str(compiler.libraries)

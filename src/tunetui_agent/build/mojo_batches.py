@@ -7,6 +7,7 @@ variant.  Where it fails, the variants that the compiler blames go alone and the
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import time
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from tunetui_agent.build.mojo_toolchain import (
 from tunetui_agent.messages import BuildFinished, Implementation, RunSpec, Trial, Value
 
 WRAPPER = "variants.mojo"
+
+_IMPORT = re.compile(r"^\s*(?:from|import)\s+\.?(\w+)", re.MULTILINE)
 
 
 class SourceFault(ValueError):
@@ -126,9 +129,8 @@ class MojoBatches:
         self, spec: RunSpec, implementation: Implementation, todo: list[Variant], folder: Path
     ) -> dict[str, set[int]]:
         """The kernel's sources and the generated one; returns which lines of the latter belong to which key."""
-        for name, text in sources_of(spec).items():
-            if Path(name).name == name:
-                (folder / name).write_text(text)
+        for name, text in sources_of(spec, implementation).items():
+            (folder / name).write_text(text)
         written, tail = self._product.frame(spec, implementation, [v.key for v in todo])
         lines: dict[str, set[int]] = {}
         for variant in todo:
@@ -145,9 +147,15 @@ class MojoBatches:
         return _done(implementation, key, share, cached=False)
 
 
-def sources_of(spec: RunSpec) -> dict[str, str]:
-    """The Mojo files of the kernel's folder."""
-    return {name: text for name, text in spec.kernel.files.items() if name.endswith(".mojo")}
+def sources_of(spec: RunSpec, implementation: Implementation) -> dict[str, str]:
+    """The implementation's Mojo source and those that it imports from the kernel's folder: only they decide what is built."""
+    files, found, todo = spec.kernel.files, dict[str, str](), [implementation.source]
+    while todo:
+        name = todo.pop()
+        if name in files and name not in found and Path(name).name == name:
+            found[name] = files[name]
+            todo += [f"{module}.mojo" for module in _IMPORT.findall(files[name])]
+    return found
 
 
 def module_of(implementation: Implementation) -> str:
