@@ -149,10 +149,10 @@ class BuildPool:
         # Builders time each compiler process themselves, and take a broken batch apart: this limit is for their own end.
         seconds = 2 * len(batch) * self._build_seconds + START_SECONDS
         job = Job("build", seconds, artifacts[0].implementation, [each for _, each in batch], artifacts)
+        self._give_trials(seat, job)
         self._reports.happened(
             BuildStarted(implementation=job.implementation, artifacts=[each.name for each in artifacts])
         )
-        self._give_trials(seat, job)
         return True
 
     def _give_trials(self, seat: Seat, job: Job) -> None:
