@@ -310,8 +310,10 @@ def test_a_wrong_option_is_told_by_the_option_not_the_file(option: str, said: st
          'declares, found unknown axis "tiel"; did you mean "tile"?')),
         ('implementations = ["numpy"]\n[axes]\nblock = [1]', ("axes.block: expected an axis that a chosen "
          "implementation declares, found one that only mojo (gpu), cuda (gpu) declares, which is not chosen")),
-        ('implementations = ["numpy"]\n[axes.mojo]\ntile = [1]', ('axes.mojo: expected a range, or the axes of a chosen '
-         'implementation; found unknown axis or implementation "mojo"; expected "numpy", "threads", "tile" or "alpha"')),
+        ('implementations = ["numpy"]\n[axes.mojo]\ntiel = [1]', ('axes.mojo.tiel: expected an axis that a chosen '
+         'implementation declares, found unknown axis "tiel"; did you mean "tile"?')),
+        ('implementations = ["numpy"]\n[axes.mojoo]\ntile = [1]', ('axes.mojoo: expected a range, or the axes of a chosen '
+         'implementation; found unknown axis or implementation "mojoo"; did you mean "mojo"?')),
         ('implementations = ["numpy"]\n[axes]\ntile = ["a"]', ("axes.tile[0]: expected int like the kernel's own "
          'values, found "a" (str)')),
         ('implementations = ["numpy"]\n[problem]\nrosw = 1', ('problem.rosw: expected a problem field of kernel rows, '
@@ -357,6 +359,13 @@ def test_whole_numbers_become_floats_where_the_kernel_has_floats() -> None:
     kernel = decode_kernel(KERNEL, "kernel.toml", SOURCES)
     grid = decode_grid(f'{HEAD}implementations = ["numpy"]\n[axes]\nalpha = [1, 2]', "g.toml")
     assert [type(value) for value in resolve_grid(grid, kernel).axes["alpha"]] == [float, float]
+
+
+def test_the_axes_of_an_implementation_left_out_for_once_are_no_mistake() -> None:
+    kernel = decode_kernel(KERNEL, "kernel.toml", SOURCES)
+    grid = decode_grid(f'{HEAD}implementations = ["numpy"]\n[axes.mojo]\ntile = [8]', "g.toml")
+    assert check_grid_against_kernel(grid, kernel) == []
+    assert resolve_grid(grid, kernel).implementation_axes == {}
 
 
 def test_an_implementations_own_axis_comes_before_the_shared_one_and_that_before_the_kernels() -> None:

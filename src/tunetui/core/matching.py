@@ -43,7 +43,9 @@ def resolve_grid(grid: Grid, kernel: Kernel) -> Grid:
         device=device,
         implementations=list(chosen),
         axes=_like(grid.axes, axes),
-        implementation_axes={name: _like(own, chosen[name].axes) for name, own in grid.implementation_axes.items()},
+        implementation_axes={
+            name: _like(own, chosen[name].axes) for name, own in grid.implementation_axes.items() if name in chosen
+        },
         problem=_like(grid.problem, problem),
     )
 
@@ -58,14 +60,17 @@ def shared_kinds(grid: Grid, kernel: Kernel) -> list[str]:
 
 
 def _check_axes_and_where(grid: Grid, kernel: Kernel, mistakes: Mistakes) -> None:
-    chosen = chosen_implementations(grid, kernel, shared_kinds(grid, kernel)[0])
+    kind = shared_kinds(grid, kernel)[0]
+    chosen = chosen_implementations(grid, kernel, kind)
     axes = {axis: values for own in chosen.values() for axis, values in own.axes.items()}
     for axis, given in grid.axes.items():
         _check_axis(axis, given, axes, ("axes", axis), mistakes, _elsewhere(kernel, axis, chosen))
         for own in chosen.values():
             check_text_values(own.language, own.parameters, axis, given, ("axes", axis), mistakes)
+    # The axes of an implementation that `--set implementations=...` left out for once must still be right.
+    all_here = {name: kinds[kind] for name, kinds in kernel.implementations.items() if kind in kinds}
     for name, own_axes in grid.implementation_axes.items():
-        _check_own_axes(name, own_axes, chosen, mistakes)
+        _check_own_axes(name, own_axes, chosen if name in chosen else all_here, mistakes)
     for position, text in enumerate(grid.where):
         check_names(text, {*kernel.problem, *axes}, ("constraints", "where", position), mistakes)
 
