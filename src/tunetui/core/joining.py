@@ -21,7 +21,7 @@ from tunetui.core.expressions import Expression, parse
 from tunetui.core.space import ROW_LIMIT, Component, Exclusion, Indices, Sample, Space, too_many
 from tunetui_agent.messages import Value
 
-CHUNK_CELLS = 1 << 20
+CHUNK_CELLS = 1 << 18
 """Combinations looked at together in a join; bounds the memory that a join needs beside its result."""
 PROBE_DRAWS = 100_000
 MAX_DRAWS = 20_000_000
