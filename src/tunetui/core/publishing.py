@@ -141,19 +141,24 @@ def _measured(
         tie_group=group,
         **_shared(row),
         latency_ms=Latency(
-            median=(row.median_ns or 0.0) / NS_PER_MS,
-            ci_low=None if low is None else low / NS_PER_MS,
-            ci_high=None if high is None else high / NS_PER_MS,
-            p5=percentile(ordered, 0.05) / NS_PER_MS,
-            p95=percentile(ordered, 0.95) / NS_PER_MS,
-            p99=percentile(ordered, 0.99) / NS_PER_MS,
-            min=ordered[0] / NS_PER_MS,
+            median=_ms(row.median_ns or 0.0),
+            ci_low=None if low is None else _ms(low),
+            ci_high=None if high is None else _ms(high),
+            p5=_ms(percentile(ordered, 0.05)),
+            p95=_ms(percentile(ordered, 0.95)),
+            p99=_ms(percentile(ordered, 0.99)),
+            min=_ms(ordered[0]),
             n=len(ordered),
         ),
         metrics=metrics,
         unavailable=unavailable,
         samples_ns=row.samples_ns.tolist(),
     )
+
+
+def _ms(nanoseconds: float) -> float:
+    """Milliseconds, without the digits that only the division made."""
+    return round(nanoseconds / NS_PER_MS, 9)
 
 
 def _unranked(row: Row) -> Entry:

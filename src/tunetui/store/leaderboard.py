@@ -12,6 +12,8 @@ import toml_rs
 from tunetui.core.errors import InputError
 from tunetui.core.leaderboard import SCHEMA_VERSION, Leaderboard
 from tunetui.store.atomic import StoreError, explained, write_atomically
+from tunetui.store.collecting import collection_paused
+from tunetui.store.toml_writing import dumps
 
 SUFFIXES = {".toml": ".leaderboard.toml", ".json": ".leaderboard.json"}
 
@@ -38,10 +40,9 @@ def to_toml(leaderboard: Leaderboard) -> bytes:
     Raises:
         StoreError: it holds a value that TOML cannot (a whole number beyond 64 bits).
     """
-    from tunetui.store.toml_writing import dumps
-
     try:
-        return (_HEADER + dumps(msgspec.to_builtins(leaderboard), inline_below=_ONE_LINE_EACH)).encode()
+        with collection_paused():
+            return (_HEADER + dumps(msgspec.to_builtins(leaderboard), inline_below=_ONE_LINE_EACH)).encode()
     except ValueError as error:
         raise StoreError(f"cannot write the leaderboard as TOML: {error}") from None
 
@@ -76,7 +77,8 @@ def read_leaderboard(path: Path) -> Leaderboard:
         raise InputError(f"there is no file {path}") from None
     except OSError as error:
         raise InputError(explained(error, path, "read").message) from None
-    return read_json(text, str(path)) if path.suffix == ".json" else read_toml(text, str(path))
+    with collection_paused():
+        return read_json(text, str(path)) if path.suffix == ".json" else read_toml(text, str(path))
 
 
 def read_toml(text: bytes, name: str) -> Leaderboard:

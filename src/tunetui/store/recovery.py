@@ -8,6 +8,7 @@ import msgspec
 
 from tunetui.core.events import APP_SOURCE, Record
 from tunetui.core.records import RecordError, decode_record, split_envelope
+from tunetui.store.collecting import collection_paused
 from tunetui_agent.messages import AgentStarted
 
 
@@ -64,9 +65,10 @@ def recover(data: bytes) -> Recovered:
     found = Recovered(records=[], damage=[], positions={}, whole_bytes=0, torn_bytes=0, unended=False)
     end = data.rfind(b"\n") + 1
     last = data[end:]
-    for number, line in enumerate(_lines(data, end), start=1):
-        if line.strip():
-            _take(found, number, line)
+    with collection_paused():
+        for number, line in enumerate(_lines(data, end), start=1):
+            if line.strip():
+                _take(found, number, line)
     found.whole_bytes, found.torn_bytes = end, len(last)
     if last and _is_record(last):
         _take(found, data.count(b"\n") + 1, last)
