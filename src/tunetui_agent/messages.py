@@ -347,7 +347,8 @@ def decode_command(line: bytes) -> Any:
 
 def decode_spec(data: dict[str, Any]) -> RunSpec:
     """A `RunSpec` from parsed JSON.  Raises ValueError where the fields do not fit."""
-    return _build(RunSpec, data)
+    spec: RunSpec = _build(RunSpec, data)
+    return spec
 
 
 def _line(record: dict[str, Any]) -> bytes:
