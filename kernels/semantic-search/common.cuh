@@ -34,15 +34,22 @@ constexpr bool RESCORE = false;
 #elif defined(DTYPE_TF32)
 constexpr int ELEMENT_BYTES = 4;
 constexpr bool TENSOR_CORES = true;
-constexpr bool RESCORE = true;   // tensor cores find the candidates, float32 decides among them
+constexpr bool RESCORE = QUERIES > 1;   // tensor cores find the candidates, float32 decides among them
 #else
+// float32 on tensor cores: every number as the sum of two that tf32 holds exactly enough, three products for one.
+#ifndef SPLIT_FLOAT32
+#define SPLIT_FLOAT32 (QUERIES >= 32)
+#endif
 constexpr int ELEMENT_BYTES = 4;
-constexpr bool TENSOR_CORES = false;
-constexpr bool RESCORE = false;
+constexpr bool TENSOR_CORES = SPLIT_FLOAT32;
+constexpr bool RESCORE = SPLIT_FLOAT32;
+#endif
+#ifndef SPLIT_FLOAT32
+#define SPLIT_FLOAT32 0
 #endif
 
 #ifndef RESIDENT_WARPS          // registers are rationed so that this many warps fit on a multiprocessor
-#define RESIDENT_WARPS (QUERIES <= 2 ? 32 : 16)
+#define RESIDENT_WARPS (QUERIES == 1 ? 32 : 16)
 #endif
 
 constexpr int WARPS = BLOCK_SIZE / 32;
@@ -67,11 +74,14 @@ __device__ __forceinline__ unsigned shared_address(const void* pointer) {
     return static_cast<unsigned>(__cvta_generic_to_shared(pointer));
 }
 
-// Sixteen bytes to shared memory without passing registers or L1; zeros where `valid` is false.
-__device__ __forceinline__ void copy_async(unsigned target, const char* source, bool valid) {
-    asm volatile("cp.async.cg.shared.global.L2::256B [%0], [%1], 16, %2;" ::"r"(target), "l"(source),
-                 "r"(valid ? 16 : 0)
-                 : "memory");
+// Sixteen bytes to shared memory without passing registers or L1; zeros where `valid` is false.  `AHEAD` asks for
+// 256 bytes in L2, which pays where the next pieces of a row are fetched later.
+template <bool AHEAD> __device__ __forceinline__ void copy_async(unsigned target, const char* source, bool valid) {
+    const int bytes = valid ? 16 : 0;
+    if constexpr (AHEAD)
+        asm volatile("cp.async.cg.shared.global.L2::256B [%0], [%1], 16, %2;" ::"r"(target), "l"(source), "r"(bytes) : "memory");
+    else
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(target), "l"(source), "r"(bytes) : "memory");
 }
 
 __device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
@@ -130,4 +140,5 @@ struct Search {
     int tiles;                // of TILE_SIZE rows
     int stride;               // tiles * TILE_SIZE
     int groups;
+    int groups_stride;        // groups, rounded up to whole float4
 };

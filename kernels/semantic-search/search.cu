@@ -32,14 +32,16 @@ search(const char* corpus, const char* query_rows, float* scores, int* indices, 
        float* group_best, unsigned* ticket, int corpus_size, int mergers TRACE_ARGUMENT) {
     extern __shared__ __align__(128) float shared[];
     TRACE_START
-    Search work{corpus, query_rows, scores, indices, partial_scores, group_best, corpus_size, 0, 0, 0};
+    Search work{corpus, query_rows, scores, indices, partial_scores, group_best, corpus_size, 0, 0, 0, 0};
     work.tiles = parts(corpus_size, TILE_SIZE);
     work.stride = work.tiles * TILE_SIZE;
-#if QUERIES <= 2
-    work.groups = gridDim.x;
-    stream(work, ticket, mergers, shared);
+#if QUERIES == 1
+    work.groups = gridDim.x - 1;
+    work.groups_stride = parts(work.groups, 4) * 4;
+    stream(work, ticket, shared);
 #else
     work.groups = work.tiles * SHAPE.warps_r;
+    work.groups_stride = parts(work.groups, 4) * 4;
     if constexpr (TENSOR_CORES) score_tiles<TensorSums>(work, ticket, mergers, shared);
     else score_tiles<FmaSums>(work, ticket, mergers, shared);
 #endif

@@ -54,8 +54,9 @@ constexpr int STEPS = parts(ROW_BYTES, PIECE);         // pieces of one row
 constexpr int STAGE_BYTES = STAGE_ROWS * PIECE;
 
 struct TileRows {
-    __device__ __forceinline__ int length() const { return GROUP_ROWS; }
-    __device__ __forceinline__ int row(int group, int place) const { return group * GROUP_ROWS + place; }
+    static constexpr int SPAN = GROUP_ROWS;
+    __device__ __forceinline__ int spans() const { return 1; }
+    __device__ __forceinline__ int first(int group, int span) const { return group * GROUP_ROWS; }
 };
 
 __device__ __forceinline__ constexpr int permuted(int row, int chunk) {
@@ -78,7 +79,7 @@ __device__ __forceinline__ void fetch_rows(const char* base, int first, int limi
     for (int r = 0; r < ROWS; r += STRIDE) {
         if (ROWS % STRIDE == 0 || r + row < ROWS) {
             const bool valid = inside && first + row + r < limit;
-            copy_async(target + permuted(row + r, chunk), valid ? source + (size_t)r * ROW_BYTES : base, valid);
+            copy_async<true>(target + permuted(row + r, chunk), valid ? source + (size_t)r * ROW_BYTES : base, valid);
         }
     }
 }
@@ -115,6 +116,13 @@ __device__ __forceinline__ void multiply(float (&sum)[4], const unsigned (&a)[4]
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+// What tf32 leaves of a float32, as a second number: the cores ignore the last 13 bits of their inputs.
+__device__ __forceinline__ void split(const unsigned (&whole)[4], unsigned (&rest)[4]) {
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        rest[i] = SPLIT_FLOAT32 ? __float_as_uint(__uint_as_float(whole[i]) - __uint_as_float(whole[i] & 0xffffe000u)) : 0;
+}
+
 // Tensor cores: queries are the 16 rows of a step, corpus rows its 8 columns; 32 bytes of both at a time.
 struct TensorSums {
     float sum[SHAPE.each][R_EACH][4];
@@ -141,13 +149,23 @@ struct TensorSums {
                 const int row = r + 1 < R_EACH ? r_row + r * 8 : warp_r * GROUP_ROWS + r * 8 + (lane & 7);
                 load_matrices(rows[r / 2], stage + permuted(row, k + ((lane >> 3) & 1)));
             }
+            unsigned rows_rest[(R_EACH + 1) / 2][4];
+#pragma unroll
+            for (int r = 0; r < (R_EACH + 1) / 2; r++) split(rows[r], rows_rest[r]);
 #pragma unroll
             for (int q = 0; q < SHAPE.each; q++) {
-                unsigned wanted[4];
+                unsigned wanted[4], wanted_rest[4];
                 load_matrices(wanted, queries + permuted(q_row + q * 16, k + (lane >> 4)));
+                split(wanted, wanted_rest);
 #pragma unroll
-                for (int r = 0; r < R_EACH; r++)
-                    multiply(sum[q][r], wanted, rows[r / 2][r % 2 * 2], rows[r / 2][r % 2 * 2 + 1]);
+                for (int r = 0; r < R_EACH; r++) {
+                    const int half = r % 2 * 2;
+                    if constexpr (SPLIT_FLOAT32) {
+                        multiply(sum[q][r], wanted_rest, rows[r / 2][half], rows[r / 2][half + 1]);
+                        multiply(sum[q][r], wanted, rows_rest[r / 2][half], rows_rest[r / 2][half + 1]);
+                    }
+                    multiply(sum[q][r], wanted, rows[r / 2][half], rows[r / 2][half + 1]);
+                }
             }
         }
     }
@@ -170,7 +188,7 @@ struct TensorSums {
                 }
                 best = fmaxf(best, __shfl_xor_sync(ALL, best, 1));
                 best = fmaxf(best, __shfl_xor_sync(ALL, best, 2));
-                if ((lane & 3) == 0 && query < QUERIES) work.group_best[(size_t)query * work.groups + group] = best;
+                if ((lane & 3) == 0 && query < QUERIES) work.group_best[(size_t)query * work.groups_stride + group] = best;
             }
     }
 };
@@ -228,12 +246,12 @@ struct FmaSums {
             }
 #pragma unroll
             for (int step = 4; step; step /= 2) best = fmaxf(best, __shfl_xor_sync(ALL, best, step));
-            if ((lane & 7) == 0 && query < QUERIES) work.group_best[(size_t)query * work.groups + group] = best;
+            if ((lane & 7) == 0 && query < QUERIES) work.group_best[(size_t)query * work.groups_stride + group] = best;
         }
     }
 };
 
-template <class Sums> __device__ __forceinline__ void score_tiles(Search& work, unsigned* ticket, int mergers, float* shared) {
+template <class Sums> __device__ __forceinline__ void score_tiles(const Search& work, unsigned* ticket, int mergers, float* shared) {
     static_assert(STAGES >= 1, "shared_memory_kb too small for 32 bytes of every row and of one step of queries");
     const int lane = threadIdx.x & 31, warp = threadIdx.x / 32;
     const int warp_q = warp % SHAPE.warps_q, warp_r = warp / SHAPE.warps_q;

@@ -18,6 +18,8 @@ REFUSED = 1
 IDLE_MINUTES = 10.0
 """How long an agent without work waits while nobody is attached."""
 GARBAGE_DAYS = 14.0
+PARTS = ("gpus", "driver-proof", "nvrtc-proof", "nvml", "nvrtc", "cupy")
+"""What the doctor asks through a child that it can kill."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     # Each command loads only what it needs: `attach` is started after every lost link.
     commands = {
         "start": _start, "attach": _attach, "list": _list, "stop": _stop, "gc": _gc, "probe": _probe,
-        "worker": _worker, "builder": _builder,
+        "doctor": _doctor, "worker": _worker, "builder": _builder,
     }  # fmt: skip
     try:
         return commands[asked.command](asked)
@@ -61,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     gc = command("gc", "remove old runs that are not alive")
     gc.add_argument("--days", type=float, default=GARBAGE_DAYS)
     command("probe", "the devices and compilers of this host")
+    doctor = command("doctor", "what a run needs of this host, each thing with what to do about it")
+    doctor.add_argument("--device", default="", help='only "cpu", or only the GPU of this UUID')
+    doctor.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)  # one question, put by a child of the doctor
+    doctor.add_argument("--ordinal", type=int, default=0, help=argparse.SUPPRESS)
     for name in ("worker", "builder"):
         child = command(name, "started by the agent itself")
         child.add_argument("--spec", type=Path, required=True)
@@ -108,6 +114,17 @@ def _probe(asked: argparse.Namespace) -> int:
     from tunetui_agent.probe import probe
 
     return _answer({"ok": True, **probe(_host(asked).root)})
+
+
+def _doctor(asked: argparse.Namespace) -> int:
+    if asked.part:
+        from tunetui_agent.doctor.parts import answer_part
+
+        sys.stdout.write(json.dumps(answer_part(asked.part, asked.ordinal)) + "\n")
+        return 0
+    from tunetui_agent.doctor import examine
+
+    return _answer({"ok": True, **examine(_host(asked).root, asked.device)})
 
 
 def _worker(asked: argparse.Namespace) -> int:

@@ -64,6 +64,20 @@ examples:
   tunetui show a.leaderboard.toml --format csv > rows.csv
 """
 
+DOCTOR_DESCRIPTION = """\
+Examine this machine: Python, disk, cores, compilers, and every NVIDIA GPU, on
+which a tiny kernel is run for real.  Each line is OK, WARN, FAIL or n/a, with
+what to do about it.  Nothing is changed: no clock, no setting, no package."""
+
+DOCTOR_EXAMPLES = """\
+examples:
+  tunetui doctor
+  tunetui doctor --device cpu
+  tunetui doctor --format json | jq '.checks[] | select(.status == "failure")'
+
+exit codes: 0 nothing failed (warnings do not count), 3 something did.
+"""
+
 
 def epilog(commands: Mapping[str, str]) -> str:
     """The end of ``tunetui --help``: the commands with their summaries, examples, exit codes."""
@@ -109,6 +123,13 @@ def declare_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", metavar="N", type=_whole_number, help="only the first N rows of each problem")
     parser.add_argument("--columns", metavar="A,B,...", help="exactly these columns, in this order")
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table", help="default: table")
+    parser.add_argument("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
+
+
+def declare_doctor(parser: argparse.ArgumentParser) -> None:
+    """Options of ``tunetui doctor``."""
+    parser.add_argument("--device", metavar="ID", help='only "cpu", or only the GPU of this UUID (default: everything)')
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
     parser.add_argument("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
 
 

@@ -92,6 +92,12 @@ def _run_show(parsed: argparse.Namespace) -> int:
     return run_show(parsed)
 
 
+def _run_doctor(parsed: argparse.Namespace) -> int:
+    from tunetui.cli.doctor import run_doctor
+
+    return run_doctor(parsed)
+
+
 def _unknown(name: str) -> InputError:
     if name.endswith((".leaderboard.toml", ".json")):
         return InputError(f"there is no command {name!r}", hint=f"to print that leaderboard: tunetui show {name}")
@@ -109,6 +115,13 @@ COMMANDS: dict[str, Command] = {
         examples=arguments.SHOW_EXAMPLES,
         declare=arguments.declare_show,
         run=_run_show,
+    ),
+    "doctor": Command(
+        summary="examine this machine: what a run needs, and what is missing",
+        description=arguments.DOCTOR_DESCRIPTION,
+        examples=arguments.DOCTOR_EXAMPLES,
+        declare=arguments.declare_doctor,
+        run=_run_doctor,
     ),
 }
 """Every subcommand by name; a new one is one entry here and a module that it imports late."""

@@ -16,6 +16,7 @@ _MODULES = {
     ("python", "cpu"): "tunetui_agent.build.python",
     ("python", "gpu"): "tunetui_agent.build.python",
     ("mojo", "cpu"): "tunetui_agent.build.mojo",
+    ("mojo", "gpu"): "tunetui_agent.build.mojo_gpu",
     ("cuda", "gpu"): "tunetui_agent.build.cuda",
 }
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def content_key(*parts: Any) -> str:
 
 
 class ArtifactCache:
-    """Folders ``<cache>/builds/<key>/`` with one payload file and `META` (file, sha256, bytes, and the builder's own fields)."""
+    """Folders ``<cache>/builds/<key>/`` with payload files and `META` (file, more, sha256, bytes, the builder's own fields)."""
 
     def __init__(self, cache: Path, limit_bytes: int = LIMIT_BYTES) -> None:
         self._root = cache / "builds"
@@ -38,7 +39,8 @@ class ArtifactCache:
         folder = self.folder(key)
         try:
             meta = json.loads((folder / META).read_text())
-            intact = sha256((folder / meta["file"]).read_bytes()).hexdigest() == meta["sha256"]
+            files = [folder / name for name in (meta["file"], *meta.get("more", []))]
+            intact = _digest(files) == meta["sha256"]
         except (OSError, ValueError, KeyError, TypeError):
             meta, intact = None, False
         if not intact:
@@ -47,8 +49,8 @@ class ArtifactCache:
         os.utime(folder / META)
         return dict(meta)
 
-    def store(self, key: str, payload: Path, fields: dict[str, Any]) -> None:
-        """Puts a copy of (or a hard link to) ``payload`` under the key; whoever looks sees all of it or nothing.
+    def store(self, key: str, payload: Path, fields: dict[str, Any], more: Sequence[Path] = ()) -> None:
+        """Puts copies of (or hard links to) the files under the key; whoever looks sees all of it or nothing.
 
         Raises:
             OSError: no room, or no right to write.
@@ -56,9 +58,13 @@ class ArtifactCache:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self._root))
         try:
-            _link_or_copy(payload, draft / payload.name)
-            data = payload.read_bytes()
-            meta = {**fields, "file": payload.name, "sha256": sha256(data).hexdigest(), "bytes": len(data)}
+            files = [payload, *more]
+            for file in files:
+                _link_or_copy(file, draft / file.name)
+            size = sum(file.stat().st_size for file in files)
+            meta = {**fields, "file": payload.name, "sha256": _digest(files), "bytes": size}
+            if more:
+                meta["more"] = [file.name for file in more]
             (draft / META).write_text(json.dumps(meta, indent=1))
             folder = self.folder(key)
             shutil.rmtree(folder, ignore_errors=True)
@@ -87,6 +93,14 @@ class ArtifactCache:
                 removed.append(key)
                 total -= size
         return removed
+
+
+def _digest(files: Sequence[Path]) -> str:
+    """Of the contents of all files, in order."""
+    digest = sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _link_or_copy(source: Path, to: Path) -> None:

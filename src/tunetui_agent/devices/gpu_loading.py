@@ -131,8 +131,9 @@ def load_kernels(device: GpuDevice, folder: Path) -> tuple[dict[str, Any], dict[
     """
     try:
         meta = json.loads((folder / "artifact.json").read_text())
-        module = device.cupy.RawModule(path=str(folder / meta["file"]))
-        return {entry: module.get_function(symbol) for entry, symbol in meta["kernels"].items()}, meta
+        files = {entry: meta.get("files", {}).get(entry, meta["file"]) for entry in meta["kernels"]}
+        modules = {file: device.cupy.RawModule(path=str(folder / file)) for file in dict.fromkeys(files.values())}
+        return {entry: modules[files[entry]].get_function(symbol) for entry, symbol in meta["kernels"].items()}, meta
     except (OSError, ValueError, KeyError) as error:
         raise TrialFault("errored", f"the built kernel does not load: {one_line(error)}") from error
 
