@@ -8,6 +8,7 @@ gone without a last record.  Lines that a full disk has torn are left out.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -119,6 +120,8 @@ class Follower:
             try:
                 deliver(self._run, whole + newline)
             except OSError as error:
+                if error.errno == errno.ENXIO:  # nobody listens any more: what follows will say how the run ended
+                    return True
                 _say({"ctl": "error", "error": "not-delivered", "text": error.strerror or str(error)})
         return True
 

@@ -155,6 +155,16 @@ def test_a_command_that_makes_no_sense_is_told_and_does_no_harm(host: Host) -> N
     assert records[-1]["reason"] == "done"
 
 
+def test_a_command_for_a_run_that_has_ended_is_dropped(host: Host) -> None:
+    pid = host.start(spec("r"))["pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_for_death(pid)
+    follower = host.attach("r")
+    follower.send(CLOSE)
+    said = [line["ctl"] for line in follower.said() if "ctl" in line]
+    assert said == ["attached", "dead"]
+
+
 def test_a_killed_agent_is_found_dead_and_frees_its_device_and_its_children_die(host: Host) -> None:
     pid = host.start(spec("r", trial_timeout_seconds=600.0))["pid"]
     follower = host.attach("r")
