@@ -1,7 +1,8 @@
 """Builds many variants of a Mojo kernel in one compiler process, and takes a batch that fails apart.
 
 The compiler's front end costs seconds and a variant tenths of one, so a batch becomes one generated source with one function per
-variant.  Where it fails, the variants that the compiler blames go alone and the others in halves: a bad variant costs itself alone.
+variant.  Where it fails, the variants that the compiler names are done with, those that it points at go alone, and the others go in
+halves: a bad variant costs itself alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tunetui_agent.build.mojo_toolchain import (
     blamed_lines,
     explain,
     find_compiler,
+    instantiation_failures,
     is_source_error,
 )  # fmt: skip
 from tunetui_agent.messages import BuildFinished, Implementation, RunSpec, Trial, Value
@@ -42,6 +44,7 @@ class Variant:
 
     key: str
     lines: list[str]
+    values: tuple[str, ...] = ()  # of the compile-time parameters, as the compiler would repeat them
 
 
 class Product(Protocol):
@@ -114,6 +117,10 @@ class MojoBatches:
         text = run.text.replace(name + "/", "")
         for alias, own in self._product.aliases(implementation).items():
             text = text.replace(alias, own)
+        named = _named(spec, implementation, todo, text)
+        if named:
+            failed = [_failed(implementation, key, share, said) for key, said in named.items()]
+            return failed + self._compile(spec, implementation, [v for v in todo if v.key not in named])
         suspects = [v for v in todo if lines[v.key] & blamed_lines(text, WRAPPER)]
         if len(todo) == 1 or (is_source_error(text) and not suspects):
             return [_failed(implementation, v.key, share, text) for v in todo]
@@ -177,8 +184,13 @@ def parameters_of(implementation: Implementation, trial: Trial) -> dict[str, Val
 
 def parameter_list(implementation: Implementation, trial: Trial) -> str:
     """``[32, 64, "float32"]`` in the order of ``parameters``, or nothing where there are none."""
-    values = ", ".join(literal(value) for value in parameters_of(implementation, trial).values())
+    values = ", ".join(literals_of(implementation, trial))
     return f"[{values}]" if values else ""
+
+
+def literals_of(implementation: Implementation, trial: Trial) -> tuple[str, ...]:
+    """The build parameters' values as Mojo would write them."""
+    return tuple(literal(value) for value in parameters_of(implementation, trial).values())
 
 
 def literal(value: Value) -> str:
@@ -186,6 +198,19 @@ def literal(value: Value) -> str:
     if isinstance(value, str):
         return json.dumps(value)
     return str(value)
+
+
+def _named(spec: RunSpec, implementation: Implementation, todo: list[Variant], text: str) -> dict[str, str]:
+    """Variants whose parameter values the compiler repeats as it gives up on an entry, and what it said of each."""
+    entries = "|".join(re.escape(launch.entry) for launch in implementation.launches)
+    source = spec.kernel.files.get(implementation.source, "").splitlines()
+    own = {number for number, line in enumerate(source, 1) if re.match(rf"def ({entries})(_traced)?\b", line)}
+    keys = {variant.values: variant.key for variant in todo if variant.values}
+    found: dict[str, str] = {}
+    for line, values, said in instantiation_failures(text):
+        if line in own and values in keys:
+            found.setdefault(keys[values], said)
+    return found
 
 
 def _done(implementation: Implementation, key: str, seconds: float, *, cached: bool) -> BuildFinished:

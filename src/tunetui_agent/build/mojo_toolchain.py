@@ -20,6 +20,11 @@ RUNTIME = ("KGENCompilerRTShared", "AsyncRTMojoBindings", "AsyncRTRuntimeGlobals
 
 _GENERIC = re.compile(r"function instantiation failed|failed to (run the pass manager|parse)|call expansion failed")
 _LOCATED = re.compile(r"^(?P<path>.*?\.mojo):(?P<line>\d+):\d+: (?P<kind>error|note): (?P<text>.*)$", re.MULTILINE)
+_EXPANDED = re.compile(
+    r"^.*?\.mojo:(?P<line>\d+):\d+: note: call expansion failed with parameter value\(s\): \((?P<values>.*)\)$",
+    re.MULTILINE,
+)
+_PARAMETER = re.compile(r'"\w+": ("(?:[^"\\]|\\.)*"|[^,]+)')
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,17 @@ def explain(text: str) -> str:
 def blamed_lines(text: str, file: str) -> set[int]:
     """The lines of ``file`` that errors and notes point at."""
     return {int(m["line"]) for m in _LOCATED.finditer(text) if Path(m["path"]).name == file}
+
+
+def instantiation_failures(text: str) -> list[tuple[int, tuple[str, ...], str]]:
+    """Of every parametric function that the compiler could not make: its line, its parameter values, what was said of it."""
+    starts = [m.start() for m in _LOCATED.finditer(text) if m["kind"] == "error"]
+    blocks = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    return [
+        (int(m["line"]), tuple(_PARAMETER.findall(m["values"])), block)
+        for block in blocks
+        for m in _EXPANDED.finditer(block)
+    ]
 
 
 def is_source_error(text: str) -> bool:
