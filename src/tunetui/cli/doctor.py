@@ -1,0 +1,76 @@
+"""``tunetui doctor``: what this machine offers a run, line by line, with what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from tunetui.cli.narration import Face, stdout_face
+from tunetui.cli.tables import text_width, wrapped
+from tunetui.core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from tunetui.core.examination import Check, Examination
+
+_LABELS = {"ok": "OK", "warning": "WARN", "failure": "FAIL", "n/a": "n/a"}
+_LABEL_WIDTH = 4
+_LEAST_TEXT_WIDTH = 30  # a terminal narrower than this gets lines that are too long rather than a column of words
+
+
+def run_doctor(parsed: argparse.Namespace) -> int:
+    """Print the examination; the exit code says whether anything failed."""
+    from tunetui.session.doctoring import examine
+
+    found = asyncio.run(examine(parsed.device or ""))
+    face = stdout_face(no_color=parsed.no_color)
+    face.lines(as_json(found) if parsed.format == "json" else report(found, face))
+    return ExitCode.UNAVAILABLE if found.count("failure") else ExitCode.OK
+
+
+def report(found: Examination, face: Face) -> list[str]:
+    """Sections of aligned lines, each piece of advice below its line, and a summary."""
+    name_width = max((text_width(check.name) for check in found.checks), default=0)
+    lines: list[str] = []
+    for section, checks in groupby(found.checks, key=lambda check: check.section):
+        lines += [face.heading(f"{section} ({found.host})" if not lines else section)]
+        for check in checks:
+            lines += _check_lines(check, name_width, face)
+        lines.append("")
+    return [*lines, summary(found)]
+
+
+def summary(found: Examination) -> str:
+    """How many checks ended how: "3 OK, 1 warning, no failures"."""
+    parts = [f"{found.count('ok')} OK", _counted(found.count("warning"), "warning")]
+    parts.append(_counted(found.count("failure"), "failure"))
+    if found.count("n/a"):
+        parts.append(f"{found.count('n/a')} n/a")
+    return ", ".join(parts)
+
+
+def as_json(found: Examination) -> list[str]:
+    """The same for programs; everything outside ASCII is escaped."""
+    import msgspec
+
+    return [json.dumps(msgspec.to_builtins(found), indent=2)]
+
+
+def _check_lines(check: Check, name_width: int, face: Face) -> list[str]:
+    name = check.name + " " * (name_width - text_width(check.name))
+    start = f"  {_LABELS[check.status]:<{_LABEL_WIDTH}}  {name}  "
+    indent = " " * text_width(start)
+    width = None if face.width is None else max(face.width, len(indent) + _LEAST_TEXT_WIDTH)
+    lines = wrapped(check.found.split(), width, indent=indent, first=start) or [start.rstrip()]
+    for advice in check.advice.splitlines():
+        if advice.startswith("$ "):  # a command stays in one piece, to be copied
+            lines.append(f"{indent}{advice}")
+        else:
+            lines += wrapped(advice.split(), width, indent=f"{indent}   ", first=f"{indent}-> ")
+    return lines
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
