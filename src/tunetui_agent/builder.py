@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tunetui_agent.build import Target, open_builder
 from tunetui_agent.lifeline import Lifeline, live_and_die_with, read_spec, read_trials
 from tunetui_agent.messages import Toolchain
+from tunetui_agent.modules import find_module
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +71,8 @@ class BuilderDesk:
                 continue
             found.append(builder.toolchain())
             batches[language] = builder.batch
+        modules = sorted({name for each in self._spec.kernel.implementations for name in each.requires})
+        found += [find_module(name) for name in modules]
         return {"say": "toolchains", "toolchains": [asdict(each) for each in found], "batches": batches}
 
     def _builder(self, language: str, kind: str) -> Builder:

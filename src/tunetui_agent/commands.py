@@ -62,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     stop.add_argument("--now", action="store_true", help="do not wait for the present trial")
     gc = command("gc", "remove old runs that are not alive")
     gc.add_argument("--days", type=float, default=GARBAGE_DAYS)
-    command("probe", "the devices and compilers of this host")
+    probe = command("probe", "the devices and compilers of this host")
+    probe.add_argument("--module", action="append", default=[], help="a Python module to look for")
     doctor = command("doctor", "what a run needs of this host, each thing with what to do about it")
     doctor.add_argument("--device", default="", help='only "cpu", or only the GPU of this UUID')
     doctor.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)  # one question, put by a child of the doctor
@@ -113,7 +114,7 @@ def _gc(asked: argparse.Namespace) -> int:
 def _probe(asked: argparse.Namespace) -> int:
     from tunetui_agent.probe import probe
 
-    return _answer({"ok": True, **probe(_host(asked).root)})
+    return _answer({"ok": True, **probe(_host(asked).root, asked.module)})
 
 
 def _doctor(asked: argparse.Namespace) -> int:

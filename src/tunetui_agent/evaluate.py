@@ -86,7 +86,7 @@ class Evaluator:
             artifact=name,
             resources=execution.resources(),
             telemetry=sampling.telemetry,
-            tags=sampling.tags,
+            tags=[*sampling.tags, *(["baseline"] if self._implementation(trial).baseline else [])],
         )
 
     def _implementation(self, trial: Trial) -> Implementation:

@@ -48,6 +48,8 @@ class Implementation:
     parameters: list[str] = field(default_factory=list)  # axes and problem fields fixed at build time
     options: list[str] = field(default_factory=list)  # extra compiler options
     launches: list[Launch] = field(default_factory=list)
+    requires: list[str] = field(default_factory=list)  # Python modules that the host must have
+    baseline: bool = False  # a library to measure the others against: its rows are tagged so
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +133,9 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True)
 class Toolchain:
-    """A compiler or runtime of one language as found on the host."""
+    """A compiler or runtime of one language, or a module that an implementation requires, as found on the host."""
 
-    language: str
+    language: str  # "cuda", ...; "module:torch" for a Python module
     available: bool
     version: str = ""
     reason: str = ""  # why it is not available, and what to install

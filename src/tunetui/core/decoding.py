@@ -71,6 +71,7 @@ def grid_to_dict(grid: Grid) -> dict[str, Any]:
     """The grid as plain data in the layout of the file, every range spelled out; `grid_from_dict` reads it."""
     plain: dict[str, Any] = msgspec.to_builtins(grid)
     result = {key: plain[key] for key in ("name", "kernel", "implementations", "device") if plain[key] is not None}
+    result["baselines"] = plain["baselines"]
     result["axes"] = plain["axes"] | plain["implementation_axes"]
     result["constraints"] = {"where": plain["where"]}
     result |= {key: plain[key] for key in ("problem", "method", "targets")}
@@ -109,6 +110,7 @@ def _read_grid(table: Table) -> Grid:
         name=_read_name(table),
         kernel=table.text("kernel"),
         implementations=_read_implementations(table),
+        baselines=table.flag("baselines", True),
         device=table.text("device", choices=DEVICE_KINDS) if "device" in table else table.take("device"),
         axes=axes,
         implementation_axes=implementation_axes,

@@ -50,7 +50,8 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     kernel: str  # a shipped kernel's name, or a path relative to the grid file
-    implementations: list[str] | None = None  # None: every implementation for the device kind
+    implementations: list[str] | None = None  # None: every implementation for the device kind but baselines
+    baselines: bool = True  # whether the kernel's baselines join, where the host can run them
     device: str | None = None  # one of DEVICE_KINDS; None: the only kind the implementations share
     axes: dict[str, list[Value]] = {}  # for every chosen implementation that declares the axis
     implementation_axes: dict[str, dict[str, list[Value]]] = {}  # [axes.<implementation>]: for that one alone
@@ -105,6 +106,8 @@ class ImplementationDefinition(msgspec.Struct, frozen=True, kw_only=True):
     options: list[str] = []  # extra compiler options
     where: list[str] = []
     axes: dict[str, list[Value]] = {}  # with their default values
+    requires: list[str] = []  # Python modules that the host must have
+    baseline: bool = False  # a library to measure the others against; joins runs that do not name it
 
 
 class Kernel(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,10 +128,27 @@ class Kernel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def chosen_implementations(grid: Grid, kernel: Kernel, device_kind: str) -> dict[str, ImplementationDefinition]:
-    """The implementations that ``grid`` races on ``device_kind``, in the grid's order (else the kernel's)."""
+    """The implementations that ``grid`` races on ``device_kind``, in the grid's order (else the kernel's).
+
+    A baseline is among them only where the grid names it; `joining_baselines` has the others.
+    """
     names = list(kernel.implementations) if grid.implementations is None else grid.implementations
     found = {name: kernel.implementations.get(name, {}).get(device_kind) for name in names}
-    return {name: definition for name, definition in found.items() if definition is not None}
+    return {
+        name: definition
+        for name, definition in found.items()
+        if definition is not None and (grid.implementations is not None or not definition.baseline)
+    }
+
+
+def joining_baselines(grid: Grid, kernel: Kernel, device_kind: str) -> dict[str, ImplementationDefinition]:
+    """The baselines that join a run on ``device_kind`` without being named."""
+    found = {name: kinds.get(device_kind) for name, kinds in kernel.implementations.items() if grid.baselines}
+    return {
+        name: definition
+        for name, definition in found.items()
+        if definition is not None and definition.baseline and name not in (grid.implementations or [])
+    }
 
 
 def chosen_axes(grid: Grid, implementation: str, definition: ImplementationDefinition) -> dict[str, list[Value]]:

@@ -222,16 +222,27 @@ def _read_implementation(table: Table, kind: str, files: Mapping[str, str]) -> I
     definition = ImplementationDefinition(
         language=language,
         source=_file(table, "source", files),
-        launches=_read_launches(table, kind),
+        launches=_read_launches(table, plain=kind == "cpu" or language == "python"),
         parameters=table.texts("parameters") or [],
         options=table.texts("options") or [],
         where=_read_own_where(table),
         axes={key: read_values(value, (*axes.path, key), table.mistakes) for key, value in axes.items()},
+        requires=_read_modules(table),
+        baseline=table.flag("baseline", False),
     )
     for key in definition.axes:
         check_variable(key, axes)
     table.finish()
     return definition
+
+
+def _read_modules(table: Table) -> list[str]:
+    """Top-level modules: to look for ``a.b`` would run ``a``."""
+    names = table.texts("requires") or []
+    for position, name in enumerate(names):
+        if name and not _VARIABLE.fullmatch(name):
+            table.mistakes.add((*table.path, "requires", position), f"expected a Python module, found {describe(name)}")
+    return names
 
 
 def _read_own_where(table: Table) -> list[str]:
@@ -241,8 +252,9 @@ def _read_own_where(table: Table) -> list[str]:
     return where
 
 
-def _read_launches(table: Table, kind: str) -> list[LaunchDefinition]:
-    if kind == "cpu":
+def _read_launches(table: Table, *, plain: bool) -> list[LaunchDefinition]:
+    """One call without a geometry where ``plain``: on a CPU, and of Python anywhere."""
+    if plain:
         return [LaunchDefinition(entry=_read_entry(table), arguments=table.texts("arguments") or [])]
     launches = table.take("launches")
     if not isinstance(launches, list) or not launches or not all(isinstance(part, dict) for part in launches):

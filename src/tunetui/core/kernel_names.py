@@ -71,9 +71,9 @@ def _check_implementation(kernel: Kernel, own: ImplementationDefinition, path: P
             check_text_values(own.language, own.parameters, name, choices or [], ("problem", name, "choices"), mistakes)
     for position, text in enumerate(own.where):
         check_names(text, scope, (*path, "where", position), mistakes)
-    on_cpu = path[-1] == "cpu"
+    plain = path[-1] == "cpu" or own.language == "python"
     for number, launch in enumerate(own.launches):
-        place = path if on_cpu else (*path, "launches", number)
+        place = path if plain else (*path, "launches", number)
         for position, name in enumerate(launch.arguments):
             _check_argument(kernel, name, scope, (*place, "arguments", position), mistakes)
         for key, texts in (("grid", launch.grid), ("block", launch.block)):

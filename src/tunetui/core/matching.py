@@ -54,7 +54,7 @@ def shared_kinds(grid: Grid, kernel: Kernel) -> list[str]:
     """The device kinds that every chosen implementation has; with a device given, at most that one."""
     wanted = DEVICE_KINDS if grid.device is None else (grid.device,)
     if grid.implementations is None:
-        return [kind for kind in wanted if any(kind in kinds for kinds in kernel.implementations.values())]
+        return [kind for kind in wanted if chosen_implementations(grid, kernel, kind)]
     known = [kernel.implementations[name] for name in grid.implementations if name in kernel.implementations]
     return [kind for kind in wanted if known and all(kind in kinds for kinds in known)]
 

@@ -16,6 +16,7 @@ from tunetui.core.definitions import (
     chosen_axes,
     chosen_implementations,
     chosen_problem,
+    joining_baselines,
 )
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.events import Exclusion
@@ -201,21 +202,38 @@ def _usable(
         for name in grid.implementations or []
         if name not in chosen
     }
-    for name, definition in chosen.items():
-        toolchain = by_language.get(definition.language)
-        if toolchain is not None and toolchain.available:
+    for name, definition in {**chosen, **joining_baselines(grid, kernel, device.kind)}.items():
+        toolchain = _toolchain(definition, by_language)
+        if toolchain.available:
             usable[name] = (definition, toolchain)
         else:
-            reason = toolchain.reason if toolchain is not None else ""
-            left_out[name] = reason or f"no {definition.language} toolchain was found"
+            left_out[name] = toolchain.reason
     if not chosen:
         raise InputError(f"kernel {kernel.name} has no implementation for a {device.kind} among those chosen")
-    if not usable:
+    if not usable.keys() & chosen.keys():
         raise TunetuiError(
             f"no implementation can be built on {device.name}",
             hint="; ".join(f"{name}: {reason}" for name, reason in left_out.items()),
         )
     return usable, left_out
+
+
+def _toolchain(definition: ImplementationDefinition, found: Mapping[str, Toolchain]) -> Toolchain:
+    """The language's own with the versions of the required modules beside it, or the first that is missing, with the reason."""
+    own = found.get(definition.language)
+    if own is None:
+        return Toolchain(
+            language=definition.language, available=False, reason=f"no {definition.language} toolchain was found"
+        )
+    versions = [own.version]
+    for name in definition.requires:
+        module = found.get(f"module:{name}")
+        if module is None or not module.available:
+            reason = module.reason if module is not None else f"the host was not asked for the Python module {name}"
+            return Toolchain(language=own.language, available=False, reason=reason)
+        versions.append(f"{name} {module.version}".rstrip())
+    reason = own.reason or f"no {own.language} toolchain was found"
+    return Toolchain(language=own.language, available=own.available, version=", ".join(versions), reason=reason)
 
 
 def _refuse_unknown_axes(grid: Grid, chosen: Mapping[str, ImplementationDefinition]) -> None:

@@ -20,6 +20,8 @@ from tunetui.store.definitions import load_definitions
 from tunetui_agent.messages import PROTOCOL, Argument, Device, Implementation, KernelSpec, Launch, RunSpec, Toolchain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tunetui.core.definitions import Grid, Kernel
     from tunetui.engines.channel import Link
 
@@ -74,7 +76,7 @@ async def open_plan(options: BatchOptions) -> Opened:
     definitions = load_definitions(options.grid_path, options.overrides)
     check_writable(options.stem)
     link = LocalLink(cache_folder())
-    found = await probe(link)
+    found = await probe(link, required_modules(definitions.kernel))
     kind = definitions.grid.device or "cpu"
     device = choose_device(found, kind)
     toolchains = found.toolchains.get(kind, [])
@@ -82,9 +84,16 @@ async def open_plan(options: BatchOptions) -> Opened:
     return Opened(options, definitions.grid, definitions.kernel, link, device, toolchains, plan)
 
 
-async def probe(link: Link) -> Found:
-    """The devices and compilers of a host.  Raises TunetuiError where the answer cannot be understood."""
-    answer = await ask_json(link, ["probe"])
+def required_modules(kernel: Kernel) -> list[str]:
+    """Every Python module that an implementation needs on the host."""
+    return sorted(
+        {name for kinds in kernel.implementations.values() for own in kinds.values() for name in own.requires}
+    )
+
+
+async def probe(link: Link, modules: Sequence[str] = ()) -> Found:
+    """The devices, compilers and asked modules of a host.  Raises TunetuiError where the answer cannot be understood."""
+    answer = await ask_json(link, ["probe", *(f"--module={name}" for name in modules)])
     if not answer.get("ok"):
         raise TunetuiError(f"the agent on {link.host} cannot work: {clean(str(answer.get('text', answer)))}")
     try:
@@ -141,6 +150,8 @@ def _kernel_spec(opened: Opened) -> KernelSpec:
             parameters=list(definition.parameters),
             options=list(definition.options),
             launches=[Launch(entry=launch.entry, arguments=list(launch.arguments)) for launch in definition.launches],
+            requires=list(definition.requires),
+            baseline=definition.baseline,
         )
         for name in opened.plan.axes
         if (definition := kernel.implementations[name].get(kind)) is not None
