@@ -134,6 +134,15 @@ def test_the_proofs_fail_in_words_without_a_driver() -> None:
     assert "libcuda" in ask_part("gpus")["error"]
 
 
+@pytest.mark.skipif(not HAS_GPU, reason="this machine has no GPU")
+def test_cuda_is_proved_on_every_gpu_and_each_is_examined(host: Host) -> None:
+    checks = host.ask("doctor")["checks"]
+    gpus = {check["section"] for check in checks if check["section"].startswith("GPU ") and check["name"] == "device"}
+    assert len(gpus) == len(ask_part("gpus")["gpus"])
+    proofs = [check for check in checks if check["name"] in ("CUDA runs", "NVRTC runs")]
+    assert [check["status"] for check in proofs] == [OK] * 2 * len(gpus), proofs
+
+
 # ------------------------------------------------------------------------------------------ the proof itself
 
 
