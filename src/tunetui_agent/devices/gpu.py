@@ -17,7 +17,8 @@ _FLUSH_FACTOR = 2  # of the L2's size: what is overwritten before every cold sam
 _LEAST_FLUSH_BYTES = 32 << 20
 _INPUT_SETS_KEPT = 3  # two for verification, one for timing
 _EVENT_PAIRS = 64
-_WAIT_CYCLES = 40_000  # some 20 us: longer than the host needs to queue two launches
+_CYCLES_PER_SECOND = 2e9  # about; a wait a little shorter or longer than asked does no harm
+_LEAST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 20e-6, 2e-3
 
 _HARNESS_SOURCE = r"""
 extern "C" __global__ void tunetui_wait(long long cycles) {
@@ -138,9 +139,10 @@ class GpuDevice:
         """Overwrites more than the L2 holds, in stream order."""
         self.cupy.cuda.runtime.memsetAsync(self._flush_buffer.ptr, 0, self._flush_bytes, self.stream.ptr)
 
-    def wait_kernel(self) -> None:
-        """Keeps the stream busy for a moment, so that what follows is queued before it begins."""
-        self._wait((1,), (1,), (self.cupy.int64(_WAIT_CYCLES),))
+    def wait_kernel(self, seconds: float) -> None:
+        """Keeps the stream busy for about as long as the host needs to queue what follows, so that it runs gapless."""
+        held = min(max(seconds, _LEAST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
+        self._wait((1,), (1,), (self.cupy.int64(held * _CYCLES_PER_SECOND),))
 
     def empty_kernel(self) -> None:
         """A launch that does nothing."""

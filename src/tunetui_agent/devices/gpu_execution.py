@@ -42,6 +42,7 @@ class GpuExecution:
         self._inputs: dict[str, Any] = {}
         self._bound: InputSet | None = None
         self._seconds = 0.0  # of one execution, flush included, as last seen
+        self._queueing_seconds = 0.0  # what the host takes to queue one execution
         with self._faults():
             self._allocate()
             self._launches = load_launches(device, implementation, trial, artifact)
@@ -80,6 +81,7 @@ class GpuExecution:
         with self._faults():
             begun = time.perf_counter()
             self._call()
+            self._queueing_seconds = time.perf_counter() - begun
             self._device.synchronize()
             self._seconds = time.perf_counter() - begun
 
@@ -123,7 +125,8 @@ class GpuExecution:
         for start, stop in pairs:
             if cold:
                 self._device.flush()
-            self._device.wait_kernel()
+            # Twice what the last execution took to queue: a library's call is many launches and Python between them.
+            self._device.wait_kernel(2 * self._queueing_seconds)
             start.record(stream)
             self._call()
             stop.record(stream)
@@ -147,7 +150,7 @@ class GpuExecution:
             start, stop = self._device.events[0]
             taken = []
             for _ in range(_OVERHEAD_LAUNCHES):
-                self._device.wait_kernel()
+                self._device.wait_kernel(0.0)
                 start.record(self._device.stream)
                 for _ in range(max(1, len(self._launches))):
                     self._device.empty_kernel()
