@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
+import os
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tunetui.cli.display import Display, open_display
+from tunetui.cli.display import open_display
+from tunetui.cli.interruption import HUNG_UP, Interruption
 from tunetui.cli.narration import Face, literal, stderr_face, stdout_face
 from tunetui.core.errors import ExitCode, TunetuiError
 
@@ -22,22 +21,12 @@ if TYPE_CHECKING:
     from tunetui.session import Session
 
 _REDRAW_SECONDS = 0.1
-_HUNG_UP = 128 + int(signal.SIGHUP)
 _BROKEN_PIPE = 128 + int(signal.SIGPIPE)
 
 
 def run_batch(parsed: argparse.Namespace) -> int:
     """Measure the grid that the command line names; returns the exit code."""
     return asyncio.run(Batch(parsed).run())
-
-
-@dataclass
-class Interruption:
-    """What the operator or the system asked for while the run was going on."""
-
-    stops: int = 0
-    hung_up: bool = False
-    reader_left: bool = False
 
 
 class Batch:
@@ -52,30 +41,38 @@ class Batch:
 
     async def run(self) -> int:
         """Open, plan, measure, print, save."""
-        from tunetui.cli.plan_text import session_lines
+        with self.asked.watching():
+            session = await self._open()
+            try:
+                return await self._carry_out(session)
+            finally:
+                session.close()
+
+    async def _open(self) -> Session:
         from tunetui.session import BatchOptions, Session
 
-        session = await Session.open(
+        return await Session.open(
             BatchOptions(
                 grid_path=self.parsed.batch,
                 overrides=self.parsed.overrides,
                 output_stem=self.parsed.output,
-                fresh=self.parsed.fresh,
+                fresh=self.parsed.fresh and not self.parsed.dry_run,
                 retry_failed=self.parsed.retry_failed,
                 build_jobs=self.parsed.build_jobs,
                 command=shlex.join(["tunetui", *self.parsed.argv]),
             )
         )
-        try:
-            self.err.lines(session_lines(session, self.err.width))
-            if self.parsed.dry_run:
-                return ExitCode.OK
-            failure = await self._measure(session)
-            if self.asked.hung_up:
-                return _HUNG_UP
-            return self._conclude(session, failure)
-        finally:
-            session.close()
+
+    async def _carry_out(self, session: Session) -> int:
+        from tunetui.cli.plan_text import session_lines
+
+        self.err.lines(session_lines(session, self.err.width))
+        if self.asked.stops or self.asked.hung_up:
+            return HUNG_UP if self.asked.hung_up else ExitCode.INTERRUPTED
+        if self.parsed.dry_run:
+            return ExitCode.OK
+        failure = await self._measure(session)
+        return self._conclude(session, failure)
 
     async def _measure(self, session: Session) -> TunetuiError | None:
         """Let the run go on, drawn from its newest snapshot, until it ends or the terminal is gone.
@@ -83,19 +80,13 @@ class Batch:
         What ended it too early comes back as a value: what was measured before is to be printed and saved first.
         """
         running = asyncio.create_task(session.run(self._stream if self.parsed.events else None), name="run")
-        with open_display(self.err, session.snapshot) as display, self._signals(session, display):
-            while not running.done() and not self.asked.hung_up:
+        with open_display(self.err, session.snapshot) as display, self.asked.passed_to(session, display.say):
+            while not running.done():
                 await asyncio.wait({running}, timeout=_REDRAW_SECONDS)
                 if self.asked.hung_up:
-                    break
+                    session.close()
+                    os._exit(HUNG_UP)  # as if killed: the agent stays at work, and the next start attaches to it
                 display.draw(session.snapshot, time.time())
-                if self.asked.reader_left and not self.asked.stops:
-                    self.asked.stops = 1
-                    session.request_stop()
-        if self.asked.hung_up:
-            running.cancel()  # the agent stays at work; the next start re-attaches
-            await asyncio.wait({running})
-            return None
         try:
             await running
         except TunetuiError as error:
@@ -131,37 +122,7 @@ class Batch:
             sys.stdout.buffer.write(record if record.endswith(b"\n") else record + b"\n")
             sys.stdout.buffer.flush()
         except BrokenPipeError:
-            self.asked.reader_left = True
-
-    @contextlib.contextmanager
-    def _signals(self, session: Session, display: Display) -> Iterator[None]:
-        """Ctrl-C and friends while the run is going on; Python's own handling before and after."""
-
-        def interrupt() -> None:
-            self.asked.stops += 1
-            if self.asked.stops == 1:
-                display.say("finishing the present trial (Ctrl-C again to stop at once)")
-                session.request_stop()
-            else:
-                display.say("stopping at once")
-                session.request_cancel()
-
-        def terminate() -> None:  # never at once: whoever wants that sends it again as SIGKILL
-            if not self.asked.stops:
-                interrupt()
-
-        def hang_up() -> None:
-            self.asked.hung_up = True
-
-        loop = asyncio.get_running_loop()
-        handlers = {signal.SIGINT: interrupt, signal.SIGTERM: terminate, signal.SIGHUP: hang_up}
-        for number, handler in handlers.items():
-            loop.add_signal_handler(number, handler)
-        try:
-            yield
-        finally:
-            for number in handlers:
-                loop.remove_signal_handler(number)
+            self.asked.lose_reader()
 
 
 def exit_code(ended: str, leaderboard: Leaderboard, *, check: bool) -> ExitCode:

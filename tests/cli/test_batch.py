@@ -1,0 +1,222 @@
+"""``tunetui --batch`` from outside: real processes, real measurements of a small search on this CPU."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+import pytest
+
+from tests.cli.boards import GRID_WITH_CLAIM, failed, leaderboard, outcomes, ref
+from tunetui.cli.batch import exit_code
+from tunetui.core.errors import ExitCode
+from tunetui.core.leaderboard import Leaderboard
+
+GRID = """
+name = "tiny"
+kernel = "semantic-search"
+implementations = ["numpy"]
+device = "cpu"
+[axes]
+tile_rows = [256, 512]
+select = ["sort"]
+threads = [1]
+[problem]
+corpus_size = 500
+dims = 16
+queries = 1
+k = 3
+[method]
+max_seconds = {seconds}
+precision_percent = {precision}
+[targets]
+"latency_ms.median" = "{target}"
+"""
+
+
+class Workplace:
+    """A folder with a grid, and tunetui's own folders apart from everybody else's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.started: list[subprocess.Popen[bytes]] = []
+        self.environment = {
+            **os.environ,
+            "XDG_DATA_HOME": str(folder / "data"), "XDG_CACHE_HOME": str(folder / "cache"), "XDG_CONFIG_HOME": str(folder / "config"),
+        }  # fmt: skip
+
+    def write_grid(self, *, seconds: float = 0.2, precision: float = 50.0, target: str = "< 10_000") -> None:
+        text = GRID.format(seconds=seconds, precision=precision, target=target)
+        (self.folder / "tiny.toml").write_text(text)
+
+    def start(self, *options: str, stdout: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tunetui", "--batch", "tiny.toml", *options]
+        run = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=stdout, stderr=subprocess.PIPE)
+        self.started.append(run)
+        return run
+
+    def run(self, *options: str, code: int = 0) -> tuple[str, str]:
+        run = self.start(*options)
+        out, err = run.communicate(timeout=120)
+        assert run.returncode == code, err.decode()
+        return out.decode(), err.decode()
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.folder.glob("*.leaderboard.*"))
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Iterator[Workplace]:
+    place = Workplace(tmp_path)
+    place.write_grid()
+    yield place
+    for run in place.started:
+        if run.poll() is None:
+            run.kill()
+            run.communicate()
+
+
+def until(stream: IO[bytes] | None, text: bytes) -> bytes:
+    """What the stream says up to the line that holds ``text``."""
+    assert stream is not None
+    said = b""
+    for line in stream:
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(f"{text!r} was never said:\n{said.decode()}")
+
+
+def test_a_grid_becomes_a_table_and_two_files_and_nothing_is_measured_twice(workplace: Workplace) -> None:
+    out, err = workplace.run()
+    assert "semantic-search corpus_size=500" in out
+    assert "met        latency_ms.median < 10000" in out
+    assert "2 combinations, 2 valid" in err
+    assert "[2/2] numpy" in err
+    assert workplace.files() == ["tiny.leaderboard.json", "tiny.leaderboard.toml"]
+    assert [line for line in err.splitlines() if line.startswith("wrote ")] == [
+        f"wrote {workplace.folder / name}" for name in ("tiny.leaderboard.toml", "tiny.leaderboard.json")
+    ]
+
+    again, said = workplace.run()
+    assert again == out
+    assert "2 rows done, 0 trials to measure" in said
+    assert "nothing left to measure" in said
+    assert "[2/2]" not in said
+
+
+def test_a_dry_run_says_the_plan_and_writes_nothing(workplace: Workplace) -> None:
+    out, err = workplace.run("--dry-run", "--set", "axes.tile_rows=64,128,256")
+    assert out == ""
+    assert "tile_rows=64|128|256" in err
+    assert workplace.files() == []
+
+
+def test_events_are_json_lines_as_they_are_journaled(workplace: Workplace) -> None:
+    out, _ = workplace.run("--events", "-o", "other")
+    kinds = [json.loads(line)["record"]["kind"] for line in out.splitlines()]
+    assert kinds[0] == "RunPlanned"
+    assert kinds.count("TrialMeasured") == 2
+    assert kinds[-1] == "RunFinished"
+    assert workplace.files() == ["other.leaderboard.json", "other.leaderboard.toml"]
+
+
+def test_json_and_csv_on_stdout_are_what_was_saved(workplace: Workplace) -> None:
+    out, _ = workplace.run("--format", "json")
+    saved = (workplace.folder / "tiny.leaderboard.json").read_bytes()
+    assert msgspec.json.decode(out, type=Leaderboard) == msgspec.json.decode(saved, type=Leaderboard)
+    rows = list(csv.DictReader(io.StringIO(workplace.run("--format", "csv")[0])))
+    assert sorted(row["tile_rows"] for row in rows) == ["256", "512"]
+
+
+def test_check_turns_targets_into_an_exit_code(workplace: Workplace) -> None:
+    workplace.run("--check", "--format", "none")
+    workplace.write_grid(target="< 0.000001")
+    out, _ = workplace.run("--check", code=ExitCode.TARGET_MISSED)
+    assert "missed     latency_ms.median < 1e-06" in out
+    workplace.run(code=ExitCode.OK)
+
+
+def test_a_bad_grid_is_bad_input(workplace: Workplace) -> None:
+    out, err = workplace.run("--set", "axes.tile_rowz=1", code=ExitCode.BAD_INPUT)
+    assert out == ""
+    assert err.startswith("tunetui: error: ")
+    assert "tile_rowz" in err
+
+
+def test_one_interrupt_finishes_the_present_trial_saves_and_leaves_the_rest_to_the_next_start(
+    workplace: Workplace,
+) -> None:
+    workplace.write_grid(seconds=1.0, precision=0.001)
+    run = workplace.start("--set", "axes.tile_rows=64,128,256,512")
+    until(run.stderr, b"[1/4]")
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == ExitCode.INTERRUPTED
+    assert b"finishing the present trial" in err
+    assert b"(interrupted)" in out
+    assert workplace.files() == ["tiny.leaderboard.json", "tiny.leaderboard.toml"]
+
+    _, said = workplace.run("--set", "axes.tile_rows=64,128,256,512")
+    assert "0 rows done" not in said
+    assert "[4/4]" in said
+    assert "[1/4]" not in said
+
+
+def test_a_second_interrupt_stops_at_once_and_still_saves(workplace: Workplace) -> None:
+    workplace.write_grid(seconds=30.0, precision=0.001)
+    run = workplace.start("--set", "axes.tile_rows=512", "--set", "method.max_samples=1_000_000")
+    until(run.stderr, b"plan  ")
+    run.send_signal(signal.SIGINT)
+    until(run.stderr, b"finishing the present trial")
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=20)
+    assert run.returncode == ExitCode.INTERRUPTED
+    assert b"stopping at once" in err
+    assert workplace.files() == ["tiny.leaderboard.json", "tiny.leaderboard.toml"]
+
+
+def test_a_reader_that_leaves_the_event_stream_ends_the_run_quietly_with_its_files(workplace: Workplace) -> None:
+    run = workplace.start("--events")
+    assert run.stdout is not None
+    run.stdout.readline()
+    run.stdout.close()
+    assert run.stderr is not None
+    err = run.stderr.read()
+    run.stderr.close()
+    assert run.wait(timeout=60) == 128 + signal.SIGPIPE
+    assert b"Traceback" not in err
+    assert workplace.files() == ["tiny.leaderboard.json", "tiny.leaderboard.toml"]
+
+
+def test_a_terminal_that_hangs_up_leaves_the_agent_at_work(workplace: Workplace) -> None:
+    workplace.write_grid(seconds=1.0, precision=0.001)
+    run = workplace.start("--set", "axes.tile_rows=64,128,256")
+    until(run.stderr, b"[1/3]")
+    run.send_signal(signal.SIGHUP)
+    run.communicate(timeout=20)
+    assert run.returncode == 128 + signal.SIGHUP
+    out, said = workplace.run("--set", "axes.tile_rows=64,128,256")
+    assert "0 rows done" not in said
+    assert "(" not in out.splitlines()[0].rpartition("GiB)")[2]
+
+
+def test_how_a_run_ended_decides_the_exit_code() -> None:
+    measured_all = leaderboard(grid=GRID_WITH_CLAIM)
+    nothing = leaderboard([failed(ref(1, "mojo", {}, {}), "crashed", "signal 11")])
+    assert exit_code("done", measured_all, check=False) == ExitCode.OK
+    assert exit_code("done", measured_all, check=True) == ExitCode.TARGET_MISSED
+    assert exit_code("done", leaderboard(outcomes()[:3]), check=True) == ExitCode.OK
+    assert exit_code("budget", measured_all, check=True) == ExitCode.BUDGET_ENDED
+    assert exit_code("done", nothing, check=False) == ExitCode.NOTHING_MEASURED
+    assert exit_code("interrupted", nothing, check=False) == ExitCode.INTERRUPTED
+    assert exit_code("failed", measured_all, check=False) == ExitCode.UNAVAILABLE
