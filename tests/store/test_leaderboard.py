@@ -25,7 +25,7 @@ from tunetui.core.snapshot import Run
 from tunetui.store.atomic import StoreError
 from tunetui.store.leaderboard import read_json, read_leaderboard, read_toml, to_json, to_toml, write_leaderboard
 from tunetui.store.schema import leaderboard_schema
-from tunetui.store.toml_writing import dumps
+from tunetui.store.toml_writing import _quick_card, dumps
 
 ROOT = Path(__file__).parents[2]
 CLAIM = Compare(label='V1 "simulated"', simulated=True, latency_ms=2.99, facts={"corpus_size": 3651})
@@ -193,3 +193,84 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_whole(tmp_path: Path, 
     assert said.format(folder=tmp_path) in done.stdout
     assert [path.read_text() for path in paths] == ["old", "old"]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
+
+
+def large(rows: int) -> Leaderboard:
+    """Real rows over and over, in two boards with an empty one between them."""
+    row = BOARD.boards[0].rows
+    boards = [
+        msgspec.structs.replace(BOARD.boards[0], rows=[row[n % len(row)] for n in range(rows)]),
+        msgspec.structs.replace(BOARD.boards[0], rows=[]),
+        msgspec.structs.replace(BOARD.boards[0], rows=[row[n % len(row)] for n in range(rows // 2)]),
+    ]
+    return msgspec.structs.replace(BOARD, boards=boards)
+
+
+@pytest.mark.parametrize("rows", [150, 199, 200, 201, 450])
+def test_a_large_file_read_by_rows_is_what_reading_it_at_once_finds(rows: int) -> None:
+    text = to_toml(large(rows))
+    assert read_toml(text, "x") == large(rows) == msgspec.convert(tomllib.loads(text.decode()), Leaderboard)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[[boards.rows]]", "[[boards.rows]] # mine"),
+        ("[[boards.rows]]", '[["boards".rows]]'),
+        ("[[boards.rows]]", "  [[boards.rows]]"),
+        ("quality = { recall = 1.0, max_abs_error = 1e-7 }", "\n[boards.rows.quality]\nrecall = 1.0"),
+        ('rank = "1="', 'rank = """\n1="""'),
+        ('rank = "1="', 'rank = """\\\n[[boards.rows]]\n1="""'),
+        ("[[boards]]", "[[ boards ]]"),
+        ("\nsamples_ns = [3, 4]", "\nsamples_ns = [\n  3,\n  4\n]"),
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("count", [1, 1000])
+def test_a_large_file_edited_by_hand_means_what_toml_says(old: str, new: str, count: int) -> None:
+    written = to_toml(large(400)).decode()
+    text = written.replace(old, new, count)
+    assert text != written
+    try:
+        expected: object = msgspec.convert(tomllib.loads(text), Leaderboard)
+    except msgspec.ValidationError:
+        expected = None
+    try:
+        found: object = read_toml(text.encode(), "x")
+    except InputError:
+        found = None
+    assert found == expected
+
+
+def test_a_mistake_far_down_a_large_file_is_named_with_its_place() -> None:
+    text = to_toml(large(400)).decode()
+    head, _, tail = text.rpartition("n = 30")
+    with pytest.raises(InputError, match=r"boards\[2\]\.rows\[\d+\]\.latency_ms\.n: expected `int`, got `str`"):
+        read_toml(f'{head}n = "many"{tail}'.encode(), "x")
+    with pytest.raises(InputError, match=r"not TOML: .*at line \d{4}"):
+        read_toml(f"{head}n = = 30{tail}".encode(), "x")
+
+
+ODD = st.text(st.sampled_from(list('":,{}[]\\ \n\x7fa=#\u00e9')), max_size=6)
+ODD_VALUES = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | ODD
+
+
+@given(st.lists(ODD, max_size=3), st.dictionaries(ODD | st.just("k"), ODD_VALUES, max_size=3), ODD, ODD)
+def test_rows_written_the_quick_way_are_the_rows_whatever_their_text_holds(
+    tags: list[str], telemetry: dict[str, Any], cause: str, key: str
+) -> None:
+    row = msgspec.structs.replace(
+        BOARD.boards[0].rows[1], tags=tags, telemetry=telemetry, cause=cause, unavailable={"p99": cause, key: "n/a"}
+    )
+    assert tomllib.loads(dumps({"rows": [row]}, inline_below=["rows"])) == {"rows": [msgspec.to_builtins(row)]}
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, math.nan, math.inf])
+def test_the_quick_way_refuses_what_toml_cannot_hold_too(value: float) -> None:
+    row = msgspec.structs.replace(BOARD.boards[0].rows[1], resources={"registers": value})
+    with pytest.raises(ValueError, match=r"rows\.registers"):
+        dumps({"rows": [row]}, inline_below=["rows"])
+
+
+def test_ordinary_rows_are_written_the_quick_way() -> None:
+    assert all(_quick_card(row) is not None for row in BOARD.boards[0].rows[1:3])
