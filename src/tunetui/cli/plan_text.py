@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _INDENT = 12
 _VALUES_SHOWN = 24
+_DAMAGE_SHOWN = 5
 
 
 def session_lines(session: Session, width: int | None) -> list[str]:
@@ -57,10 +58,13 @@ def resume_lines(resume: ResumeSummary, width: int | None) -> list[str]:
     """What an earlier start of the same run left."""
     if resume.archived is not None:
         return _said("fresh", [f"the earlier journal is kept as {one_line(resume.archived)}"], width)
+    lines = _said("damaged", [one_line(text) for text in resume.damage[:_DAMAGE_SHOWN]], width)
+    if len(resume.damage) > _DAMAGE_SHOWN:
+        lines += _said("", [f"and {counted(len(resume.damage) - _DAMAGE_SHOWN, 'line')} more"], width)
     if not resume.found:
-        return []
+        return lines
     words = [f"{counted(resume.done, 'row')} done", f"{counted(resume.missing, 'trial')} to measure"]
-    lines = _said("found", [f"{', '.join(words)}, in {one_line(resume.journal)}"], width)
+    lines += _said("found", [f"{', '.join(words)}, in {one_line(resume.journal)}"], width)
     for reason, number in resume.stale.items():
         lines += _said("stale", [f"{counted(number, 'row')} to measure again: {one_line(reason)}"], width)
     if resume.reattached:

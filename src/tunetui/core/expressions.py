@@ -28,6 +28,9 @@ MAX_NODES = 400
 MAX_DEPTH = 50
 
 
+_COMPARE = 'compare it: name == "text"'
+
+
 class Expression:
     """One parsed expression: ``text`` as written, ``names`` that it reads.  Made by `parse`."""
 
@@ -63,7 +66,10 @@ class Expression:
 
     def holds(self, values: Mapping[str, Value]) -> bool:
         """Whether the expression is true of one set of values.  Raises as `value`."""
-        return bool(arithmetic.truth(self.value(values)))
+        value = self.value(values)
+        if isinstance(value, str):
+            raise expression_error("text is not a condition", self.text, hint=_COMPARE)
+        return bool(value)
 
     def column(self, columns: Columns, shape: int | tuple[int, ...]) -> NDArray[Any]:
         """The values of all rows, as an array of ``shape`` (int64, float64, bool or text; object if kinds mix).
@@ -84,7 +90,7 @@ class Expression:
         """Which rows the expression is true of.  Raises as `value`, for any row."""
         result = self.column(columns, shape)
         if result.dtype.kind == "U" or (result.dtype.kind == "O" and any(isinstance(v, str) for v in result.flat)):
-            raise expression_error("text is not a condition", self.text, hint='compare it: name == "text"')
+            raise expression_error("text is not a condition", self.text, hint=_COMPARE)
         return result.astype(np.bool_, copy=False)
 
     def _row_by_row(self, columns: Columns, shape: tuple[int, ...]) -> NDArray[Any]:

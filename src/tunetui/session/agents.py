@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
-from tunetui.engines.channel import AgentRefusedError, Follower, ask_json
+from tunetui.core.records import decode_record
+from tunetui.engines.channel import AgentRefusedError, Follower, Position, ask_json
+from tunetui.session.resuming import died
+from tunetui.store.atomic import StoreError
 from tunetui_agent.messages import (
     CancelRun,
     CloseQueue,
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 ENQUEUED_AT_ONCE = 1000
 """Trials of one command: its line stays far below what the agent accepts."""
 _SYNC_SECONDS = 0.05
+_CLOSE = "close"  # one id for every way to it: an agent carries it out once
 
 
 class Agents:
@@ -65,14 +69,29 @@ class Agents:
         for start in range(0, len(trials), ENQUEUED_AT_ONCE):
             part = list(trials[start : start + ENQUEUED_AT_ONCE])
             follower.outbox.send(EnqueueTrials(command=f"trials-{start}", trials=part))
-        follower.outbox.send(CloseQueue(command="close"))
+        follower.outbox.send(CloseQueue(command=_CLOSE))
         if self._wish:
             follower.outbox.send(self._wish(command=_fresh_id("wish")))
         return await self._follow(follower)
 
     async def follow(self, source: str) -> str:
-        """Follow a run that is there already, from where its records end here."""
-        return await self._follow(self._new_follower(source))
+        """Follow a run that is there already, from where its records end here, to its end: "ended" or "dead"."""
+        follower = self._new_follower(source)
+        # Whoever began it may have died before saying that no more will come; to say it again is harmless.
+        follower.outbox.send(CloseQueue(command=_CLOSE))
+        return await self._follow(follower)
+
+    async def end(self, source: str) -> None:
+        """Have a run end at once, and wait for that; what it measured is not taken."""
+
+        def leave_at_the_end(raw: bytes) -> None:
+            event = decode_record(source, raw).event
+            if isinstance(event, RunEnded):
+                follower.ended = event.reason
+
+        follower = Follower(self._link, source, position=Position, take=leave_at_the_end, client=_client_name())
+        follower.outbox.send(CancelRun(command=_fresh_id("wish")))
+        await follower.follow()
 
     def stop(self) -> None:
         """Ask for the end after the present trial."""
@@ -102,14 +121,16 @@ class Agents:
         syncing = asyncio.create_task(self._sync_often())
         try:
             outcome = await follower.follow()
+        except StoreError:  # nothing more can be kept here, so nothing more is to be measured
+            await ask_json(self._link, ["stop", "--run", self._source])
+            raise
         finally:
             syncing.cancel()
             await asyncio.gather(syncing, return_exceptions=True)
             self._follower = None
             self._recording.journal.sync()
         if outcome == "dead":
-            text = f"agent {self._source} died without a last record"
-            self._recording.say(NoticeRaised(code="agent-died", text=text))
+            self._recording.say(NoticeRaised(code="agent-died", text=died(self._source)))
         return outcome
 
     async def _sync_often(self) -> None:

@@ -24,18 +24,21 @@ from tunetui.core.publishing import build_leaderboard
 from tunetui.session.agents import Agents
 from tunetui.session.opening import BatchOptions, Opened, open_plan, run_spec, source_hashes
 from tunetui.session.recording import Recording
-from tunetui.session.resuming import Standing, stand
+from tunetui.session.resuming import Standing, agents_name, agents_to_take_over, stand
 from tunetui.store.journal import Journal
 from tunetui.store.leaderboard import write_leaderboard
 from tunetui.store.runs import RunFolder, run_id, runs_root
 from tunetui_agent.messages import NoticeRaised, TrialRef
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from tunetui.core.leaderboard import Leaderboard
     from tunetui.core.snapshot import Run
+
+_AGENTS_IN_VAIN = 3
+"""That many agents of one start may die with nothing done since the one before."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class ResumeSummary:
     reattached: bool = False  # the agent is still at work
     journal: Path | None = None
     archived: Path | None = None  # where --fresh put the old journal
+    damage: list[str] = field(default_factory=list)  # lines of the journal that could not be used, in words
 
 
 class Session:
@@ -64,6 +68,7 @@ class Session:
         self._agents = Agents(opened.link, self._recording)
         self._alive = ""  # an agent run found at work when the session was opened
         self._stop_asked = ""  # "", "interrupted" or "budget"
+        self._retry_failed = opened.options.retry_failed
 
     @classmethod
     async def open(cls, options: BatchOptions) -> Session:
@@ -103,7 +108,7 @@ class Session:
         self.ended = "failed"  # until it is not
         try:
             await self._within_budget(self._attend())
-            self.ended = self._stop_asked or self._how_it_ended()
+            self.ended = self._how_it_ended()
         finally:
             self._recording.say(RunFinished(reason=self.ended, detail=self._agents.failed))
             self._recording.journal.sync()
@@ -139,19 +144,21 @@ class Session:
         """Take over what the last agent wrote after the last app was gone; it may still be at work."""
         journal = self._recording.journal
         found = bool(journal.recovered.records)
-        for damage in journal.damage:
-            text = f"line {damage.line} of the journal could not be used and was skipped: {damage.reason}"
-            self._recording.say(NoticeRaised(code="journal-damaged", text=text))
-        open_agents = [agent.source for agent in self.snapshot.agents.values() if not agent.ended]
-        states = await self._agents.states() if open_agents else {}
-        for source in open_agents:
+        damage = [f"line {d.line} of the journal could not be used and was skipped: {d.reason}" for d in journal.damage]
+        said = {notice.text for notice in self.snapshot.notices}
+        for text in damage:
+            if text not in said:  # by an earlier start
+                self._recording.say(NoticeRaised(code="journal-damaged", text=text))
+        states = await self._agents.states() if found or self._folder.archived else {}
+        if self._folder.archived:
+            await self._end_all(states)
+        name = self._folder.folder.name
+        for source in agents_to_take_over(name, self.snapshot, states):
             if states.get(source) == "running":
                 self._alive = source
             elif source in states:
                 await self._agents.follow(source)
         standing = self._standing()
-        if standing.stale and not self._alive:
-            self._recording.say(TrialsStaled(reasons=standing.stale))
         self.resume = ResumeSummary(
             found=found,
             done=len(standing.kept),
@@ -160,10 +167,17 @@ class Session:
             reattached=bool(self._alive),
             journal=journal.path,
             archived=self._folder.archived,
+            damage=damage,
         )
 
+    async def _end_all(self, states: Mapping[str, str]) -> None:
+        """End the agents of the journal that was put away: they would keep the device from the new one's."""
+        for source, state in states.items():
+            if state == "running" and source.startswith(f"{self._folder.folder.name}-"):
+                await self._agents.end(source)
+
     def _standing(self) -> Standing:
-        return stand(self.plan.trials, self.plan.provenances, self.snapshot, retry_failed=self._options.retry_failed)
+        return stand(self.plan.trials, self.plan.provenances, self.snapshot, retry_failed=self._retry_failed)
 
     # ------------------------------------------------------------------ measuring
 
@@ -176,17 +190,21 @@ class Session:
             if self._stop_asked or not self._standing().missing:
                 return
         self._plan_run()
-        done = -1
-        # An agent that dies is replaced, as long as each one gets something done.
-        while (standing := self._standing()).missing and not self._stop_asked and len(standing.kept) != done:
-            done = len(standing.kept)
-            spec = run_spec(self._opened, f"{self._folder.folder.name}-{secrets.token_hex(4)}")
+        in_vain = 0
+        # An agent that dies is replaced, unless several in a row got nothing done.
+        while (standing := self._standing()).missing and not self._stop_asked and in_vain < _AGENTS_IN_VAIN:
+            name = agents_name(self._folder.folder.name, self.snapshot)
+            spec = run_spec(self._opened, name + secrets.token_hex(4))
             if await self._agents.measure(spec, standing.missing) != "dead":
                 return
+            in_vain = 0 if len(self._standing().kept) > len(standing.kept) else in_vain + 1
 
     def _plan_run(self) -> None:
         """The plan, its provenances and its trials, on record before anything is measured."""
         standing = self._standing()
+        self._retry_failed = False  # from here on they are queued; those that fail again stand
+        if standing.stale:
+            self._recording.say(TrialsStaled(reasons=standing.stale))
         self._recording.say(self._planned())
         for identity, fields in self.plan.provenances.items():
             if self.snapshot.provenances.get(identity) != fields:
@@ -232,6 +250,8 @@ class Session:
                 timer.cancel()
 
     def _how_it_ended(self) -> str:
+        if self._stop_asked == "interrupted":
+            return "interrupted"
         if self._standing().missing:
-            return "failed"
+            return self._stop_asked or "failed"
         return "budget" if self.plan.sampled else "done"

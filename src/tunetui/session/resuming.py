@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tunetui.core.identity import content_hash
 from tunetui.core.snapshot import MEASURED
 from tunetui_agent.messages import FAILURES
 
@@ -30,6 +31,27 @@ class Standing:
         for reason in self.stale.values():
             counts[reason] = counts.get(reason, 0) + 1
         return counts
+
+
+def agents_name(folder: str, run: Run) -> str:
+    """What the names of all agents of one journal begin with: an app that dies before it hears of one finds it by this.
+
+    Every journal of a run folder has its own, so that one begun with ``--fresh`` takes nothing of the one before.
+    """
+    return f"{folder}-{content_hash(run.started)[:8]}-"
+
+
+def died(source: str) -> str:
+    """The notice of an agent whose records were taken to the last, without one that says so."""
+    return f"agent {source} died without a last record"
+
+
+def agents_to_take_over(folder: str, run: Run, states: Iterable[str]) -> list[str]:
+    """Agents that may have records which are not in the journal, out of all whose state the host tells."""
+    buried = {notice.text for notice in run.notices}
+    known = [agent.source for agent in run.agents.values() if not agent.ended and died(agent.source) not in buried]
+    unheard = [name for name in states if name.startswith(agents_name(folder, run)) and name not in run.agents]
+    return known + unheard
 
 
 def stand(

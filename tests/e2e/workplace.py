@@ -1,0 +1,249 @@
+"""A folder of its own for every test: a kernel that can misbehave, grids, and tunetui run as its user runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from tunetui_agent.folder import HostFolder, is_held
+
+PATIENCE_SECONDS = 90.0
+
+KERNEL = """
+name = "double"
+summary = "Twice the input, in many good and bad ways."
+reference = "reference.py"
+[problem.n]
+type = "int"
+default = 64
+min = 1
+[arguments.x]
+role = "input"
+dtype = "float32"
+shape = ["n"]
+[arguments.y]
+role = "output"
+dtype = "float32"
+shape = ["n"]
+[implementations.numpy.cpu]
+language = "python"
+source = "double.py"
+entry = "double"
+arguments = ["x", "y"]
+parameters = ["how", "number"]
+[implementations.numpy.cpu.axes]
+how = ["does well"]
+number = [1]
+[implementations.other.cpu]
+language = "python"
+source = "other.py"
+entry = "double"
+arguments = ["x", "y"]
+[implementations.other.cpu.axes]
+"""
+
+REFERENCE = """
+import numpy as np
+
+def make_inputs(problem, seed):
+    return {"x": np.random.default_rng(seed).random(problem["n"]).astype("float32")}
+
+def reference(problem, inputs):
+    return inputs["x"].astype("float64") * 2
+
+def check(problem, inputs, expected, outputs):
+    error = float(np.abs(outputs["y"] - expected).max())
+    return {"ok": error < 1e-5, "cause": f"off by {error:.3g}", "max_abs_error": error}
+"""
+
+DOUBLE = """
+import ctypes, os, time
+import numpy as np
+
+def double(x, y, *, how, number):
+    if how == "waits":  # until the test opens the gate
+        while not os.path.exists(GATE):
+            time.sleep(0.005)
+    if how == "writes nothing":
+        return
+    np.multiply(x, 2, out=y)
+    if how == "segfaults":
+        ctypes.string_at(0)
+    if how == "exits":
+        os._exit(7)
+    if how == "raises":
+        raise RuntimeError("not today")
+    if how == "prints":
+        print("some noise")
+        os.write(1, b'{"say":"outcome"}\\\\n{"ctl":"dead"}\\\\n')
+    if how == "gives nan":
+        y[0] = np.nan
+    if how == "is wrong":
+        y += 1
+    if how == "hangs":
+        while True:
+            pass
+    if how == "changes its input":
+        x += 0.5
+    if how == "writes beyond":
+        ctypes.memset(y.ctypes.data + y.nbytes, 1, 8)
+"""
+
+OTHER = "import numpy as np\n\ndef double(x, y):\n    np.add(x, x, out=y)\n"
+
+GRID = """
+name = "double"
+kernel = "./kernel"
+implementations = ["numpy"]
+device = "cpu"
+[method]
+cache = "hot"
+min_samples = 6
+max_samples = 6
+max_seconds = 0.2
+warmup_samples = 1
+warmup_seconds = 0.0
+"""
+
+
+class Workplace:
+    """The user's folder, and tunetui's own apart from everybody else's; ends whatever was started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data, self.cache = folder / "data", folder / "cache"
+        self.gate = folder / "gate"
+        self.environment = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "NO_COLOR"}} | {
+            "XDG_DATA_HOME": str(self.data), "XDG_CACHE_HOME": str(self.cache),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+        }  # fmt: skip
+        self._started: list[subprocess.Popen[bytes]] = []
+        (folder / "kernel").mkdir()
+        (folder / "kernel" / "kernel.toml").write_text(KERNEL)
+        (folder / "kernel" / "reference.py").write_text(REFERENCE)
+        (folder / "kernel" / "double.py").write_text(DOUBLE.replace("GATE", repr(str(self.gate))))
+        (folder / "kernel" / "other.py").write_text(OTHER)
+        self.grid(number="[1, 2, 3]")
+
+    def grid(self, text: str = "", **axes: str) -> None:
+        """Write grid.toml: more TOML after the usual, and axes with their values as TOML."""
+        lines = [GRID, text, "[axes]", *(f"{name} = {values}" for name, values in axes.items())]
+        (self.folder / "grid.toml").write_text("\n".join(lines))
+
+    def edit(self, name: str, before: str, after: str) -> None:
+        """Replace text that is there in one file of the kernel or in the grid."""
+        path = self.folder / name
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after))
+
+    # ---------------------------------------------------------------------------------- the command line
+
+    def tunetui(self, *arguments: str, stdout: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
+        """One process, running."""
+        run = subprocess.Popen(
+            [sys.executable, "-m", "tunetui", *arguments],
+            cwd=self.folder, env=self.environment, stdout=stdout, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self._started.append(run)
+        return run
+
+    def start(self, *options: str, stdout: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
+        """A sweep of grid.toml, running."""
+        return self.tunetui("--batch", "grid.toml", *options, stdout=stdout)
+
+    def run(self, *options: str, code: int = 0) -> tuple[str, str]:
+        """A sweep of grid.toml, over: stdout and stderr."""
+        return finished(self.start(*options), code)
+
+    # ---------------------------------------------------------------------------------- what it left
+
+    def rows(self, stem: str = "grid") -> dict[str, dict[str, Any]]:
+        """The leaderboard's rows by what varies: "how" alone, or "how number"."""
+        board = self.leaderboard(stem)["boards"][0]
+        return {
+            " ".join(str(value) for value in row["configuration"].values()) or row["implementation"]: row
+            for row in board["rows"]
+        }
+
+    def leaderboard(self, stem: str = "grid") -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / f"{stem}.leaderboard.json").read_bytes())
+        return found
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.folder.glob("*.leaderboard.*"))
+
+    @property
+    def journal(self) -> Path:
+        (found,) = (self.data / "tunetui" / "runs").glob("*/journal.jsonl")
+        return found
+
+    def records(self) -> list[dict[str, Any]]:
+        """Every envelope of the journal."""
+        return [json.loads(line) for line in self.journal.read_bytes().splitlines()]
+
+    def outcomes(self) -> Counter[tuple[str, str]]:
+        """How often each trial was measured, or failed, under each provenance."""
+        found: Counter[tuple[str, str]] = Counter()
+        for envelope in self.records():
+            record = envelope["record"]
+            if record["kind"] in {"TrialMeasured", "TrialFailed"}:
+                found[record["trial"]["id"], record["trial"]["provenance"]] += 1
+        return found
+
+    def every_record_once(self) -> bool:
+        """Each source's records are dense from 0: none lost, none twice."""
+        sequences: dict[str, list[int]] = {}
+        for envelope in self.records():
+            sequences.setdefault(envelope["from"], []).append(envelope["record"]["seq"])
+        return all(sequence == list(range(len(sequence))) for sequence in sequences.values())
+
+    # ---------------------------------------------------------------------------------- the agents
+
+    def agents(self) -> list[int]:
+        """Process ids of the agents at work."""
+        runs = HostFolder(self.cache / "tunetui").runs()
+        return [int((run.read_meta() or {})["pid"]) for run in runs if is_held(run.lock) and run.read_meta()]
+
+    def end(self) -> None:
+        for run in self._started:
+            if run.poll() is None:
+                run.kill()
+            run.communicate()
+        for pid in self.agents():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def finished(run: subprocess.Popen[bytes], code: int = 0) -> tuple[str, str]:
+    """The rest of what it says, once it has ended with ``code``."""
+    out, err = run.communicate(timeout=PATIENCE_SECONDS)
+    assert run.returncode == code, f"exit code {run.returncode}, expected {code}:\n{(out or b'').decode()}{err.decode()}"
+    assert b"Traceback" not in err, err.decode()
+    return (out or b"").decode(), err.decode()
+
+
+def until(stream: IO[bytes] | None, text: bytes) -> bytes:
+    """What the stream says up to the line that holds ``text``."""
+    assert stream is not None
+    said = b""
+    for line in stream:
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(f"{text!r} was never said:\n{said.decode()}")
+
+
+def lines_after(stream: IO[bytes] | None, count: int) -> Iterator[bytes]:
+    """The first ``count`` lines, or as many as there are."""
+    assert stream is not None
+    for _, line in zip(range(count), stream, strict=False):
+        yield line
