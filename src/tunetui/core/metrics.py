@@ -19,7 +19,8 @@ def evaluate(
 ) -> tuple[list[dict[str, float]], list[dict[str, str]]]:
     """Every metric of every row, given the time of one execution in seconds, and why some have none.
 
-    Expressions see the row's axes and problem fields, ``device_<attribute>`` and ``seconds``.
+    Expressions see the row's axes and problem fields, ``device_<attribute>``, the measured ``ceiling_<what>`` of the
+    device, and ``seconds``.
     """
     found: list[dict[str, float]] = [{} for _ in rows]
     missing: list[dict[str, str]] = [{} for _ in rows]
@@ -41,6 +42,7 @@ def evaluate(
 
 def _columns(rows: Sequence[Row], seconds: NDArray[np.float64], device: Device | None) -> dict[str, Any]:
     columns: dict[str, Any] = {f"device_{name}": value for name, value in (device.attributes if device else {}).items()}
+    columns |= {n: v for n, v in (device.details if device else {}).items() if n.startswith("ceiling_")}
     columns |= rows[0].problem
     for axis in rows[0].configuration:
         values: list[Value] = [row.configuration[axis] for row in rows]

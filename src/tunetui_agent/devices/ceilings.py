@@ -1,7 +1,8 @@
 """What this very device can do at most: copy and read bandwidth, and matrix products through the library at hand.
 
-Measured once when the device is opened, by CUDA events, each as the median of several executions on buffers far
-larger than the L2.  Method as in STREAM (McCalpin 1995): bytes read plus bytes written over the time.
+Each is the median of several executions by CUDA events, on buffers far larger than the L2.  Bandwidths are measured when
+the device is opened, as in STREAM (McCalpin 1995): bytes read plus bytes written over the time.  Matrix products are
+measured when the first kernel that uses tensor cores asks what it could have reached.
 """
 
 from __future__ import annotations
@@ -18,45 +19,54 @@ if TYPE_CHECKING:
 _BYTES = 1 << 30
 _REPEATS = 7
 _MATRIX = 8192
+MATMUL = "ceiling_matmul_tflop_per_s"
 
 
-def measure_ceilings(device: GpuDevice) -> dict[str, Value]:
-    """``ceiling_copy_gb_per_s``, ``ceiling_read_gb_per_s`` and ``ceiling_matmul_<dtype>_tflop_per_s`` as far as they go."""
+def measure_bandwidths(device: GpuDevice) -> dict[str, Value]:
+    """``ceiling_copy_gb_per_s`` (read and written) and ``ceiling_read_gb_per_s``."""
     cupy = device.cupy
-    size = min(_BYTES, device.device.attributes["memory_bytes"] // 8)
-    figures: dict[str, Value] = {}
-    figures.update(_bandwidths(device, size))
-    for dtype in ("float32", "float16"):
-        try:
-            figures[f"ceiling_matmul_{dtype}_tflop_per_s"] = round(_matmul_tflop_per_s(device, dtype), 1)
-        except (ImportError, OSError, RuntimeError) as error:
-            figures[f"ceiling_matmul_{dtype}_reason"] = f"n/a: {' '.join(str(error).split())[:200]}"
-    cupy.get_default_memory_pool().free_all_blocks()
-    return figures
-
-
-def _bandwidths(device: GpuDevice, size: int) -> dict[str, Value]:
-    cupy = device.cupy
-    source, target = cupy.cuda.alloc(size), cupy.cuda.alloc(size)
+    size = min(_BYTES, device.device.attributes["memory_bytes"] // 8) // 16 * 16
+    source: Any = cupy.cuda.alloc(size)
+    target: Any = cupy.cuda.alloc(size)
     kind, stream = cupy.cuda.runtime.memcpyDeviceToDevice, device.stream.ptr
+    cupy.cuda.runtime.memsetAsync(source.ptr, 0, size, stream)
     copy = _seconds(device, lambda: cupy.cuda.runtime.memcpyAsync(target.ptr, source.ptr, size, kind, stream))
-    floats = cupy.ndarray((size // 4,), cupy.float32, source)
-    floats.fill(1.0)
-    total = cupy.empty((), cupy.float32)
-    read = _seconds(device, lambda: floats.sum(out=total))
+    read = _seconds(device, lambda: device.harness.read(source, size))
+    source = target = None
+    cupy.get_default_memory_pool().free_all_blocks()
     return {
         "ceiling_copy_gb_per_s": round(2 * size / copy / 1e9, 1),
         "ceiling_read_gb_per_s": round(size / read / 1e9, 1),
     }
 
 
-def _matmul_tflop_per_s(device: GpuDevice, dtype: str) -> float:
+def measure_matmul(device: GpuDevice, dtype: str) -> dict[str, Value]:
+    """`MATMUL` for "tf32" or "float16" (empty for anything else), or the reason why it could not be measured."""
+    if dtype not in ("tf32", "float16"):
+        return {}
+    try:
+        return {MATMUL: round(_tflop_per_s(device, dtype), 1)}
+    except (ImportError, OSError, RuntimeError) as error:
+        return {f"{MATMUL}_reason": f"n/a: {' '.join(str(error).split())[:200]}"}
+
+
+def _tflop_per_s(device: GpuDevice, dtype: str) -> float:
     cupy = device.cupy
+    from cupy.cuda import cublas
+    from cupy.cuda.device import get_cublas_handle
+
     generator = cupy.random.default_rng(0)
+    kind = "float16" if dtype == "float16" else "float32"
     # Random, not zeros: the power that real data costs is part of the ceiling.
-    left, right = (generator.standard_normal((_MATRIX, _MATRIX), dtype=cupy.float32).astype(dtype) for _ in range(2))
-    product = cupy.empty((_MATRIX, _MATRIX), dtype)
-    return 2 * _MATRIX**3 / _seconds(device, lambda: cupy.matmul(left, right, out=product)) / 1e12
+    left, right = (generator.standard_normal((_MATRIX, _MATRIX), dtype=cupy.float32).astype(kind) for _ in range(2))
+    product = cupy.empty((_MATRIX, _MATRIX), kind)
+    handle = get_cublas_handle()
+    before = cublas.getMathMode(handle)
+    cublas.setMathMode(handle, cublas.CUBLAS_TF32_TENSOR_OP_MATH if dtype == "tf32" else before)
+    try:
+        return 2 * _MATRIX**3 / _seconds(device, lambda: cupy.matmul(left, right, out=product)) / 1e12
+    finally:
+        cublas.setMathMode(handle, before)
 
 
 def _seconds(device: GpuDevice, work: Callable[[], Any]) -> float:

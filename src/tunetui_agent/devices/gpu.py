@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.build import Target
 from tunetui_agent.devices.cuda_driver import DriverError, Gpu, find_gpus, kernel_driver_version
+from tunetui_agent.devices.gpu_harness import GpuHarness
 from tunetui_agent.messages import Device, Implementation, RunSpec, Trial, Value
 
 if TYPE_CHECKING:
@@ -17,16 +18,6 @@ _FLUSH_FACTOR = 2  # of the L2's size: what is overwritten before every cold sam
 _LEAST_FLUSH_BYTES = 32 << 20
 _INPUT_SETS_KEPT = 3  # two for verification, one for timing
 _EVENT_PAIRS = 64
-_CYCLES_PER_SECOND = 2e9  # about; a wait a little shorter or longer than asked does no harm
-_LEAST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 20e-6, 2e-3
-
-_HARNESS_SOURCE = r"""
-extern "C" __global__ void tunetui_wait(long long cycles) {
-    long long begun = clock64();
-    while (clock64() - begun < cycles) { }
-}
-extern "C" __global__ void tunetui_empty() { }
-"""
 
 
 def probe() -> list[Device]:
@@ -74,10 +65,10 @@ class GpuDevice:
         flush_bytes = max(_FLUSH_FACTOR * gpu.attributes["l2_bytes"], _LEAST_FLUSH_BYTES)
         self._flush_buffer: Any = cupy.cuda.alloc(flush_bytes)
         self._flush_bytes = flush_bytes
-        harness = cupy.RawModule(code=_HARNESS_SOURCE)
-        self._wait, self._empty = harness.get_function("tunetui_wait"), harness.get_function("tunetui_empty")
+        self.harness = GpuHarness(self)
         self.events = [(cupy.cuda.Event(), cupy.cuda.Event()) for _ in range(_EVENT_PAIRS)]
         self._uploads: OrderedDict[int, tuple[InputSet, dict[str, Any], dict[str, int]]] = OrderedDict()
+        self._matmul_ceilings: dict[str, dict[str, Value]] = {}
         self.eviction = (
             f"before every sample {flush_bytes >> 20} MiB of device memory are overwritten, "
             f"{_FLUSH_FACTOR} times the L2 of {gpu.attributes['l2_bytes'] >> 20} MiB"
@@ -90,6 +81,14 @@ class GpuDevice:
 
         self.files = spec.kernel.files
         return GpuExecution(self, spec, implementation, trial, artifact)
+
+    def matmul_ceiling(self, dtype: str) -> dict[str, Value]:
+        """What matrix products of this dtype reach through the library at hand, measured when first asked for."""
+        if dtype not in self._matmul_ceilings:
+            from tunetui_agent.devices.ceilings import measure_matmul
+
+            self._matmul_ceilings[dtype] = measure_matmul(self, dtype)
+        return self._matmul_ceilings[dtype]
 
     def watch(self) -> Watch:
         """Begins to watch clocks, power, temperature and throttling through NVML."""
@@ -117,7 +116,11 @@ class GpuDevice:
                 self._uploads.popitem(last=False)
             arrays = {name: self.cupy.asarray(array) for name, array in inputs.arrays.items()}
             # The set itself is kept, so that its id cannot come to mean another.
-            self._uploads[key] = (inputs, arrays, {name: self._checksum(array) for name, array in arrays.items()})
+            self._uploads[key] = (
+                inputs,
+                arrays,
+                {name: self.harness.checksum(array) for name, array in arrays.items()},
+            )
         self._uploads.move_to_end(key)
         return self._uploads[key][1]
 
@@ -125,7 +128,7 @@ class GpuDevice:
         """The name of an uploaded input whose bytes are no longer what they were; it is uploaded anew next time."""
         _, arrays, sums = self._uploads[id(inputs)]
         for name, array in arrays.items():
-            if self._checksum(array) != sums[name]:
+            if self.harness.checksum(array) != sums[name]:
                 del self._uploads[id(inputs)]
                 return name
         return None
@@ -139,29 +142,14 @@ class GpuDevice:
         """Overwrites more than the L2 holds, in stream order."""
         self.cupy.cuda.runtime.memsetAsync(self._flush_buffer.ptr, 0, self._flush_bytes, self.stream.ptr)
 
-    def wait_kernel(self, seconds: float) -> None:
-        """Keeps the stream busy for about as long as the host needs to queue what follows, so that it runs gapless."""
-        held = min(max(seconds, _LEAST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
-        self._wait((1,), (1,), (self.cupy.int64(held * _CYCLES_PER_SECOND),))
-
-    def empty_kernel(self) -> None:
-        """A launch that does nothing."""
-        self._empty((1,), (32,), ())
-
     def synchronize(self) -> None:
         """Waits until the stream is idle; errors of earlier launches surface here."""
         self.stream.synchronize()
 
-    def _checksum(self, array: Any) -> int:
-        """Position-dependent sum of the bytes taken as 32-bit words, modulo 2**64."""
-        flat = array.reshape(-1).view(self.cupy.uint8)
-        whole = flat[: flat.size // 4 * 4].view(self.cupy.uint32)
-        return int(whole.sum(dtype=self.cupy.uint64)) + int(flat[flat.size // 4 * 4 :].sum(dtype=self.cupy.uint64))
-
     def _add_ceilings(self) -> None:
-        from tunetui_agent.devices.ceilings import measure_ceilings
+        from tunetui_agent.devices.ceilings import measure_bandwidths
 
-        details: dict[str, Value] = {**self.device.details, **measure_ceilings(self)}
+        details: dict[str, Value] = {**self.device.details, **measure_bandwidths(self)}
         self.device = Device(
             id=self.device.id, kind="gpu", name=self.device.name, driver=self.device.driver,
             attributes=self.device.attributes, details=details,

@@ -126,7 +126,7 @@ class GpuExecution:
             if cold:
                 self._device.flush()
             # Twice what the last execution took to queue: a library's call is many launches and Python between them.
-            self._device.wait_kernel(2 * self._queueing_seconds)
+            self._device.harness.wait(2 * self._queueing_seconds)
             start.record(stream)
             self._call()
             stop.record(stream)
@@ -141,6 +141,7 @@ class GpuExecution:
             prefix = "" if place == 0 else f"{launch.entry}."
             figures.update({prefix + name: value for name, value in launch.resources().items()})
         with self._faults():
+            figures.update(self._device.matmul_ceiling(str(self._trial.problem.get("dtype", ""))))
             figures.update(Tracer(self._device, self._launches, self._artifact).measure(self._bound_arguments))
         return figures
 
@@ -150,10 +151,10 @@ class GpuExecution:
             start, stop = self._device.events[0]
             taken = []
             for _ in range(_OVERHEAD_LAUNCHES):
-                self._device.wait_kernel(0.0)
+                self._device.harness.wait(0.0)
                 start.record(self._device.stream)
                 for _ in range(max(1, len(self._launches))):
-                    self._device.empty_kernel()
+                    self._device.harness.empty()
                 stop.record(self._device.stream)
                 self._device.synchronize()
                 taken.append(self._cupy.cuda.get_elapsed_time(start, stop) * 1e6)

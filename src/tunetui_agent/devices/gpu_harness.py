@@ -1,0 +1,78 @@
+"""The harness's own small kernels: compiled once when a GPU is opened, so that no library has to be at hand for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tunetui_agent.devices.gpu import GpuDevice
+
+_SOURCE = r"""
+extern "C" __global__ void tunetui_wait(long long cycles) {
+    long long begun = clock64();
+    while (clock64() - begun < cycles) { }
+}
+
+extern "C" __global__ void tunetui_empty() { }
+
+// Sum of the 32-bit words, each times an odd number of its place, modulo 2**64: a word changed or moved changes it.
+extern "C" __global__ void tunetui_checksum(const unsigned* words, long long count, unsigned long long* total) {
+    unsigned long long sum = 0;
+    long long stride = (long long)gridDim.x * blockDim.x;
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += stride)
+        sum += (unsigned long long)words[i] * (2ull * i + 1ull);
+    atomicAdd(total, sum);
+}
+
+extern "C" __global__ void tunetui_read(const float4* from, long long count, float* never) {
+    float sum = 0;
+    long long stride = (long long)gridDim.x * blockDim.x;
+    long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    for (; i + 3 * stride < count; i += 4 * stride) {
+        float4 a = from[i], b = from[i + stride], c = from[i + 2 * stride], d = from[i + 3 * stride];
+        sum += (a.x + a.y + a.z + a.w) + (b.x + b.y + b.z + b.w) + (c.x + c.y + c.z + c.w) + (d.x + d.y + d.z + d.w);
+    }
+    for (; i < count; i += stride) { float4 a = from[i]; sum += a.x + a.y + a.z + a.w; }
+    if (sum == -1.5f) *never = sum;  // keeps the loads alive; the data never sums to this
+}
+"""
+
+_THREADS = 256
+_CYCLES_PER_SECOND = 2e9  # about; a wait a little shorter or longer than asked does no harm
+_LEAST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 20e-6, 2e-3
+
+
+class GpuHarness:
+    """The kernels above on one device's stream."""
+
+    def __init__(self, device: GpuDevice) -> None:
+        self._cupy = device.cupy
+        module = self._cupy.RawModule(code=_SOURCE)
+        self._wait, self._empty, self._sum, self._read = (
+            module.get_function(f"tunetui_{name}") for name in ("wait", "empty", "checksum", "read")
+        )
+        self._blocks = 8 * device.device.attributes["multiprocessors"]
+        self._total: Any = self._cupy.ndarray((1,), self._cupy.uint64)
+
+    def wait(self, seconds: float) -> None:
+        """Keeps the stream busy for about as long as the host needs to queue what follows, so that it runs gapless."""
+        held = min(max(seconds, _LEAST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
+        self._wait((1,), (1,), (self._cupy.int64(held * _CYCLES_PER_SECOND),))
+
+    def empty(self) -> None:
+        """A launch that does nothing."""
+        self._empty((1,), (32,), ())
+
+    def read(self, pointer: Any, size_bytes: int) -> None:
+        """Reads ``size_bytes`` (a multiple of 16) once."""
+        count = self._cupy.int64(size_bytes // 16)
+        self._read((self._blocks,), (_THREADS,), (pointer, count, self._total))
+
+    def checksum(self, array: Any) -> int:
+        """Of an array's bytes; waits for the result.  Up to three bytes at the end that fill no word are added plainly."""
+        self._total.fill(0)
+        words = array.nbytes // 4
+        if words:
+            self._sum((self._blocks,), (_THREADS,), (array, self._cupy.int64(words), self._total))
+        rest = bytes(array.reshape(-1).view(self._cupy.uint8)[words * 4 :].get()) if array.nbytes % 4 else b""
+        return int(self._total.get()[0]) + sum(rest)
