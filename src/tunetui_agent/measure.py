@@ -9,7 +9,7 @@ from statistics import median
 
 from tunetui_agent.devices import Execution, OpenDevice
 from tunetui_agent.messages import Method, Value
-from tunetui_agent.stopping import median_interval, next_check, stop_reason
+from tunetui_agent.stopping import median_interval, next_check, stop_reason, time_is_up
 
 PROGRESS_SECONDS = 0.25
 """Longest stretch without a word to whoever watches, and the shortest between two words."""
@@ -61,7 +61,7 @@ def measure(device: OpenDevice, execution: Execution, method: Method, progress: 
             deadline = min(now + PROGRESS_SECONDS, started + method.max_seconds)
             samples += execution.samples(goal - len(samples), deadline)
             now = time.perf_counter()
-            if now - started >= method.max_seconds:
+            if time_is_up(len(samples), method, now - started):
                 break
             if now - spoke >= PROGRESS_SECONDS:
                 spoke = now

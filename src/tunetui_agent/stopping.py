@@ -65,6 +65,20 @@ def next_check(n: int, method: Method) -> int:
     return min(max(1, method.max_samples), first if n < first else max(n + 1, ceil(n * GROWTH)))
 
 
+@lru_cache(maxsize=64)
+def fewest_samples(confidence_percent: float) -> int:
+    """The fewest samples whose median has an interval at this confidence (6 at 95 %): a row with fewer says nothing."""
+    n = 1
+    while interval_rank(n, confidence_percent) is None:
+        n += 1
+    return n
+
+
+def time_is_up(count: int, method: Method, seconds: float) -> bool:
+    """Whether ``max_seconds`` ends the sampling: not before the median has an interval, however slow the kernel."""
+    return seconds >= method.max_seconds and count >= fewest_samples(method.confidence_percent)
+
+
 def stop_reason(samples: Sequence[float], method: Method, seconds: float) -> str | None:
     """Why sampling ends now: ``precision``, ``max_samples`` or ``max_seconds``; None to go on.
 
@@ -76,4 +90,4 @@ def stop_reason(samples: Sequence[float], method: Method, seconds: float) -> str
             return "precision"
     if len(samples) >= method.max_samples:
         return "max_samples"
-    return "max_seconds" if seconds >= method.max_seconds else None
+    return "max_seconds" if time_is_up(len(samples), method, seconds) else None

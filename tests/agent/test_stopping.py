@@ -7,7 +7,7 @@ import pytest
 
 from tunetui_agent.messages import Method
 from tunetui_agent.noise import is_bimodal, noise_reasons
-from tunetui_agent.stopping import interval_rank, median_interval, next_check, stop_reason
+from tunetui_agent.stopping import fewest_samples, interval_rank, median_interval, next_check, stop_reason
 
 
 @pytest.mark.parametrize(("n", "rank"), [(5, None), (6, 1), (9, 2), (10, 2), (20, 6), (30, 10), (50, 18), (100, 40)])
@@ -132,3 +132,12 @@ def test_groups_closer_than_two_percent_are_not_spoken_of() -> None:
 def test_noise_names_its_reasons() -> None:
     assert noise_reasons(3.0, 6.0, [1.0] * 20) == ["steal", "other_load"]
     assert noise_reasons(None, None, [1.0] * 20) == []
+
+
+def test_time_never_ends_a_trial_before_its_median_has_an_interval() -> None:
+    method = Method(max_seconds=1.0, min_samples=10)
+    assert fewest_samples(95.0) == 6
+    assert interval_rank(5, 95.0) is None
+    assert stop_reason([1, 2, 3, 4, 5], method, seconds=60.0) is None
+    assert stop_reason([1, 2, 3, 4, 5, 6], method, seconds=60.0) == "max_seconds"
+    assert stop_reason([1, 2, 3, 4, 5, 6], method, seconds=0.5) is None
