@@ -1,0 +1,71 @@
+"""Exact top-k search on NVIDIA GPUs, in one launch: the entry points.
+
+`stream` answers one query, bound by memory; `tiles` answers many, as a matrix product does; `select` ranks.
+The algorithm is that of search.cu, so that the languages race and not the ideas.
+"""
+
+from std.utils.static_tuple import StaticTuple
+from max.gpu import block_idx, thread_idx
+from max.gpu.globals import MAX_THREADS_PER_BLOCK_METADATA
+from max.gpu.sync import barrier
+from gpu_access import Bytes, Counts, Floats, Indices, Stamps, multiprocessor, nanoseconds
+from gpu_stream import stream
+from gpu_tiles import score_tiles
+
+
+def most_threads(block_size: Int, queries: Int) -> Int:
+    """The launch bound that rations registers: one query wants 32 warps on a multiprocessor, many want 16."""
+    return max(block_size, 1024 if queries == 1 else (512 if queries >= 32 else 32))
+
+
+@always_inline
+def run[
+    tile_size: Int, block_size: Int, shared_memory_kb: Int, queries: Int, dims: Int, k: Int, dtype: StaticString
+](
+    corpus: Bytes, query_rows: Bytes, scores: Floats, indices: Indices, partial_scores: Floats, group_best: Floats,
+    ticket: Counts, corpus_size: Int32, mergers: Int32,
+):
+    comptime assert (dims * (2 if dtype == "float16" else 4)) % 16 == 0, "a row must be a multiple of 16 bytes"
+    comptime assert block_size % 32 == 0 and tile_size % 16 == 0, "block_size and tile_size must be multiples of 32 and 16"
+    comptime if queries == 1:
+        stream[tile_size, block_size, shared_memory_kb * 1024, dims, k, dtype](
+            corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size
+        )
+    else:
+        score_tiles[tile_size, block_size, shared_memory_kb * 1024, queries, dims, k, dtype](
+            corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size, mergers
+        )
+
+
+@__name(t"search_t{tile_size}_b{block_size}_s{shared_memory_kb}_q{queries}_d{dims}_k{k}_{dtype}")
+@__llvm_metadata(MAX_THREADS_PER_BLOCK_METADATA=StaticTuple[Int32, 1](Int32(most_threads(block_size, queries))))
+def search[
+    tile_size: Int, block_size: Int, shared_memory_kb: Int, queries: Int, dims: Int, k: Int, dtype: StaticString
+](
+    corpus: Bytes, query_rows: Bytes, scores: Floats, indices: Indices, partial_scores: Floats, group_best: Floats,
+    ticket: Counts, corpus_size: Int32, mergers: Int32,
+):
+    """Answers every query; scratch as in kernel.toml, `ticket` zero before and after."""
+    run[tile_size, block_size, shared_memory_kb, queries, dims, k, dtype](
+        corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size, mergers
+    )
+
+
+@__name(t"search_traced_t{tile_size}_b{block_size}_s{shared_memory_kb}_q{queries}_d{dims}_k{k}_{dtype}")
+@__llvm_metadata(MAX_THREADS_PER_BLOCK_METADATA=StaticTuple[Int32, 1](Int32(most_threads(block_size, queries))))
+def search_traced[
+    tile_size: Int, block_size: Int, shared_memory_kb: Int, queries: Int, dims: Int, k: Int, dtype: StaticString
+](
+    corpus: Bytes, query_rows: Bytes, scores: Floats, indices: Indices, partial_scores: Floats, group_best: Floats,
+    ticket: Counts, corpus_size: Int32, mergers: Int32, trace: Stamps,
+):
+    """The same, noting when each block began and ended (nanoseconds) and on which multiprocessor: (blocks, 3)."""
+    if thread_idx.x == 0:
+        trace[unsafe_offset=block_idx.x * 3] = nanoseconds()
+        trace[unsafe_offset=block_idx.x * 3 + 2] = UInt64(multiprocessor())
+    run[tile_size, block_size, shared_memory_kb, queries, dims, k, dtype](
+        corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size, mergers
+    )
+    barrier()
+    if thread_idx.x == 0:
+        trace[unsafe_offset=block_idx.x * 3 + 1] = nanoseconds()
