@@ -9,10 +9,10 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from tunetui.store.runs import run_id
 from tunetui_agent.folder import HostFolder, is_held
 
 PATIENCE_SECONDS = 90.0
@@ -69,8 +69,8 @@ import ctypes, os, time
 import numpy as np
 
 def double(x, y, *, how, number):
-    if how == "waits":  # until the test opens the gate
-        while not os.path.exists(GATE):
+    if how == "waits":  # until the test opens its gate, or all of them
+        while not (os.path.exists(GATE) or os.path.exists(f"{GATE}-{number}")):
             time.sleep(0.005)
     if how == "writes nothing":
         return
@@ -120,7 +120,6 @@ class Workplace:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data, self.cache = folder / "data", folder / "cache"
-        self.gate = folder / "gate"
         self.environment = {k: v for k, v in os.environ.items() if k not in {"COLUMNS", "NO_COLOR"}} | {
             "XDG_DATA_HOME": str(self.data), "XDG_CACHE_HOME": str(self.cache),
             "XDG_CONFIG_HOME": str(folder / "config"),
@@ -129,7 +128,7 @@ class Workplace:
         (folder / "kernel").mkdir()
         (folder / "kernel" / "kernel.toml").write_text(KERNEL)
         (folder / "kernel" / "reference.py").write_text(REFERENCE)
-        (folder / "kernel" / "double.py").write_text(DOUBLE.replace("GATE", repr(str(self.gate))))
+        (folder / "kernel" / "double.py").write_text(DOUBLE.replace("GATE", repr(str(folder / "gate"))))
         (folder / "kernel" / "other.py").write_text(OTHER)
         self.grid(number="[1, 2, 3]")
 
@@ -164,6 +163,10 @@ class Workplace:
         """A sweep of grid.toml, over: stdout and stderr."""
         return finished(self.start(*options), code)
 
+    def open_gate(self, number: int | None = None) -> None:
+        """Let the trial that "waits" with this number go on, or all of them."""
+        (self.folder / ("gate" if number is None else f"gate-{number}")).touch()
+
     # ---------------------------------------------------------------------------------- what it left
 
     def rows(self, stem: str = "grid") -> dict[str, dict[str, Any]]:
@@ -183,8 +186,8 @@ class Workplace:
 
     @property
     def journal(self) -> Path:
-        (found,) = (self.data / "tunetui" / "runs").glob("*/journal.jsonl")
-        return found
+        """Of the sweep that writes to grid.leaderboard.toml."""
+        return self.data / "tunetui" / "runs" / run_id("double", self.folder / "grid") / "journal.jsonl"
 
     def records(self) -> list[dict[str, Any]]:
         """Every envelope of the journal."""
@@ -242,8 +245,14 @@ def until(stream: IO[bytes] | None, text: bytes) -> bytes:
     raise AssertionError(f"{text!r} was never said:\n{said.decode()}")
 
 
-def lines_after(stream: IO[bytes] | None, count: int) -> Iterator[bytes]:
+def next_trial(run: subprocess.Popen[bytes]) -> int:
+    """The number of the next trial that is begun, as ``--events`` tells."""
+    line = until(run.stdout, b'"kind":"TrialStarted"').splitlines()[-1]
+    number: int = json.loads(line)["record"]["trial"]["configuration"]["number"]
+    return number
+
+
+def read_lines(stream: IO[bytes] | None, count: int) -> list[bytes]:
     """The first ``count`` lines, or as many as there are."""
     assert stream is not None
-    for _, line in zip(range(count), stream, strict=False):
-        yield line
+    return [line for _, line in zip(range(count), stream, strict=False)]

@@ -133,7 +133,7 @@ def exit_code(ended: str, leaderboard: Leaderboard, *, check: bool) -> ExitCode:
         return ExitCode.INTERRUPTED
     if ended == "failed":
         return ExitCode.UNAVAILABLE
-    if measured_rows(leaderboard) == 0:
+    if measured_rows(leaderboard) == 0 and (ended != "budget" or any(board.rows for board in leaderboard.boards)):
         return ExitCode.NOTHING_MEASURED
     if ended == "budget":
         return ExitCode.BUDGET_ENDED

@@ -1,0 +1,120 @@
+"""Budgets and targets decide how a sweep ends; stdout holds data and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.workplace import Workplace, finished, until
+from tunetui.core.errors import ExitCode
+
+TARGETS = """
+[targets]
+"latency_ms.median" = "< 10_000"
+"latency_ms.min" = "{}"
+"latency_ms.p99" = "< 10_000"
+"""
+
+
+def test_minutes_that_end_first_keep_what_was_measured_and_a_later_start_goes_on(workplace: Workplace) -> None:
+    workplace.grid(how='["waits"]', number="[1, 2, 3]")
+    workplace.open_gate(1)
+    workplace.run("--set", "axes.number=1")
+    run = workplace.start("--events", "--set", "budget.minutes=0.005")
+    until(run.stdout, b'"command":"wish-')  # the agent was asked to stop
+    workplace.open_gate()
+    _, err = finished(run, ExitCode.BUDGET_ENDED)
+    assert "the budget ended before the sweep did; the same command goes on with what is missing" in err
+    assert workplace.leaderboard()["run"]["ended"] == "budget"
+    assert len(workplace.outcomes()) in {1, 2}  # whether a second trial was begun or not
+    assert workplace.agents() == []
+    workplace.run()
+    assert list(workplace.outcomes().values()) == [1, 1, 1]
+
+
+def test_minutes_that_end_before_anything_was_measured_are_a_budget_that_ended(workplace: Workplace) -> None:
+    _, err = workplace.run("--set", "budget.minutes=0.0001", code=ExitCode.BUDGET_ENDED)
+    assert "the budget ended" in err
+
+
+def test_trials_sample_a_larger_space_and_are_no_limit_to_one_that_they_cover(workplace: Workplace) -> None:
+    out, err = workplace.run("--set", "budget.trials=2", "--format", "csv", code=ExitCode.BUDGET_ENDED)
+    assert "2 trials, seed 0, a random sample" in err
+    assert len(list(csv.DictReader(io.StringIO(out)))) == 2
+    _, err = workplace.run("--set", "budget.trials=3", "--format", "none")
+    assert "2 rows done, 1 trial to measure" in err
+
+
+def test_targets_are_met_missed_or_undecided_and_only_check_makes_them_an_exit_code(workplace: Workplace) -> None:
+    workplace.grid(TARGETS.format("< 0"), number="[1]")
+    out, _ = workplace.run("--check", code=ExitCode.TARGET_MISSED)
+    verdicts = {v["metric"]: v["verdict"] for v in workplace.leaderboard()["boards"][0]["targets"]}
+    assert verdicts == {"latency_ms.median": "met", "latency_ms.min": "missed", "latency_ms.p99": "undecided"}
+    assert [line.split()[0] for line in out.splitlines() if "10000" in line or "< 0" in line] == [
+        "met", "missed", "undecided",
+    ]  # fmt: skip
+    workplace.run(code=ExitCode.OK)
+
+    workplace.grid(TARGETS.format("< 10_000"), number="[1]")
+    workplace.run("--check", code=ExitCode.TARGET_MISSED)  # undecided is not met
+    workplace.edit("grid.toml", '"latency_ms.p99" = "< 10_000"', "")
+    _, err = workplace.run("--check", code=ExitCode.OK)
+    assert "1 row done, 0 trials to measure" in err
+
+
+def test_every_format_is_data_alone_and_says_what_the_file_says(workplace: Workplace) -> None:
+    out, _ = workplace.run("--format", "json")
+    assert json.loads(out) == workplace.leaderboard()
+    out, _ = workplace.run("--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert sorted(row["number"] for row in rows) == ["1", "2", "3"]
+    assert {row["status"] for row in rows} == {"measured"}
+    out, err = workplace.run("--format", "none")
+    assert out == ""
+    assert "wrote " in err
+
+
+def test_the_event_stream_is_the_journal_line_for_line(workplace: Workplace) -> None:
+    out, _ = workplace.run("--events")
+    assert out.encode() == workplace.journal.read_bytes()
+    before = len(workplace.journal.read_bytes())
+    out, _ = workplace.run("--events", "--format", "csv", "--set", "axes.number=1,2,3,4")
+    events = workplace.journal.read_bytes()[before:].decode()
+    assert out.startswith(events)
+    assert len(list(csv.DictReader(io.StringIO(out.removeprefix(events))))) == 4
+
+
+@pytest.mark.parametrize("options", [[], ["--format", "csv"]])
+def test_a_reader_that_takes_one_line_ends_nothing_but_the_output(workplace: Workplace, options: list[str]) -> None:
+    head = subprocess.Popen(["head", "-1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    workplace.grid(number=str(list(range(1, 200))), how='["does well"]')
+    workplace.edit("grid.toml", "max_seconds = 0.2", "max_seconds = 0.001")
+    run = workplace.start("--set", "budget.trials=3", *options, stdout=head.stdin or 0)
+    if head.stdin:
+        head.stdin.close()
+    err = run.communicate(timeout=60)[1].decode()
+    assert head.communicate()[0].count(b"\n") == 1
+    assert "Traceback" not in err
+    assert "BrokenPipe" not in err
+    assert workplace.files() == ["grid.leaderboard.json", "grid.leaderboard.toml"]
+
+
+def test_a_mojo_kernel_and_a_python_one_race_in_one_sweep(workplace: Workplace) -> None:
+    mojo = shutil.which("mojo", path=str(Path(shutil.which("tunetui") or "").parent)) or shutil.which("mojo")
+    if mojo is None:
+        pytest.skip("no Mojo toolchain here: pip install tunetui[mojo]")
+    workplace.grid('[problem]\nrows = 64\ncolumns = 32\n[axes.mojo]\nunroll = [1, 2]\nthreads = [1]', method='["sum"]')
+    workplace.edit("grid.toml", 'kernel = "./kernel"', 'kernel = "row-sum"')
+    workplace.edit("grid.toml", '["numpy"]', '["numpy", "mojo"]')
+    workplace.run()
+    rows = workplace.leaderboard()["boards"][0]["rows"]
+    assert sorted((row["implementation"], row["status"]) for row in rows) == [
+        ("mojo", "measured"), ("mojo", "measured"), ("numpy", "measured"),
+    ]  # fmt: skip
+    assert all(row["build_seconds"] > 0 for row in rows if row["implementation"] == "mojo")
