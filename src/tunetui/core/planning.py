@@ -9,18 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tunetui.core.applying import constraints_of, problems_of
 from tunetui.core.definitions import (
     Grid,
     ImplementationDefinition,
     Kernel,
     chosen_axes,
     chosen_implementations,
-    chosen_problem,
     joining_baselines,
 )
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.events import Exclusion
-from tunetui.core.expressions import parse
 from tunetui.core.identity import content_hash, provenance_fields
 from tunetui.core.joining import build_space, sample_space
 from tunetui.core.resolving import Resolver
@@ -104,7 +103,7 @@ def make_plan(grid: Grid, kernel: Kernel, device: Device, toolchains: Sequence[T
     }
     trials = _trials(kernel, cells, shares, {name: content_hash(one) for name, one in fields.items()}, grid.method.seed)
     return Plan(
-        problems=_problems(grid, kernel),
+        problems=problems_of(grid, kernel),
         axes={name: chosen_axes(grid, name, definition) for name, (definition, _) in usable.items()},
         left_out=left_out,
         counts={name: _count(name, cells, shares) for name in usable},
@@ -171,7 +170,7 @@ def _cells(
     attributes: dict[str, Value] = {f"device_{name}": value for name, value in device.attributes.items()}
     cells = [
         _opened(grid, kernel, name, definition, problem, attributes)
-        for problem in _problems(grid, kernel)
+        for problem in problems_of(grid, kernel)
         for name, (definition, _) in usable.items()
     ]
     if not any(cell.most for cell in cells):
@@ -182,11 +181,6 @@ def _cells(
             hint="loosen that constraint, or give the axes other values",
         )
     return cells, usable, left_out
-
-
-def _problems(grid: Grid, kernel: Kernel) -> list[dict[str, Value]]:
-    fields = chosen_problem(grid, kernel)
-    return [dict(zip(fields, values, strict=True)) for values in itertools.product(*fields.values())]
 
 
 def _usable(
@@ -256,10 +250,7 @@ def _opened(
     attributes: dict[str, Value],
 ) -> _Cell:
     axes, fixed = chosen_axes(grid, name, definition), {**attributes, **problem}
-    foreign = {axis for kinds in kernel.implementations.values() for own in kinds.values() for axis in own.axes}
-    foreign -= axes.keys()
-    texts = [*kernel.where, *definition.where, *grid.where]
-    where = [text for text in texts if not parse(text).names & foreign]
+    where = constraints_of(grid, kernel, name, definition)
     space, sample = None, None
     try:
         space = build_space(axes, where, fixed)

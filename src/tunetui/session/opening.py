@@ -20,7 +20,7 @@ from tunetui.store.definitions import load_definitions
 from tunetui_agent.messages import PROTOCOL, Argument, Device, Implementation, KernelSpec, Launch, RunSpec, Toolchain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from tunetui.core.definitions import Grid, Kernel
     from tunetui.engines.channel import Link
@@ -124,7 +124,7 @@ def run_spec(opened: Opened, run: str) -> RunSpec:
         protocol=PROTOCOL,
         run=run,
         device=opened.device.id,
-        kernel=_kernel_spec(opened),
+        kernel=kernel_spec(opened.kernel, opened.device.kind, opened.plan.axes),
         method=opened.grid.method,
         build_jobs=opened.options.build_jobs,
     )
@@ -135,8 +135,8 @@ def source_hashes(kernel: Kernel) -> dict[str, str]:
     return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(kernel.files.items())}
 
 
-def _kernel_spec(opened: Opened) -> KernelSpec:
-    kernel, kind = opened.kernel, opened.device.kind
+def kernel_spec(kernel: Kernel, kind: str, names: Iterable[str]) -> KernelSpec:
+    """The kernel as the agent knows it, with these implementations for one kind of device."""
     arguments = [
         # A table of dtypes is resolved for each trial's problem; the plain one here is what the rest falls back to.
         Argument(name=name, role=a.role, dtype=a.dtype if isinstance(a.dtype, str) else next(iter(a.dtype.values())))
@@ -153,7 +153,7 @@ def _kernel_spec(opened: Opened) -> KernelSpec:
             requires=list(definition.requires),
             baseline=definition.baseline,
         )
-        for name in opened.plan.axes
+        for name in names
         if (definition := kernel.implementations[name].get(kind)) is not None
     ]
     if not implementations:
