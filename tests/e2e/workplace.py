@@ -194,11 +194,11 @@ class Workplace:
         return [json.loads(line) for line in self.journal.read_bytes().splitlines()]
 
     def outcomes(self) -> Counter[tuple[str, str]]:
-        """How often each trial was measured, or failed, under each provenance."""
+        """How often the sweep measured each trial, or saw it fail, under each provenance."""
         found: Counter[tuple[str, str]] = Counter()
         for envelope in self.records():
             record = envelope["record"]
-            if record["kind"] in {"TrialMeasured", "TrialFailed"}:
+            if record["kind"] in {"TrialMeasured", "TrialFailed"} and record.get("stage", "sweep") == "sweep":
                 found[record["trial"]["id"], record["trial"]["provenance"]] += 1
         return found
 

@@ -63,15 +63,19 @@ def to_json(leaderboard: Leaderboard) -> bytes:
     fields = []
     for name in leaderboard.__struct_fields__:
         value = getattr(leaderboard, name)
+        if value in (None, [], {}):  # left out, as everywhere else
+            continue
         if name == "boards":
             fields.append(b'"boards":[\n' + b",\n".join(_board_json(board) for board in value) + b"\n]")
-        elif value is not None:
+        else:
             fields.append(msgspec.json.encode(name) + b":" + msgspec.json.encode(value))
     return b"{" + b",\n".join(fields) + b"}\n"
 
 
 def _board_json(board: Any) -> bytes:
     head = msgspec.json.encode(msgspec.structs.replace(board, rows=[]))
+    if not board.rows:
+        return head
     rows = b",\n".join(map(msgspec.json.Encoder().encode, board.rows))
     return head[:-1] + b',"rows":[\n' + rows + b"\n]}"
 
