@@ -77,5 +77,5 @@ class BuilderDesk:
 
     def _builder(self, language: str, kind: str) -> Builder:
         if (language, kind) not in self._builders:
-            self._builders[language, kind] = open_builder(language, self._cache, kind)
+            self._builders[language, kind] = open_builder(language, self._cache, kind, self._spec.prefer_prebuilt)
         return self._builders[language, kind]

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     # Each command loads only what it needs: `attach` is started after every lost link.
     commands = {
         "start": _start, "attach": _attach, "list": _list, "stop": _stop, "gc": _gc, "probe": _probe,
-        "doctor": _doctor, "worker": _worker, "builder": _builder,
+        "doctor": _doctor, "pack": _pack, "unpack": _unpack, "worker": _worker, "builder": _builder,
     }  # fmt: skip
     try:
         return commands[asked.command](asked)
@@ -64,10 +64,16 @@ def _parser() -> argparse.ArgumentParser:
     gc.add_argument("--days", type=float, default=GARBAGE_DAYS)
     probe = command("probe", "the devices and compilers of this host")
     probe.add_argument("--module", action="append", default=[], help="a Python module to look for")
+    probe.add_argument("--prefer-prebuilt", action="append", default=[], metavar="LANGUAGE")
     doctor = command("doctor", "what a run needs of this host, each thing with what to do about it")
     doctor.add_argument("--device", default="", help='only "cpu", or only the GPU of this UUID')
     doctor.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)  # one question, put by a child of the doctor
     doctor.add_argument("--ordinal", type=int, default=0, help=argparse.SUPPRESS)
+    pack = command("pack", "build what a request on stdin names into a bundle; abandoned when stdin ends")
+    pack.add_argument("--output", type=Path, required=True)
+    pack.add_argument("--jobs", type=int, default=0, help="builders at once (default: one for each core)")
+    unpack = command("unpack", "bring a bundle that comes on stdin into this host's cache")
+    unpack.add_argument("--kernel", default="", help="refuse a bundle of another kernel")
     for name in ("worker", "builder"):
         child = command(name, "started by the agent itself")
         child.add_argument("--spec", type=Path, required=True)
@@ -114,7 +120,7 @@ def _gc(asked: argparse.Namespace) -> int:
 def _probe(asked: argparse.Namespace) -> int:
     from tunetui_agent.probe import probe
 
-    return _answer({"ok": True, **probe(_host(asked).root, asked.module)})
+    return _answer({"ok": True, **probe(_host(asked).root, asked.module, asked.prefer_prebuilt)})
 
 
 def _doctor(asked: argparse.Namespace) -> int:
@@ -126,6 +132,18 @@ def _doctor(asked: argparse.Namespace) -> int:
     from tunetui_agent.doctor import examine
 
     return _answer({"ok": True, **examine(_host(asked).root, asked.device)})
+
+
+def _pack(asked: argparse.Namespace) -> int:
+    from tunetui_agent.pack import pack
+
+    return _answer(pack(_host(asked), asked.output.absolute(), asked.jobs, _say))
+
+
+def _unpack(asked: argparse.Namespace) -> int:
+    from tunetui_agent.unpack import unpack
+
+    return _answer(unpack(_host(asked), sys.stdin.buffer, asked.kernel))
 
 
 def _worker(asked: argparse.Namespace) -> int:
@@ -141,6 +159,10 @@ def _builder(asked: argparse.Namespace) -> int:
 
 
 def _answer(answer: dict[str, Any]) -> int:
-    sys.stdout.write(json.dumps(answer, separators=(",", ":")) + "\n")
-    sys.stdout.flush()
+    _say(answer)
     return 0 if answer["ok"] else REFUSED
+
+
+def _say(said: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(said, separators=(",", ":")) + "\n")
+    sys.stdout.flush()

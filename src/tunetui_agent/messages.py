@@ -114,6 +114,7 @@ class RunSpec:
     kernel: KernelSpec
     method: Method
     build_jobs: int = 0  # 0: cores - 1, at least 1
+    prefer_prebuilt: list[str] = field(default_factory=list)  # languages of bundles that were sent for this run
 
 
 # ---------------------------------------------------------------------------------- what is found

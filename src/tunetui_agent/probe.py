@@ -10,28 +10,32 @@ from typing import TYPE_CHECKING, Any
 
 from tunetui_agent import __version__
 from tunetui_agent.build import open_builder
+from tunetui_agent.build.prebuilt import PrebuiltBuilder
 from tunetui_agent.devices import probe as probe_devices
 from tunetui_agent.messages import PROTOCOL
 from tunetui_agent.modules import find_module
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
+
+    from tunetui_agent.build import Builder
+    from tunetui_agent.messages import Device, Toolchain
 
 LANGUAGES = ("python", "mojo", "cuda")
 
 
-def probe(cache: Path, modules: Iterable[str] = ()) -> dict[str, Any]:
+def probe(cache: Path, modules: Iterable[str] = (), prefer_prebuilt: Collection[str] = ()) -> dict[str, Any]:
     """One JSON object; ``toolchains`` names a language once for every kind of device it is built for, and every module."""
     devices = probe_devices()
     toolchains = []
     for kind in sorted({device.kind for device in devices}):
         for language in LANGUAGES:
             try:
-                builder = open_builder(language, cache, kind)
+                builder = open_builder(language, cache, kind, prefer_prebuilt)
             except LookupError:  # this language is not for this kind of device
                 continue
-            toolchains.append({"kind": kind, **asdict(builder.toolchain())})
+            toolchains.append({"kind": kind, **asdict(_toolchain(builder, devices))})
         toolchains += [{"kind": kind, **asdict(find_module(name))} for name in sorted(set(modules))]
     return {
         "devices": [asdict(device) for device in devices],
@@ -43,3 +47,11 @@ def probe(cache: Path, modules: Iterable[str] = ()) -> dict[str, Any]:
         "platform": platform.platform(),
         "host": socket.gethostname(),
     }
+
+
+def _toolchain(builder: Builder, devices: list[Device]) -> Toolchain:
+    if not isinstance(builder, PrebuiltBuilder):
+        return builder.toolchain()
+    return builder.toolchain_for(
+        {f"sm_{device.attributes['compute_capability']}" for device in devices if device.kind == "gpu"}
+    )

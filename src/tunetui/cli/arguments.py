@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -79,6 +80,28 @@ exit codes: 0 nothing failed (warnings do not count), 3 something did.
 """
 
 
+BUILD_DESCRIPTION = """\
+Build every variant of a grid's GPU kernels on this machine, which needs the
+compilers but no GPU, into one file for a machine that has the GPU but no
+compilers.  What only a device can tell (device_... in a constraint) excludes
+nothing here: a few variants more are built than a device may need."""
+
+BUILD_EXAMPLES = """\
+examples:
+  tunetui build grids/seed-288.toml --arch sm_90
+      writes seed-288.tunetui-bundle.zip
+  tunetui build sweep.toml --arch sm_80 --arch sm_90 --implementations mojo
+  tunetui build sweep.toml --arch sm_90 --dry-run
+      only say how many artifacts that is
+and on the machine with the GPU:
+  tunetui --batch grids/seed-288.toml --artifacts seed-288.tunetui-bundle.zip
+
+architectures: sm_80 A100, sm_86 A10, sm_89 L4, sm_90 H100 and GH200.
+Exit codes: 0 something was built (failures are listed), 2 bad input,
+3 a file or a builder cannot be used, 4 nothing could be built.
+"""
+
+
 def epilog(commands: Mapping[str, str]) -> str:
     """The end of ``tunetui --help``: the commands with their summaries, examples, exit codes."""
     lines = [f"  {name:<12}  {summary}" for name, summary in commands.items()]
@@ -112,6 +135,10 @@ def declare_batch(parser: argparse.ArgumentParser) -> None:
         "--build-jobs", metavar="N", type=_whole_number, default=0,
         help="compilers that run at once (default: one less than there are cores)",
     )  # fmt: skip
+    batch.add_argument(
+        "--artifacts", metavar="FILE", type=Path, action="append", default=[],
+        help="a bundle that tunetui build wrote: the host needs no compiler for what it holds; repeatable",
+    )  # fmt: skip
 
 
 def declare_show(parser: argparse.ArgumentParser) -> None:
@@ -131,6 +158,44 @@ def declare_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="ID", help='only "cpu", or only the GPU of this UUID (default: everything)')
     parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
     parser.add_argument("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
+
+
+def declare_build(parser: argparse.ArgumentParser) -> None:
+    """Options of ``tunetui build``."""
+    parser.add_argument("grid", metavar="GRID", type=Path, help="the sweep, as for --batch")
+    parser.add_argument(
+        "--arch", metavar="sm_NN", type=_architecture, action="append", default=[],
+        help="build for this architecture; repeatable, at least one",
+    )  # fmt: skip
+    parser.add_argument(
+        "--implementations",
+        metavar="A,B",
+        type=_names,
+        help="only these (default: all of the grid's that are compiled)",
+    )
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], dest="overrides",
+        help="override one key of the grid, as for --batch; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path,
+        help="the bundle (default: the grid's name with .tunetui-bundle.zip, in the working directory)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--jobs", metavar="N", type=_whole_number, default=0, help="compilers at once (default: one for each core)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say how many artifacts there are, and stop")
+    parser.add_argument("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
+
+
+def _architecture(text: str) -> str:
+    if not re.fullmatch(r"sm_[0-9]{2,3}[af]?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"expected an NVIDIA architecture such as sm_90, found {text!r}")
+    return text
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _whole_number(text: str) -> int:

@@ -98,6 +98,12 @@ def _run_doctor(parsed: argparse.Namespace) -> int:
     return run_doctor(parsed)
 
 
+def _run_build(parsed: argparse.Namespace) -> int:
+    from tunetui.cli.build import run_build
+
+    return run_build(parsed)
+
+
 def _unknown(name: str) -> InputError:
     if name.endswith((".leaderboard.toml", ".json")):
         return InputError(f"there is no command {name!r}", hint=f"to print that leaderboard: tunetui show {name}")
@@ -122,6 +128,13 @@ COMMANDS: dict[str, Command] = {
         examples=arguments.DOCTOR_EXAMPLES,
         declare=arguments.declare_doctor,
         run=_run_doctor,
+    ),
+    "build": Command(
+        summary="build GPU kernels here for a machine without compilers",
+        description=arguments.BUILD_DESCRIPTION,
+        examples=arguments.BUILD_EXAMPLES,
+        declare=arguments.declare_build,
+        run=_run_build,
     ),
 }
 """Every subcommand by name; a new one is one entry here and a module that it imports late."""

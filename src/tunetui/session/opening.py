@@ -14,6 +14,7 @@ from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.planning import Plan, make_plan
 from tunetui.engines.channel import ask_json
 from tunetui.engines.local import LocalLink
+from tunetui.session.delivery import languages_of, send_bundles
 from tunetui.settings import cache_folder
 from tunetui.store.atomic import check_writable
 from tunetui.store.definitions import load_definitions
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from tunetui.core.definitions import Grid, Kernel
     from tunetui.engines.channel import Link
+    from tunetui.session.delivery import Arrived
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class BatchOptions:
     retry_failed: bool = False  # rows that failed before are measured again
     build_jobs: int = 0  # 0: the agent decides
     command: str = ""  # as typed, for the record
+    artifacts: list[Path] = field(default_factory=list)  # bundles that `tunetui build` wrote
 
     @property
     def stem(self) -> Path:
@@ -64,6 +67,7 @@ class Opened:
     device: Device
     toolchains: list[Toolchain]
     plan: Plan
+    arrived: list[Arrived] = field(default_factory=list)  # what the bundles brought
 
 
 async def open_plan(options: BatchOptions) -> Opened:
@@ -76,12 +80,13 @@ async def open_plan(options: BatchOptions) -> Opened:
     definitions = load_definitions(options.grid_path, options.overrides)
     check_writable(options.stem)
     link = LocalLink(cache_folder())
-    found = await probe(link, required_modules(definitions.kernel))
+    arrived = await send_bundles(link, options.artifacts, definitions.kernel)
+    found = await probe(link, required_modules(definitions.kernel), languages_of(arrived))
     kind = definitions.grid.device or "cpu"
     device = choose_device(found, kind)
     toolchains = found.toolchains.get(kind, [])
     plan = make_plan(definitions.grid, definitions.kernel, device, toolchains)
-    return Opened(options, definitions.grid, definitions.kernel, link, device, toolchains, plan)
+    return Opened(options, definitions.grid, definitions.kernel, link, device, toolchains, plan, arrived)
 
 
 def required_modules(kernel: Kernel) -> list[str]:
@@ -91,9 +96,13 @@ def required_modules(kernel: Kernel) -> list[str]:
     )
 
 
-async def probe(link: Link, modules: Sequence[str] = ()) -> Found:
-    """The devices, compilers and asked modules of a host.  Raises TunetuiError where the answer cannot be understood."""
-    answer = await ask_json(link, ["probe", *(f"--module={name}" for name in modules)])
+async def probe(link: Link, modules: Sequence[str] = (), prefer_prebuilt: Sequence[str] = ()) -> Found:
+    """The devices, compilers and asked modules of a host; ``prefer_prebuilt`` are languages that a bundle was sent for.
+
+    Raises TunetuiError where the answer cannot be understood.
+    """
+    arguments = [*(f"--module={name}" for name in modules), *(f"--prefer-prebuilt={name}" for name in prefer_prebuilt)]
+    answer = await ask_json(link, ["probe", *arguments])
     if not answer.get("ok"):
         raise TunetuiError(f"the agent on {link.host} cannot work: {clean(str(answer.get('text', answer)))}")
     try:
@@ -127,6 +136,7 @@ def run_spec(opened: Opened, run: str) -> RunSpec:
         kernel=kernel_spec(opened.kernel, opened.device.kind, opened.plan.axes),
         method=opened.grid.method,
         build_jobs=opened.options.build_jobs,
+        prefer_prebuilt=languages_of(opened.arrived),
     )
 
 

@@ -5,6 +5,7 @@ A new builder is one module with ``open_builder(cache) -> Builder``, named in `_
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -52,8 +53,11 @@ class Builder(Protocol):
         """
 
 
-def open_builder(language: str, cache: Path, kind: str = "cpu") -> Builder:
+def open_builder(language: str, cache: Path, kind: str = "cpu", prefer_prebuilt: Collection[str] = ()) -> Builder:
     """The builder of a language for a kind of device; artifacts go below ``cache``/builds.
+
+    Where this host has no compiler for a GPU's language but artifacts that were built elsewhere, the builder finds those.
+    For the languages in ``prefer_prebuilt`` it does so even where there is a compiler, if that is of another version.
 
     Raises:
         LookupError: no builder for this language on this kind of device.
@@ -62,5 +66,17 @@ def open_builder(language: str, cache: Path, kind: str = "cpu") -> Builder:
     if name is None:
         known = ", ".join(f"{language} on {kind}" for language, kind in _MODULES)
         raise LookupError(f"no builder for {language} on {kind}; known: {known}")
-    builder: Builder = import_module(name).open_builder(cache)
-    return builder
+    module = import_module(name)
+    builder: Builder = module.open_builder(cache)
+    if kind == "cpu" or language == "python":  # what is built for a CPU is for this very one
+        return builder
+    from tunetui_agent.build.prebuilt import PrebuiltBuilder, read_origins
+
+    origin = read_origins(cache).get(language)
+    if origin is None:
+        return builder
+    own = builder.toolchain()
+    if own.available and (own.version == origin.compiler or language not in prefer_prebuilt):
+        return builder
+    why = f"this host has {own.version}" if own.available else f"no {language.capitalize()} compiler on this host"
+    return PrebuiltBuilder(module.open_builder(cache, origin.compiler), language, cache, origin, why)

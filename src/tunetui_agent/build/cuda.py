@@ -36,7 +36,9 @@ class CudaBuilder:
 
     batch = 4
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, compiler: str = "") -> None:
+        """``compiler`` is the version that keys name; "" is this host's."""
+        self._compiler = compiler
         self._cache = ArtifactCache(cache)
 
     def toolchain(self) -> Toolchain:
@@ -53,7 +55,7 @@ class CudaBuilder:
     def key(self, spec: RunSpec, implementation: Implementation, trial: Trial, target: Target) -> str:
         """Hash of all CUDA sources, macros, options, compiler and architecture."""
         what = [_sources(spec), implementation.source, self._options(implementation, trial, target)]
-        return content_key("cuda", RECIPE, what, self.toolchain().version)
+        return content_key("cuda", RECIPE, what, self._compiler or self.toolchain().version)
 
     def build(
         self, spec: RunSpec, implementation: Implementation, trials: list[Trial], target: Target
@@ -115,9 +117,9 @@ class CudaBuilder:
         return [*architecture, *STANDARD_OPTIONS, *implementation.options, *macros]
 
 
-def open_builder(cache: Path) -> CudaBuilder:
-    """The builder for CUDA C++ on GPUs."""
-    return CudaBuilder(cache)
+def open_builder(cache: Path, compiler: str = "") -> CudaBuilder:
+    """The builder for CUDA C++ on GPUs; ``compiler`` as in `CudaBuilder`."""
+    return CudaBuilder(cache, compiler)
 
 
 def traced_key(key: str) -> str:

@@ -53,7 +53,9 @@ class MojoGpuBuilder:
 
     batch = 32
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, compiler: str = "") -> None:
+        """``compiler`` is the version that keys name; "" is this host's."""
+        self._compiler = compiler
         self._cache = ArtifactCache(cache)
         self._own_cache = cache / "mojo"
         self._batches = MojoBatches(self._cache, self)
@@ -71,7 +73,8 @@ class MojoGpuBuilder:
         entries = [launch.entry for launch in implementation.launches]
         parameters = parameters_of(implementation, trial)
         what = [sources_of(spec, implementation), implementation.source, entries, parameters, implementation.options]
-        return content_key("mojo-gpu", RECIPE, what, find_toolchain().version, target.kind, target.architecture)
+        compiler = self._compiler or find_toolchain().version
+        return content_key("mojo-gpu", RECIPE, what, compiler, target.kind, target.architecture)
 
     def build(
         self, spec: RunSpec, implementation: Implementation, trials: list[Trial], target: Target
@@ -148,9 +151,9 @@ class MojoGpuBuilder:
         )
 
 
-def open_builder(cache: Path) -> MojoGpuBuilder:
-    """The builder for Mojo on GPUs."""
-    return MojoGpuBuilder(cache)
+def open_builder(cache: Path, compiler: str = "") -> MojoGpuBuilder:
+    """The builder for Mojo on GPUs; ``compiler`` as in `MojoGpuBuilder`."""
+    return MojoGpuBuilder(cache, compiler)
 
 
 def is_traced(spec: RunSpec, implementation: Implementation) -> bool:
