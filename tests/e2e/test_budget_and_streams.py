@@ -111,7 +111,7 @@ def test_a_mojo_kernel_and_a_python_one_race_in_one_sweep(workplace: Workplace) 
     mojo = shutil.which("mojo", path=str(Path(shutil.which("tunetui") or "").parent)) or shutil.which("mojo")
     if mojo is None:
         pytest.skip("no Mojo toolchain here: pip install tunetui[mojo]")
-    workplace.grid('[problem]\nrows = 64\ncolumns = 32\n[axes.mojo]\nunroll = [1, 2]\nthreads = [1]', method='["sum"]')
+    workplace.grid("[problem]\nrows = 64\ncolumns = 32\n[axes.mojo]\nunroll = [1, 2]\nthreads = [1]", method='["sum"]')
     workplace.edit("grid.toml", 'kernel = "./kernel"', 'kernel = "row-sum"')
     workplace.edit("grid.toml", '["numpy"]', '["numpy", "mojo"]')
     workplace.run()

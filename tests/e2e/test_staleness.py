@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.e2e.workplace import Workplace
 
-
 CHANGES = [
     ("kernel/double.py", "np.multiply(x, 2, out=y)", "np.add(x, x, out=y)", "kernel source changed"),
     ("kernel/reference.py", "error < 1e-5", "error < 1e-6", "reference changed"),

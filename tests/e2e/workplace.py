@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -146,10 +147,12 @@ class Workplace:
 
     # ---------------------------------------------------------------------------------- the command line
 
-    def tunetui(self, *arguments: str, stdout: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
-        """One process, running."""
+    def tunetui(
+        self, *arguments: str, stdout: int | IO[bytes] = subprocess.PIPE, before: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        """One process, running; ``before`` is a command that becomes it."""
         run = subprocess.Popen(
-            [sys.executable, "-m", "tunetui", *arguments],
+            [*before, sys.executable, "-m", "tunetui", *arguments],
             cwd=self.folder, env=self.environment, stdout=stdout, stderr=subprocess.PIPE,
         )  # fmt: skip
         self._started.append(run)
@@ -229,7 +232,9 @@ class Workplace:
 def finished(run: subprocess.Popen[bytes], code: int = 0) -> tuple[str, str]:
     """The rest of what it says, once it has ended with ``code``."""
     out, err = run.communicate(timeout=PATIENCE_SECONDS)
-    assert run.returncode == code, f"exit code {run.returncode}, expected {code}:\n{(out or b'').decode()}{err.decode()}"
+    assert run.returncode == code, (
+        f"exit code {run.returncode}, expected {code}:\n{(out or b'').decode()}{err.decode()}"
+    )
     assert b"Traceback" not in err, err.decode()
     return (out or b"").decode(), err.decode()
 
