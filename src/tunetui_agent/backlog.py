@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ class Entry:
     artifact: str | None = None  # None once keyed: nothing to build
     refusal: tuple[str, str, str] | None = None  # status, cause, detail of a trial that cannot be measured
     retried: bool = False
+    for_race: bool = False  # only to be built: a row of an earlier start that is to be raced
 
 
 @dataclass
@@ -64,6 +65,17 @@ class Backlog:
         """Make a trial the next one again."""
         self._entries[entry.trial.id] = entry
         self._entries.move_to_end(entry.trial.id, last=False)
+
+    def repeat(self, entries: Iterable[Entry]) -> None:
+        """Append trials that were measured to be measured again."""
+        for entry in entries:
+            self._entries[entry.trial.id] = replace(entry, retried=False)
+
+    def add_for_race(self, trials: Iterable[Trial]) -> None:
+        """Append trials that are only to be built, known or not."""
+        for trial in trials:
+            self._known.add(trial.id)
+            self._entries[trial.id] = Entry(trial, for_race=True)
 
     def take_ready(self, *, in_order: bool) -> Entry | None:
         """Remove and return the first trial that can be measured now; ``in_order`` looks at the very first only."""

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tunetui_agent.devices import Execution, OpenDevice
 from tunetui_agent.faults import TrialFault
 from tunetui_agent.measure import Sampling, measure
-from tunetui_agent.messages import Implementation, RunSpec, Trial, TrialFailed, TrialMeasured, TrialProgressed, TrialRef
+from tunetui_agent.messages import (
+    Implementation,
+    Method,
+    RunSpec,
+    Trial,
+    TrialFailed,
+    TrialMeasured,
+    TrialProgressed,
+    TrialRef,
+)
+from tunetui_agent.sentinels import brief
+from tunetui_agent.throttling import first_unthrottled
 from tunetui_agent.verify import InputSet, Oracle
 
 
@@ -24,6 +36,18 @@ def trial_ref(trial: Trial) -> TrialRef:
     )
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A trial's kernel, loaded, verified on fresh inputs and bound to the inputs that it is timed on."""
+
+    trial: Trial
+    artifact: str  # its name; empty where nothing is built
+    execution: Execution
+    inputs: InputSet
+    quality: dict[str, float]
+    seconds: float  # that all this took
+
+
 class Evaluator:
     """Measures the trials of one run on one device, one at a time, in the worker child."""
 
@@ -34,59 +58,83 @@ class Evaluator:
         self._implementations = {i.name: i for i in spec.kernel.implementations}
 
     def evaluate(
-        self, trial: Trial, artifact: str | None, progress: Callable[[TrialProgressed], None]
+        self,
+        trial: Trial,
+        artifact: str | None,
+        progress: Callable[[TrialProgressed], None],
+        stage: str = "sweep",
     ) -> TrialMeasured | TrialFailed:
         """Verifies and times a trial.
 
         Args:
             artifact: folder of the built artifact (`Builder.folder`), None where the language needs no build.
             progress: called at most four times a second while sampling.
+            stage: "sweep", or "sentinel" for a brief look.
 
         Returns:
-            The samples, or why there are none.  ``build_seconds`` and ``stage`` are left to the supervisor.
+            The samples, or why there are none.  ``build_seconds`` is left to the supervisor.
         """
         begun = time.perf_counter()
-        name = Path(artifact).name if artifact else ""
         try:
-            return self._evaluate(trial, artifact, name, progress, begun)
-        except TrialFault as fault:
-            self._oracle.discard_damaged()
-            return TrialFailed(
-                trial=trial_ref(trial),
-                status=fault.status,
-                cause=fault.cause,
-                detail=fault.detail,
-                quality=fault.quality,
-                seconds=time.perf_counter() - begun,
-                artifact=name,
+            prepared = self.prepare(trial, artifact)
+            method = brief(self._spec.method) if stage == "sentinel" else self._spec.method
+            seconds = method.trial_timeout_seconds / 2 - (time.perf_counter() - begun)
+            (sampling,) = first_unthrottled(
+                lambda: [self._sample(prepared, method, progress)], method.throttle_retries, seconds
             )
+            return self.conclude(prepared, sampling, stage, time.perf_counter() - begun)
+        except TrialFault as fault:
+            return self.failed(trial, fault, stage, time.perf_counter() - begun, artifact)
 
-    def _evaluate(
-        self, trial: Trial, artifact: str | None, name: str, progress: Callable[[TrialProgressed], None], begun: float
-    ) -> TrialMeasured:
+    def prepare(self, trial: Trial, artifact: str | None) -> Prepared:
+        """Loads and verifies a trial's kernel, ready for timing.  Raises `TrialFault`."""
+        begun = time.perf_counter()
         execution = self._device.prepare(self._spec, self._implementation(trial), trial, artifact)
         quality = self._verify(trial, execution)
         inputs = self._oracle.timing_inputs(trial)
         execution.bind(inputs)
         execution.poison()
-        sampling = self._sample(trial, execution, progress)
-        self._judge(trial, execution, inputs, "after timing: ")
         seconds = time.perf_counter() - begun
+        return Prepared(trial, Path(artifact).name if artifact else "", execution, inputs, quality, seconds)
+
+    def conclude(self, prepared: Prepared, sampling: Sampling, stage: str, seconds: float) -> TrialMeasured:
+        """Verifies what the timed executions left behind; the figure.  Raises `TrialFault`.
+
+        ``seconds`` is what the trial took so far, all included.
+        """
+        begun = time.perf_counter()
+        self._judge(prepared.trial, prepared.execution, prepared.inputs, "after timing: ")
+        seconds += time.perf_counter() - begun
         sampled = sampling.warmup_seconds + sampling.sampling_seconds
         return TrialMeasured(
-            trial=trial_ref(trial),
+            trial=trial_ref(prepared.trial),
             samples_ns=sampling.samples_ns,
             stopped_by=sampling.stopped_by,
             warmups=sampling.warmups,
-            quality=quality,
+            quality=prepared.quality,
             build_seconds=None,
             seconds=seconds,
             sampling_seconds=sampled,
             verify_seconds=max(0.0, seconds - sampled),
-            artifact=name,
-            resources=execution.resources(),
+            stage=stage,
+            artifact=prepared.artifact,
+            resources=prepared.execution.resources(),
             telemetry=sampling.telemetry,
-            tags=[*sampling.tags, *(["baseline"] if self._implementation(trial).baseline else [])],
+            tags=[*sampling.tags, *(["baseline"] if self._implementation(prepared.trial).baseline else [])],
+        )
+
+    def failed(self, trial: Trial, fault: TrialFault, stage: str, seconds: float, artifact: str | None) -> TrialFailed:
+        """The outcome that a fault means; inputs that the kernel damaged are made anew for the next one."""
+        self._oracle.discard_damaged()
+        return TrialFailed(
+            trial=trial_ref(trial),
+            status=fault.status,
+            cause=fault.cause,
+            detail=fault.detail,
+            quality=fault.quality,
+            seconds=seconds,
+            stage=stage,
+            artifact=Path(artifact).name if artifact else "",
         )
 
     def _implementation(self, trial: Trial) -> Implementation:
@@ -111,12 +159,11 @@ class Evaluator:
         except TrialFault as fault:
             raise TrialFault(fault.status, when + fault.cause, fault.detail, fault.quality) from fault
 
-    def _sample(self, trial: Trial, execution: Execution, progress: Callable[[TrialProgressed], None]) -> Sampling:
+    def _sample(self, prepared: Prepared, method: Method, progress: Callable[[TrialProgressed], None]) -> Sampling:
         def speak(count: int, median_ns: float, half_width_percent: float | None) -> None:
+            trial = prepared.trial.id
             progress(
-                TrialProgressed(
-                    trial=trial.id, samples=count, median_ns=median_ns, half_width_percent=half_width_percent
-                )
+                TrialProgressed(trial=trial, samples=count, median_ns=median_ns, half_width_percent=half_width_percent)
             )
 
-        return measure(self._device, execution, self._spec.method, speak)
+        return measure(self._device, prepared.execution, method, speak)

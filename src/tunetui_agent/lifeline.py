@@ -8,6 +8,7 @@ import faulthandler
 import json
 import os
 import resource
+import select
 import signal
 import sys
 from pathlib import Path
@@ -40,6 +41,10 @@ class Lifeline:
         """What the supervisor sends, until it closes the pipe or dies."""
         for line in self._in:
             yield json.loads(line)
+
+    def is_called(self) -> bool:
+        """Whether the supervisor has sent something more."""
+        return bool(select.select([self._in], [], [], 0)[0])
 
     def send(self, message: dict[str, Any]) -> None:
         """Say one thing.  Raises ValueError at figures that are not finite, OSError when nobody listens."""

@@ -9,58 +9,20 @@ is harmless.  The classes are plain dataclasses so that the agent needs nothing 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+# ruff: noqa: PLC0414 - what messages carry is offered here, in the one module that the app knows
+from tunetui_agent.kernel_spec import Argument as Argument
+from tunetui_agent.kernel_spec import Implementation as Implementation
+from tunetui_agent.kernel_spec import KernelSpec as KernelSpec
+from tunetui_agent.kernel_spec import Launch as Launch
+from tunetui_agent.kernel_spec import Value as Value
+from tunetui_agent.wire import build, event_of, line_of
 
 PROTOCOL = 1
 
-Value = bool | int | float | str
-"""One value of an axis or of a problem field."""
-
-
 # ---------------------------------------------------------------------------------- what is measured
-
-
-@dataclass(frozen=True, kw_only=True)
-class Argument:
-    """One argument of the kernel; shapes and scalar values arrive resolved with each trial."""
-
-    name: str
-    role: str  # "input" | "output" | "scratch" | "counter" (zero before and after every execution) | "scalar"
-    dtype: str  # a NumPy dtype name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Launch:
-    """One entry point that an execution calls, in order; CPU implementations have exactly one."""
-
-    entry: str
-    arguments: list[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Implementation:
-    """The kernel in one language, for one kind of device."""
-
-    name: str
-    language: str  # "python" | "mojo" | "cuda"
-    source: str  # a key of KernelSpec.files
-    parameters: list[str] = field(default_factory=list)  # axes and problem fields fixed at build time
-    options: list[str] = field(default_factory=list)  # extra compiler options
-    launches: list[Launch] = field(default_factory=list)
-    requires: list[str] = field(default_factory=list)  # Python modules that the host must have
-    baseline: bool = False  # a library to measure the others against: its rows are tagged so
-
-
-@dataclass(frozen=True, kw_only=True)
-class KernelSpec:
-    """A kernel folder as data; ``files`` maps relative names to their text."""
-
-    name: str
-    reference: str
-    files: dict[str, str]
-    arguments: list[Argument]
-    implementations: list[Implementation]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +39,10 @@ class Method:
     warmup_seconds: float = 0.05
     trial_timeout_seconds: float = 60.0
     build_timeout_seconds: float = 300.0
+    finalists: int = 8  # of each problem, raced at the end; 0: no race
+    finalists_seconds: float = 10.0  # of sampling, for each problem's race
+    sentinel_seconds: float = 30.0  # of measuring between two looks for drift; 0: never
+    throttle_retries: int = 2  # of a trial whose samples were taken while the device was throttled
     seed: int = 0
 
 
@@ -212,6 +178,7 @@ class TrialStarted:
     """The device began on this trial."""
 
     trial: TrialRef
+    stage: str = "sweep"  # "sweep" | "sentinel"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +197,7 @@ class TrialMeasured:
 
     trial: TrialRef
     samples_ns: list[int]
-    stopped_by: str  # "precision" | "max_samples" | "max_seconds"
+    stopped_by: str  # "precision" | "max_samples" | "max_seconds" | "order": of a race, settled
     warmups: int
     quality: dict[str, float]
     build_seconds: float | None
@@ -250,7 +217,10 @@ FAILURES = ("build_failed", "unsupported", "wrong", "timed_out", "crashed", "err
 
 @dataclass(frozen=True, kw_only=True)
 class TrialFailed:
-    """A trial without a figure, and why; ``cause`` is one line, ``detail`` may be a compiler's output."""
+    """A trial without a figure, and why; ``cause`` is one line, ``detail`` may be a compiler's output.
+
+    After the sweep's stage only "wrong" speaks against the row: otherwise the figure that it has stands.
+    """
 
     trial: TrialRef
     status: str  # one of FAILURES
@@ -259,7 +229,46 @@ class TrialFailed:
     quality: dict[str, float] = field(default_factory=dict)
     build_seconds: float | None = None
     seconds: float = 0.0
+    stage: str = "sweep"
     artifact: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceStarted:
+    """The finalists of one problem are prepared, then measured in turns; `TrialMeasured` of each follows the race."""
+
+    problem: dict[str, Value]
+    trials: list[str]  # ids, best median first
+    seconds: float  # of sampling at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceProgressed:
+    """How far the present race is; at most a few a second, for live display only."""
+
+    samples: int  # of the finalist that has the fewest; 0 while they are prepared
+    seconds: float  # of sampling so far
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceEnded:
+    """A race is over; ``settled_by`` is how it was decided, or "nothing": then the sweep's figures stand."""
+
+    settled_by: str  # "order" | "precision" | "max_samples" | "max_seconds" | "nothing"
+    raced: list[str]  # ids of the trials with figures from this race
+    rounds: int = 0
+    seconds: float = 0.0  # preparation included
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftNoticed:
+    """The problem's sentinel is no longer as fast, or as slow, as it was; the rows measured since it was are marked."""
+
+    trial: TrialRef  # the sentinel
+    reference_ns: float  # its median before
+    median_ns: float
+    since: float  # Unix seconds of the last look at which all was well
+    trials: list[str]  # ids of the rows measured since
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,6 +306,25 @@ class EnqueueTrials:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Contender:
+    """A row measured before this agent began, which may be among the best of its problem."""
+
+    trial: Trial
+    median_ns: float
+    low_ns: float  # of its median's interval, or its smallest sample where there are too few for one
+    high_ns: float
+    raced: bool = False  # its figures come from a race
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsiderFinalists:
+    """These rows stand; race them with the new ones where they could be the best."""
+
+    command: str
+    contenders: list[Contender]
+
+
+@dataclass(frozen=True, kw_only=True)
 class CloseQueue:
     """No more trials will come: end the run when the queue is empty."""
 
@@ -323,20 +351,23 @@ EVENTS: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
         AgentStarted, DeviceFound, CommandAccepted, BuildStarted, BuildFinished, TrialStarted,
-        TrialProgressed, TrialMeasured, TrialFailed, TelemetrySampled, NoticeRaised, RunEnded,
+        TrialProgressed, TrialMeasured, TrialFailed, RaceStarted, RaceProgressed, RaceEnded, DriftNoticed,
+        TelemetrySampled, NoticeRaised, RunEnded,
     )
 }  # fmt: skip
-COMMANDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (EnqueueTrials, CloseQueue, StopRun, CancelRun)}
+COMMANDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (
+    EnqueueTrials, ConsiderFinalists, CloseQueue, StopRun, CancelRun,
+)}  # fmt: skip
 
 
 def encode_event(seq: int, t: float, event: Any) -> bytes:
     """One journal line, newline included."""
-    return _line({"seq": seq, "t": round(t, 6), "kind": type(event).__name__, **asdict(event)})
+    return line_of(event, seq=seq, t=round(t, 6))
 
 
 def encode_command(command: Any) -> bytes:
     """One command line, newline included."""
-    return _line({"kind": type(command).__name__, **asdict(command)})
+    return line_of(command)
 
 
 def decode_command(line: bytes) -> Any:
@@ -345,51 +376,10 @@ def decode_command(line: bytes) -> Any:
     Raises:
         ValueError: not JSON, an unknown kind, or fields that do not fit.
     """
-    return _decode(json.loads(line), COMMANDS)
+    return event_of(json.loads(line), COMMANDS)
 
 
 def decode_spec(data: dict[str, Any]) -> RunSpec:
     """A `RunSpec` from parsed JSON.  Raises ValueError where the fields do not fit."""
-    spec: RunSpec = _build(RunSpec, data)
+    spec: RunSpec = build(RunSpec, data)
     return spec
-
-
-def _line(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-
-
-def _decode(record: Any, kinds: dict[str, type[Any]]) -> Any:
-    if not isinstance(record, dict) or record.get("kind") not in kinds:
-        raise ValueError(f"unknown message: {str(record)[:200]}")
-    return _build(kinds[record["kind"]], record)
-
-
-_NESTED: dict[tuple[str, str], type[Any]] = {
-    ("RunSpec", "kernel"): KernelSpec,
-    ("RunSpec", "method"): Method,
-    ("KernelSpec", "arguments"): Argument,
-    ("KernelSpec", "implementations"): Implementation,
-    ("Implementation", "launches"): Launch,
-    ("EnqueueTrials", "trials"): Trial,
-    ("Trial", "geometry"): Geometry,
-}
-
-
-def _build(cls: type[Any], data: Any) -> Any:
-    """A dataclass from a dict; unknown fields are ignored so that a newer app can talk to an older agent."""
-    if not is_dataclass(cls) or not isinstance(data, dict):
-        raise ValueError(f"{cls.__name__} must be an object, found {type(data).__name__}")
-    values: dict[str, Any] = {}
-    for item in fields(cls):
-        if item.name not in data:
-            continue
-        value, nested = data[item.name], _NESTED.get((cls.__name__, item.name))
-        if nested and isinstance(value, list):
-            value = [_build(nested, part) for part in value]
-        elif nested:
-            value = _build(nested, value)
-        values[item.name] = value
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise ValueError(f"{cls.__name__}: {error}") from None

@@ -10,10 +10,10 @@ import os
 import selectors
 import signal
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tunetui_agent.backlog import Backlog, Entry, reference_to
+from tunetui_agent.backlog import Backlog
 from tunetui_agent.build_pool import BuildPool, BuildReports
 from tunetui_agent.children import Child, Log, agent_command, agent_environment
 from tunetui_agent.folder import is_watched
@@ -22,6 +22,7 @@ from tunetui_agent.messages import (
     CancelRun,
     CloseQueue,
     CommandAccepted,
+    ConsiderFinalists,
     Device,
     DeviceFound,
     EnqueueTrials,
@@ -30,12 +31,10 @@ from tunetui_agent.messages import (
     StopRun,
     TelemetrySampled,
     Toolchain,
-    TrialFailed,
-    TrialMeasured,
-    TrialStarted,
     decode_command,
 )
 from tunetui_agent.noise import STEAL_LIMIT_PERCENT
+from tunetui_agent.stages import Stages
 from tunetui_agent.telemetry import HostTelemetry, load_average
 from tunetui_agent.worker import THREAD_VARIABLES
 from tunetui_agent.worker_seat import WorkerReports, WorkerSeat
@@ -74,17 +73,6 @@ class Supervisor:
         self._log = Log(claim.run.stderr)
         self._backlog = Backlog()
         spec = claim.spec
-        self._worker = WorkerSeat(
-            lambda hear: self._spawn("worker", hear),
-            spec.method.trial_timeout_seconds,
-            WorkerReports(
-                ready=self._on_ready,
-                progressed=self._journal.append,
-                over=self._on_trial_over,
-                to_repeat=self._backlog.put_back,
-                unusable=lambda why: self._end("failed", why),
-            ),
-        )
         self._pool = BuildPool(
             spec,
             spec.build_jobs or max(1, (os.cpu_count() or 1) - 1),
@@ -93,6 +81,19 @@ class Supervisor:
             BuildReports(
                 toolchains=self._on_toolchains,
                 happened=self._journal.append,
+                unusable=lambda why: self._end("failed", why),
+            ),
+        )
+        self._stages = Stages(spec.method, self._backlog, self._pool.folders, self._journal.append)
+        self._worker = WorkerSeat(
+            lambda hear: self._spawn("worker", hear),
+            spec.method.trial_timeout_seconds,
+            WorkerReports(
+                ready=self._on_ready,
+                progressed=self._journal.append,
+                outcome=self._stages.outcome,
+                raced=self._stages.race_over,
+                to_repeat=self._backlog.put_back,
                 unusable=lambda why: self._end("failed", why),
             ),
         )
@@ -171,19 +172,19 @@ class Supervisor:
     def _advance(self) -> None:
         if self._ended:
             return
-        self._report_refused()
+        self._stages.report_refused()
         if self._found and not self._stopping:
             self._begin_trial()
             building_disturbs = self._builds_disturb and (self._worker.busy or self._backlog.head_is_ready())
             if not building_disturbs:
                 self._pool.advance()
-                self._report_refused()
+                self._stages.report_refused()
         if self._worker.busy:
             self._idle_since = None
         elif self._stopping:
             self._end("stopped", "")
         elif self._found and not self._backlog and self._closed:
-            self._end("done", "")
+            self._race_or_end()
         elif self._backlog:
             self._idle_since = None
         elif self._idle_since is None:
@@ -192,26 +193,16 @@ class Supervisor:
     def _begin_trial(self) -> None:
         if not self._worker.idle or (self._builds_disturb and self._pool.busy):
             return
-        entry = self._backlog.take_ready(in_order=self._builds_disturb)
-        if entry:
-            artifact = self._pool.folders[entry.artifact] if entry.artifact else None
-            self._worker.begin(entry, asdict(entry.trial), artifact)
-            self._journal.append(TrialStarted(trial=reference_to(entry.trial)))
+        job = self._stages.next_measurement(in_order=self._builds_disturb)
+        if job:
+            self._worker.begin(job)
 
-    def _report_refused(self) -> None:
-        for entry in self._backlog.take_refused():
-            if entry.refusal:
-                status, cause, detail = entry.refusal
-                self._journal.append(
-                    TrialFailed(
-                        trial=reference_to(entry.trial),
-                        status=status,
-                        cause=cause,
-                        detail=detail,
-                        build_seconds=self._backlog.build_seconds(entry),
-                        artifact=entry.artifact or "",
-                    )
-                )
+    def _race_or_end(self) -> None:
+        if not self._stages.races_left:
+            self._end("done", "")
+        elif self._worker.idle and (job := self._stages.next_race()):
+            self._worker.begin(job)
+        self._idle_since = None
 
     def _end(self, reason: str, detail: str) -> None:
         if self._ended:
@@ -226,7 +217,7 @@ class Supervisor:
 
     def _on_signals(self, numbers: bytes) -> None:
         if signal.SIGTERM in numbers:
-            self._stopping = True
+            self._stop()
         if signal.SIGCHLD in numbers:
             self._worker.look_at_child()
             if not self._ended:
@@ -247,15 +238,21 @@ class Supervisor:
             if self._ended:
                 return
 
-    def _carry_out(self, command: EnqueueTrials | CloseQueue | StopRun | CancelRun) -> None:
+    def _carry_out(self, command: EnqueueTrials | ConsiderFinalists | CloseQueue | StopRun | CancelRun) -> None:
         if isinstance(command, EnqueueTrials):
             self._backlog.add(command.trials)
+        elif isinstance(command, ConsiderFinalists):
+            self._stages.consider(command.contenders)
         elif isinstance(command, CloseQueue):
             self._closed = True
         elif isinstance(command, StopRun):
-            self._stopping = True
+            self._stop()
         else:
             self._end("cancelled", "")
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._worker.end_race()
 
     def _on_ready(self, message: dict[str, Any]) -> None:
         self._device = Device(**message["device"]), message["eviction"]
@@ -272,11 +269,6 @@ class Supervisor:
         device, eviction = self._device
         self._journal.append(DeviceFound(device=device, toolchains=self._toolchains, eviction=eviction))
         self._found = True
-
-    def _on_trial_over(self, entry: Entry, event: TrialMeasured | TrialFailed) -> None:
-        self._journal.append(
-            replace(event, build_seconds=self._backlog.build_seconds(entry), artifact=entry.artifact or "")
-        )
 
     # ------------------------------------------------------------------ what is watched
 

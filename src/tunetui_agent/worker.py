@@ -1,4 +1,4 @@
-"""The worker child: opens the device and measures one trial at a time, as its supervisor says."""
+"""The worker child: opens the device and measures one trial, or races several, as its supervisor says."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.backlog import reference_to
 from tunetui_agent.lifeline import Lifeline, live_and_die_with, read_spec, read_trials
-from tunetui_agent.messages import TrialFailed
+from tunetui_agent.messages import TrialFailed, TrialRef
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tunetui_agent.devices import OpenDevice
     from tunetui_agent.evaluate import Evaluator
-    from tunetui_agent.messages import RunSpec
+    from tunetui_agent.messages import RunSpec, Trial
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 """Set to 1 in the worker's environment before NumPy is loaded: threads are an axis of the kernel, not of its library."""
@@ -37,18 +37,63 @@ def main(spec_path: Path, supervisor: int) -> int:
         "eviction": device.eviction,
     })  # fmt: skip
     for message in line.messages():
-        (trial,) = read_trials([message["trial"]])
-        outcome = evaluator.evaluate(trial, message["artifact"], lambda event: _tell(line, "progress", event))
-        # A GPU context that a kernel poisoned is lost for good; the next trial gets a new process.
-        last = not getattr(device, "usable", True)
-        try:
-            _tell(line, "outcome", outcome, last=last)
-        except ValueError:
-            cause = "the trial's figures are not all finite"
-            _tell(line, "outcome", TrialFailed(trial=reference_to(trial), status="errored", cause=cause), last=last)
+        if message["do"] == "measure":
+            last = _measure(line, device, evaluator, message)
+        elif message["do"] == "race":
+            last = _race(line, device, evaluator, spec, message)
+        else:
+            continue  # a race that was asked to end had ended
         if last:
             break
     return 0
+
+
+def _measure(line: Lifeline, device: OpenDevice, evaluator: Evaluator, message: dict[str, Any]) -> bool:
+    """One trial; whether it was the last that this process can measure."""
+    (trial,) = read_trials([message["trial"]])
+    outcome = evaluator.evaluate(
+        trial, message["artifact"], lambda event: _tell(line, "progress", event), message["stage"]
+    )
+    last = _is_lost(device)
+    try:
+        _tell(line, "outcome", outcome, last=last)
+    except ValueError:
+        _tell(line, "outcome", _not_finite(trial, message["stage"]), last=last)
+    return last
+
+
+def _race(line: Lifeline, device: OpenDevice, evaluator: Evaluator, spec: RunSpec, message: dict[str, Any]) -> bool:
+    """All finalists in turns: their outcomes one by one, then what became of the race."""
+    from tunetui_agent.race import Race
+
+    trials = read_trials(message["trials"])
+    race = Race(evaluator, device, spec.method, lambda event: _tell(line, "progress", event), line.is_called)
+    result = race.run(list(zip(trials, message["artifacts"], strict=True)))
+    for outcome in result.outcomes:
+        try:
+            _tell(line, "outcome", outcome)
+        except ValueError:
+            result.dropped[outcome.trial.id] = _not_finite(outcome.trial, "finalists").cause
+    last = _is_lost(device)
+    line.send({
+        "say": "raced",
+        "settled_by": result.settled_by,
+        "rounds": result.rounds,
+        "dropped": result.dropped,
+        "last": last,
+    })  # fmt: skip
+    return last
+
+
+def _is_lost(device: OpenDevice) -> bool:
+    """Whether a kernel poisoned this process's context: it is lost for good, and the next trial gets a new process."""
+    return not getattr(device, "usable", True)
+
+
+def _not_finite(trial: Trial | TrialRef, stage: str) -> TrialFailed:
+    cause = "the trial's figures are not all finite"
+    ref = trial if isinstance(trial, TrialRef) else reference_to(trial)
+    return TrialFailed(trial=ref, status="errored", cause=cause, stage=stage)
 
 
 def _open(spec: RunSpec) -> tuple[OpenDevice, Evaluator]:

@@ -1,14 +1,14 @@
-"""The supervisor's side of the worker: gives it trials, times them, and replaces it when a kernel breaks it."""
+"""The supervisor's side of the worker: gives it work, times it, and replaces it when a kernel breaks it."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.backlog import reference_to
 from tunetui_agent.children import Child, death_of
-from tunetui_agent.messages import TrialFailed, TrialMeasured, TrialProgressed, TrialRef
+from tunetui_agent.messages import RaceProgressed, TrialFailed, TrialMeasured, TrialProgressed, TrialRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,18 +23,45 @@ STARTS_BEFORE_GIVING_UP = 3
 
 
 @dataclass(frozen=True)
+class Job:
+    """What a worker is busy with: one trial, or the finalists of a race."""
+
+    stage: str  # "sweep" | "sentinel" | "finalists"
+    entries: list[Entry]
+    artifacts: list[str | None]  # the folder of each one's artifact
+
+    def request(self) -> dict[str, Any]:
+        """What the worker is told."""
+        trials = [asdict(entry.trial) for entry in self.entries]
+        if self.stage == "finalists":
+            return {"do": "race", "trials": trials, "artifacts": self.artifacts}
+        return {"do": "measure", "stage": self.stage, "trial": trials[0], "artifact": self.artifacts[0]}
+
+
+@dataclass(frozen=True)
+class RaceReport:
+    """How a race ended; ``broken`` is why the worker did not say so itself."""
+
+    settled_by: str = "nothing"
+    rounds: int = 0
+    dropped: dict[str, str] = field(default_factory=dict)
+    broken: str = ""
+
+
+@dataclass(frozen=True)
 class WorkerReports:
     """Whom to tell what."""
 
     ready: Callable[[dict[str, Any]], None]
-    progressed: Callable[[TrialProgressed], None]
-    over: Callable[[Entry, TrialMeasured | TrialFailed], None]
+    progressed: Callable[[TrialProgressed | RaceProgressed], None]
+    outcome: Callable[[Entry, TrialMeasured | TrialFailed], None]  # of a trial, or of one finalist
+    raced: Callable[[RaceReport, float], None]  # with the seconds that it took; after the finalists' outcomes
     to_repeat: Callable[[Entry], None]
     unusable: Callable[[str], None]
 
 
 class WorkerSeat:
-    """Holds at most one worker, which measures at most one trial."""
+    """Holds at most one worker, which has at most one job."""
 
     def __init__(
         self, spawn: Callable[[Callable[[dict[str, Any]], None]], Child], timeout_seconds: float, reports: WorkerReports
@@ -42,7 +69,7 @@ class WorkerSeat:
         self._spawn, self._timeout_seconds, self._reports = spawn, timeout_seconds, reports
         self._child: Child | None = None
         self._starting = self._ready = False
-        self._entry: Entry | None = None
+        self._job: Job | None = None
         self._began = 0.0
         self._deadline: float | None = None
         self._killed = False  # by us, for taking too long
@@ -52,13 +79,13 @@ class WorkerSeat:
 
     @property
     def idle(self) -> bool:
-        """Ready for a trial."""
-        return self._ready and self._entry is None
+        """Ready for a job."""
+        return self._ready and self._job is None
 
     @property
     def busy(self) -> bool:
-        """Measuring a trial."""
-        return self._entry is not None
+        """Measuring."""
+        return self._job is not None
 
     def start(self) -> None:
         """Start a worker; its readiness is reported."""
@@ -70,13 +97,18 @@ class WorkerSeat:
         except OSError as error:
             self._reports.unusable(f"the worker cannot be started: {error.strerror or error}")
 
-    def begin(self, entry: Entry, trial: dict[str, Any], artifact: str | None) -> None:
-        """Give it a trial."""
+    def begin(self, job: Job) -> None:
+        """Give it a job.  A trial has to be over, a race to be heard of again, within the timeout of a trial."""
         if self._child is None:
-            raise RuntimeError("no worker to give a trial to")
-        self._entry, self._began = entry, time.monotonic()
+            raise RuntimeError("no worker to give a job to")
+        self._job, self._began = job, time.monotonic()
         self._deadline = self._began + self._timeout_seconds
-        self._child.send({"trial": trial, "artifact": artifact})
+        self._child.send(job.request())
+
+    def end_race(self) -> None:
+        """A race in hand shall end soon, without figures."""
+        if self._child and self._job and self._job.stage == "finalists":
+            self._child.send({"do": "end race"})
 
     def deadline(self) -> float | None:
         """The monotonic time at which `look_at_clock` has something to do."""
@@ -92,9 +124,8 @@ class WorkerSeat:
         self._deadline = time.monotonic() + KILL_SECONDS
         self._killed, self._ready = True, False
         self._child.kill()
-        if self._entry:
-            cause = f"took longer than {self._timeout_seconds:g} s"
-            self._finish("timed_out", cause)
+        if self._job:
+            self._finish("timed_out", f"took longer than {self._timeout_seconds:g} s")
 
     def look_at_child(self) -> None:
         """After a SIGCHLD: is it gone, and what does that say about the trial?"""
@@ -107,14 +138,15 @@ class WorkerSeat:
         self._ready = False
         child.kill()  # what it left behind in its process group
         child.close()
-        if self._starting or not (self._entry or self._killed or self._leaving):
+        if self._starting or not (self._job or self._killed or self._leaving):
             self._failed_starts += 1
-        if self._entry and self._measured and not self._entry.retried:
+        entry = self._job.entries[0] if self._job and self._job.stage == "sweep" else None
+        if entry and self._measured and not entry.retried:
             # An earlier kernel may have broken this process: only a fresh one tells whose fault it was.
-            entry, self._entry = self._entry, None
+            self._job = None
             entry.retried = True
             self._reports.to_repeat(entry)
-        elif self._entry:
+        elif self._job:
             self._finish("crashed", death_of(status), child.printed.decode(errors="replace"))
         if self._failed_starts >= STARTS_BEFORE_GIVING_UP:
             said = child.printed.decode(errors="replace").strip().rpartition("\n")[2]
@@ -125,7 +157,7 @@ class WorkerSeat:
 
     def end(self) -> None:
         """Kill it; nothing is reported any more."""
-        self._entry, self._deadline = None, None
+        self._job, self._deadline = None, None
         if self._child:
             self._child.kill()
             self._child.wait(KILL_SECONDS)
@@ -141,28 +173,56 @@ class WorkerSeat:
             self._reports.ready(message)
         elif said == "refused":
             self._reports.unusable(str(message.get("cause")))
-        elif said == "progress" and self._entry:
+        elif self._job is None:
+            return
+        elif said == "progress":
+            self._progressed(message)
+        elif said == "outcome":
+            self._measured_one(self._job, message)
+        elif said == "raced":
+            self._leave_if_last(message)
+            report = RaceReport(message["settled_by"], message["rounds"], message["dropped"])
+            self._over()
+            self._reports.raced(report, time.monotonic() - self._began)
+
+    def _progressed(self, message: dict[str, Any]) -> None:
+        if message["kind"] == RaceProgressed.__name__:
+            self._deadline = time.monotonic() + self._timeout_seconds
+            self._reports.progressed(RaceProgressed(**message["event"]))
+        else:
             self._reports.progressed(TrialProgressed(**message["event"]))
-        elif said == "outcome" and self._entry:
-            kind = TrialMeasured if message["kind"] == TrialMeasured.__name__ else TrialFailed
-            event = dict(message["event"])
-            event["trial"] = TrialRef(**event["trial"])
-            if message["last"]:
-                self._ready, self._leaving = False, True
-            self._over(kind(**event))
+
+    def _measured_one(self, job: Job, message: dict[str, Any]) -> None:
+        kind = TrialMeasured if message["kind"] == TrialMeasured.__name__ else TrialFailed
+        event = dict(message["event"])
+        event["trial"] = ref = TrialRef(**event["trial"])
+        self._leave_if_last(message)
+        if job.stage != "finalists":
+            self._over()
+        for entry in job.entries:
+            if entry.trial.id == ref.id:
+                self._reports.outcome(entry, kind(**event))
+
+    def _leave_if_last(self, message: dict[str, Any]) -> None:
+        if message["last"]:
+            self._ready, self._leaving = False, True
 
     def _finish(self, status: str, cause: str, detail: str = "") -> None:
-        if self._entry is None:
-            return
-        seconds = time.monotonic() - self._began
-        trial = reference_to(self._entry.trial)
-        self._over(TrialFailed(trial=trial, status=status, cause=cause, detail=detail, seconds=seconds))
+        job, seconds = self._job, time.monotonic() - self._began
+        self._over()
+        if job and job.stage == "finalists":
+            self._reports.raced(RaceReport(broken=cause), seconds)
+        elif job:
+            (entry,) = job.entries
+            ref = reference_to(entry.trial)
+            failure = TrialFailed(
+                trial=ref, status=status, cause=cause, detail=detail, seconds=seconds, stage=job.stage
+            )
+            self._reports.outcome(entry, failure)
 
-    def _over(self, event: TrialMeasured | TrialFailed) -> None:
-        entry, self._entry = self._entry, None
+    def _over(self) -> None:
+        self._job = None
         self._measured += 1
         self._failed_starts = 0
         if not self._killed:
             self._deadline = None
-        if entry:
-            self._reports.over(entry, event)

@@ -22,7 +22,11 @@ from tunetui_agent.messages import (
     FAILURES,
     BuildFinished,
     BuildStarted,
+    DriftNoticed,
     NoticeRaised,
+    RaceEnded,
+    RaceProgressed,
+    RaceStarted,
     RunEnded,
     TelemetrySampled,
     TrialFailed,
@@ -31,8 +35,17 @@ from tunetui_agent.messages import (
 )
 
 
-def failed(number: int, status: str = "wrong") -> TrialFailed:
-    return TrialFailed(trial=ref(number), status=status, cause="recall 0.2", seconds=0.1)
+def failed(number: int, status: str = "wrong", stage: str = "sweep") -> TrialFailed:
+    return TrialFailed(trial=ref(number), status=status, cause="recall 0.2", seconds=0.1, stage=stage)
+
+
+def race_started(members: list[int]) -> RaceStarted:
+    return RaceStarted(problem=PROBLEM, trials=[ref(number).id for number in members], seconds=10.0)
+
+
+def drift(number: int, members: list[int]) -> DriftNoticed:
+    ids = [ref(each).id for each in members]
+    return DriftNoticed(trial=ref(number), reference_ns=10.0, median_ns=20.0, since=1000.0, trials=ids)
 
 
 OPENING = (
@@ -72,7 +85,11 @@ agent_events = st.one_of(
         st.lists(st.integers(1, 9), min_size=1, max_size=8),
         stage=st.sampled_from(["sweep", "finalists", "sentinel"]),
     ),
-    st.builds(failed, numbers, st.sampled_from(FAILURES)),
+    st.builds(failed, numbers, st.sampled_from(FAILURES), st.sampled_from(["sweep", "finalists", "sentinel"])),
+    st.builds(race_started, st.lists(numbers, min_size=2, max_size=3)),
+    st.builds(RaceProgressed, samples=st.integers(0, 9), seconds=st.just(0.5)),
+    st.builds(RaceEnded, settled_by=st.sampled_from(["order", "nothing"]), raced=st.just([])),
+    st.builds(drift, numbers, st.lists(numbers, max_size=3)),
     st.builds(BuildStarted, implementation=st.just("mojo"), artifacts=st.just(["a", "b"])),
     st.builds(
         BuildFinished,
@@ -162,6 +179,54 @@ def test_a_row_measured_again_replaces_the_older_one() -> None:
 def test_a_sentinel_does_not_touch_the_row_that_it_repeats() -> None:
     run = fold(Run(), [*OPENING, agent(2, measured(1, [10] * 6))])
     assert apply(run, agent(3, measured(1, [99] * 6, stage="sentinel"))).rows == run.rows
+
+
+def test_looks_at_a_sentinel_are_kept_apart_and_the_one_that_drifted_is_marked() -> None:
+    run = fold(Run(), [*OPENING, agent(2, measured(1, [10] * 6)), agent(3, measured(2, [20] * 6))])
+    run = apply(run, agent(4, measured(1, [10] * 6, stage="sentinel")))
+    run = fold(run, [agent(5, measured(1, [15] * 6, stage="sentinel"), 1300.0), agent(6, drift(1, [2]))])
+    ((board, looks),) = run.sentinels.items()
+    assert board == (run.rows[ref(1).id].problem_key, "cpu")
+    assert [(look.median_ns, look.drifted) for look in looks] == [(10, False), (15, True)]
+    assert (looks[1].t, looks[1].ci_low_ns, looks[1].ci_high_ns) == (1300.0, 15, 15)
+    assert run.rows[ref(1).id].tags == []
+    assert run.rows[ref(2).id].tags == ["drifted"]
+    run = apply(run, agent(7, measured(2, [30] * 6)))
+    assert run.rows[ref(2).id].tags == []
+
+
+def test_a_race_is_in_view_while_it_goes_on_and_its_figures_replace_the_sweeps() -> None:
+    run = fold(Run(), [*OPENING, agent(2, measured(1, [10] * 6)), agent(3, measured(2, [10] * 6))])
+    assert (run.counts.done, run.finished_since_resumed, run.race) == (2, 2, None)
+    run = fold(run, [agent(4, race_started([1, 2])), agent(5, RaceProgressed(samples=15, seconds=1.5))])
+    assert run.race is not None
+    assert (run.race.trials, run.race.samples, run.race.seconds) == ([ref(1).id, ref(2).id], 15, 1.5)
+    raced = [agent(6, measured(1, [12] * 9, stage="finalists")), agent(7, measured(2, [11] * 9, stage="finalists"))]
+    run = fold(run, [*raced, agent(8, RaceEnded(settled_by="order", raced=[ref(1).id, ref(2).id]))])
+    assert [(row.stage, row.median_ns, row.times_measured) for row in run.rows.values()] == [
+        ("finalists", 12, 2), ("finalists", 11, 2),
+    ]  # fmt: skip
+    assert (run.counts.done, run.counts.total, run.finished_since_resumed, run.race) == (2, 2, 2, None)
+    assert run.best_row(PROBLEM, "cpu") == run.rows[ref(2).id]
+    assert list(run.raced.values()) == ["order"]
+
+
+def test_a_race_that_its_agent_did_not_end_is_over_when_the_agent_is() -> None:
+    run = fold(Run(), [*OPENING, agent(2, race_started([1, 2]))])
+    assert run.race is not None
+    assert apply(run, agent(3, RunEnded(reason="cancelled"))).race is None
+    assert apply(run, app(2, RunResumed(tunetui_version="0.1.0", command="x"))).race is None
+
+
+@pytest.mark.parametrize("stage", ["finalists", "sentinel"])
+def test_a_figure_stands_when_its_trial_cannot_be_measured_once_more_but_not_when_it_turns_out_wrong(
+    stage: str,
+) -> None:
+    run = fold(Run(), [*OPENING, agent(2, measured(1, [10] * 6))])
+    assert apply(run, agent(3, failed(1, "crashed", stage))).rows == run.rows
+    wrong = apply(run, agent(3, failed(1, "wrong", stage)))
+    assert (wrong.rows[ref(1).id].status, wrong.rows[ref(1).id].median_ns, wrong.best) == ("wrong", None, {})
+    assert wrong.finished_since_resumed == run.finished_since_resumed
 
 
 def test_rows_of_an_earlier_plan_are_kept_but_not_current_until_the_new_plan_keeps_them() -> None:

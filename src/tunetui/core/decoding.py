@@ -31,6 +31,10 @@ METHOD_LIMITS: dict[str, dict[str, Any]] = {
     "warmup_seconds": {"low": 0, "high": 3600},
     "trial_timeout_seconds": {"above": 0, "high": 86_400},
     "build_timeout_seconds": {"above": 0, "high": 86_400},
+    "finalists": {"whole": True, "low": 0, "high": 64},
+    "finalists_seconds": {"above": 0, "high": 3600},
+    "sentinel_seconds": {"low": 0, "high": 86_400},
+    "throttle_retries": {"whole": True, "low": 0, "high": 10},
     "seed": {"whole": True, "low": 0},
 }
 METHOD_CHOICES = {"cache": ("cold", "hot")}
@@ -178,6 +182,8 @@ def _read_method(table: Table) -> Method:
             (*table.path, "max_samples"),
             f"expected at least min_samples = {values['min_samples']}, found {values['max_samples']}",
         )
+    if values["finalists"] == 1:
+        table.mistakes.add((*table.path, "finalists"), "expected 0 (no race) or at least 2, found 1")
     table.finish()
     return Method(**values)
 

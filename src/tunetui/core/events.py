@@ -12,7 +12,11 @@ from tunetui_agent.messages import (
     BuildStarted,
     CommandAccepted,
     DeviceFound,
+    DriftNoticed,
     NoticeRaised,
+    RaceEnded,
+    RaceProgressed,
+    RaceStarted,
     RunEnded,
     TelemetrySampled,
     TrialFailed,
@@ -123,6 +127,10 @@ AgentEvent = (
     | TrialProgressed
     | TrialMeasured
     | TrialFailed
+    | RaceStarted
+    | RaceProgressed
+    | RaceEnded
+    | DriftNoticed
     | TelemetrySampled
     | NoticeRaised
     | RunEnded

@@ -14,7 +14,11 @@ from tunetui.core.definitions import ImplementationDefinition, Kernel
 from tunetui_agent import HARNESS_VERSION
 from tunetui_agent.messages import Device, Method, Toolchain, Value
 
-_NOT_MEASURED_BY = ("trial_timeout_seconds", "build_timeout_seconds")  # they end a trial, they do not change a figure
+_NOT_MEASURED_BY = (
+    "trial_timeout_seconds", "build_timeout_seconds",  # they end a trial, they do not change a figure
+    "finalists", "finalists_seconds", "sentinel_seconds", "throttle_retries",  # which figure stands, as its row says
+)  # fmt: skip
+"""Fields of the method under which one trial's samples are taken all the same."""
 
 
 def content_hash(content: Any) -> str:

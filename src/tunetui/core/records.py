@@ -11,7 +11,7 @@ import msgspec
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
 from tunetui.core.events import APP_EVENTS, APP_SOURCE, Event, Record, UnknownEvent
-from tunetui_agent.messages import EVENTS, FAILURES, TrialFailed, TrialMeasured, TrialProgressed
+from tunetui_agent.messages import EVENTS, FAILURES, DriftNoticed, TrialFailed, TrialMeasured, TrialProgressed
 
 
 class RecordError(TunetuiError):
@@ -104,6 +104,8 @@ def _check(event: Any) -> None:
             raise RecordError("TrialFailed: a duration is negative")
     elif isinstance(event, TrialProgressed) and (event.samples < 0 or event.median_ns < 0):
         raise RecordError("TrialProgressed: samples and median_ns must be 0 or more")
+    elif isinstance(event, DriftNoticed) and (event.reference_ns <= 0 or event.median_ns <= 0):
+        raise RecordError("DriftNoticed: reference_ns and median_ns must be more than 0")
 
 
 def _plain(raw: bytes) -> bool:

@@ -20,6 +20,7 @@ from tunetui.core.events import (
     UnknownEvent,
 )
 from tunetui.core.snapshot import (
+    LOOKS_KEPT,
     MEASURED,
     NOTICES_KEPT,
     QUEUED,
@@ -29,8 +30,10 @@ from tunetui.core.snapshot import (
     Agent,
     Counts,
     Happening,
+    Look,
     Notice,
     Progress,
+    Race,
     Row,
     Run,
     Telemetry,
@@ -43,7 +46,11 @@ from tunetui_agent.messages import (
     BuildStarted,
     CommandAccepted,
     DeviceFound,
+    DriftNoticed,
     NoticeRaised,
+    RaceEnded,
+    RaceProgressed,
+    RaceStarted,
     RunEnded,
     TelemetrySampled,
     TrialFailed,
@@ -53,6 +60,9 @@ from tunetui_agent.messages import (
 )
 
 __all__ = ["MEASURED", "QUEUED", "RUNNING", "STALE", "Counts", "Notice", "Row", "Run", "apply", "fold", "problem_key"]
+
+DRIFTED = "drifted"
+"""The tag of rows that were measured while the device changed."""
 
 
 def apply(run: Run, record: Record) -> Run:
@@ -74,6 +84,7 @@ def fold(run: Run, records: Iterable[Record]) -> Run:
 
 def _run_planned(draft: Draft, record: Record, event: RunPlanned) -> None:
     draft.drop_running(draft.running)  # an agent serves one plan
+    draft.changes |= {"races": {}, "raced": {}}
     draft.plan_number += 1
     draft.statuses = dict.fromkeys(draft.statuses, 0)
     draft.best.clear()
@@ -89,7 +100,7 @@ def _run_planned(draft: Draft, record: Record, event: RunPlanned) -> None:
 def _run_resumed(draft: Draft, record: Record, event: RunResumed) -> None:
     if not event.attached:
         draft.drop_running(draft.running)
-        draft.changes["building"] = {}
+        draft.changes |= {"building": {}, "races": {}}
     _begin(draft, record)
     draft.say(record, "re-attached" if event.attached else "resumed")
 
@@ -136,6 +147,7 @@ def _unknown_event(draft: Draft, _record: Record, _event: UnknownEvent) -> None:
 
 def _agent_started(draft: Draft, record: Record, event: AgentStarted) -> None:
     draft.drop_running((record.source,))
+    draft.value("races").pop(record.source, None)
     draft.value("agents")[record.source] = Agent(
         source=record.source,
         epoch=event.epoch,
@@ -179,7 +191,7 @@ def _build_finished(draft: Draft, record: Record, event: BuildFinished) -> None:
 
 def _trial_started(draft: Draft, record: Record, event: TrialStarted) -> None:
     draft.running.pop(record.source, None)  # so that the trial begun last stands last
-    draft.running[record.source] = Progress(trial=event.trial.id, started=record.t)
+    draft.running[record.source] = Progress(trial=event.trial.id, started=record.t, stage=event.stage)
     old = draft.rows.get(event.trial.id)
     if old is None or old.status != MEASURED:
         draft.put(draft.row_of(event.trial, status=RUNNING))
@@ -188,9 +200,8 @@ def _trial_started(draft: Draft, record: Record, event: TrialStarted) -> None:
 def _trial_progressed(draft: Draft, record: Record, event: TrialProgressed) -> None:
     progress = draft.running.get(record.source)
     if progress is not None and progress.trial == event.trial:
-        draft.running[record.source] = Progress(
-            trial=event.trial,
-            started=progress.started,
+        draft.running[record.source] = msgspec.structs.replace(
+            progress,
             samples=event.samples,
             median_ns=event.median_ns,
             half_width_percent=event.half_width_percent,
@@ -200,19 +211,25 @@ def _trial_progressed(draft: Draft, record: Record, event: TrialProgressed) -> N
 def _trial_measured(draft: Draft, record: Record, event: TrialMeasured) -> None:
     draft.running.pop(record.source, None)
     draft.log.append(Happening(t=record.t, kind="TrialMeasured", text=event.stage, trial=event.trial.id))
-    if event.stage == "sentinel":  # watches for drift beside the sweep; the row keeps the sweep's figures
-        return
     ordered = sorted(event.samples_ns)
     n = len(ordered)
     low, high = interval_ranks(n, 0.5, draft.confidence)
+    median_ns = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+    ci_low_ns = None if low is None else float(ordered[low])
+    ci_high_ns = None if high is None else float(ordered[high])
+    if event.stage == "sentinel":  # watches for drift beside the sweep; the row keeps the sweep's figures
+        look = Look(t=record.t, trial=event.trial.id, median_ns=median_ns, ci_low_ns=ci_low_ns, ci_high_ns=ci_high_ns)
+        looks, board = draft.value("sentinels"), (problem_key(event.trial.problem), draft.device_of(record.source))
+        looks[board] = (*looks.get(board, ())[1 - LOOKS_KEPT :], look)
+        return
     row = draft.row_of(
         event.trial,
         status=MEASURED,
         device=draft.device_of(record.source),
         samples_ns=array("q", event.samples_ns),
-        median_ns=(ordered[(n - 1) // 2] + ordered[n // 2]) / 2,
-        ci_low_ns=None if low is None else float(ordered[low]),
-        ci_high_ns=None if high is None else float(ordered[high]),
+        median_ns=median_ns,
+        ci_low_ns=ci_low_ns,
+        ci_high_ns=ci_high_ns,
         stopped_by=event.stopped_by,
         stage=event.stage,
         quality=event.quality,
@@ -225,11 +242,14 @@ def _trial_measured(draft: Draft, record: Record, event: TrialMeasured) -> None:
         measured_at=record.t,
     )
     draft.put(msgspec.structs.replace(row, times_measured=row.times_measured + 1))
-    draft.finished += 1
+    draft.finished += event.stage == "sweep"  # a race begins when no trial is missing: it says nothing of what remains
 
 
 def _trial_failed(draft: Draft, record: Record, event: TrialFailed) -> None:
     draft.running.pop(record.source, None)
+    draft.say(record, f"{event.status}: {event.cause}", event.trial.id)
+    if event.stage != "sweep" and event.status != "wrong":  # the figure that the row has was verified: it stands
+        return
     row = draft.row_of(
         event.trial,
         status=event.status,
@@ -243,8 +263,39 @@ def _trial_failed(draft: Draft, record: Record, event: TrialFailed) -> None:
         measured_at=record.t,
     )
     draft.put(row)
-    draft.finished += 1
-    draft.say(record, f"{event.status}: {event.cause}", event.trial.id)
+    draft.finished += event.stage == "sweep"
+
+
+def _race_started(draft: Draft, record: Record, event: RaceStarted) -> None:
+    draft.value("races")[record.source] = Race(
+        problem=event.problem, trials=event.trials, limit_seconds=event.seconds, started=record.t
+    )
+    draft.say(record, f"{len(event.trials)} finalists race")
+
+
+def _race_progressed(draft: Draft, record: Record, event: RaceProgressed) -> None:
+    races = draft.value("races")
+    if record.source in races:
+        race = races[record.source]
+        races[record.source] = msgspec.structs.replace(race, samples=event.samples, seconds=event.seconds)
+
+
+def _race_ended(draft: Draft, record: Record, event: RaceEnded) -> None:
+    race = draft.value("races").pop(record.source, None)
+    if race is not None:
+        draft.value("raced")[problem_key(race.problem)] = event.settled_by
+    draft.say(record, f"race of {len(event.raced)} finalists, settled by {event.settled_by}")
+
+
+def _drift_noticed(draft: Draft, _record: Record, event: DriftNoticed) -> None:
+    for trial in event.trials:
+        row = draft.rows.get(trial)
+        if row is not None and row.status == MEASURED and DRIFTED not in row.tags:
+            draft.put(msgspec.structs.replace(row, tags=[*row.tags, DRIFTED]))
+    sentinels = draft.value("sentinels")
+    for board, looks in sentinels.items():
+        if board[0] == problem_key(event.trial.problem) and looks[-1].trial == event.trial.id:
+            sentinels[board] = (*looks[:-1], msgspec.structs.replace(looks[-1], drifted=True))
 
 
 def _telemetry_sampled(draft: Draft, record: Record, event: TelemetrySampled) -> None:
@@ -267,6 +318,7 @@ def _notice_raised(draft: Draft, record: Record, event: NoticeRaised) -> None:
 
 def _run_ended(draft: Draft, record: Record, event: RunEnded) -> None:
     draft.drop_running((record.source,))
+    draft.value("races").pop(record.source, None)
     agents = draft.value("agents")
     if record.source in agents:
         agents[record.source] = msgspec.structs.replace(agents[record.source], ended=event.reason)
@@ -292,6 +344,10 @@ _HANDLERS = cast(
         TrialProgressed: _trial_progressed,
         TrialMeasured: _trial_measured,
         TrialFailed: _trial_failed,
+        RaceStarted: _race_started,
+        RaceProgressed: _race_progressed,
+        RaceEnded: _race_ended,
+        DriftNoticed: _drift_noticed,
         TelemetrySampled: _telemetry_sampled,
         NoticeRaised: _notice_raised,
         RunEnded: _run_ended,

@@ -17,6 +17,7 @@ STATUSES = (QUEUED, RUNNING, MEASURED, STALE, *FAILURES)
 TELEMETRY_KEPT = 120
 LOG_KEPT = 200
 NOTICES_KEPT = 500
+LOOKS_KEPT = 500
 
 NO_SAMPLES: array[int] = array("q")
 
@@ -82,6 +83,34 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     samples: int = 0
     median_ns: float | None = None
     half_width_percent: float | None = None
+    stage: str = "sweep"
+    """"sweep", or "sentinel" while a row is looked at again for drift."""
+
+
+class Race(msgspec.Struct, frozen=True, kw_only=True):
+    """The finalists of one problem, measured in turns now."""
+
+    problem: dict[str, Value]
+    trials: list[str]
+    limit_seconds: float
+    """Of sampling; preparing and verifying come on top."""
+    started: float
+    samples: int = 0
+    """Of the finalist that has the fewest; 0 while they are prepared."""
+    seconds: float = 0.0
+    """Of sampling so far."""
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One look at a problem's sentinel: a trial measured again to see whether the device has changed."""
+
+    t: float
+    trial: str
+    median_ns: float
+    ci_low_ns: float | None
+    ci_high_ns: float | None
+    drifted: bool = False
+    """Apart from what it was before; from here on this is the reference."""
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +176,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """(problem key, device id) to the trial with the smallest median of the present plan: no claim of a win."""
     running: dict[str, Progress] = {}
     """Source to the trial on its device now."""
+    races: dict[str, Race] = {}
+    """Source to the race on its device now."""
+    raced: dict[str, str] = {}
+    """Problem key to how its race was settled, since the latest plan."""
+    sentinels: dict[tuple[str, str], tuple[Look, ...]] = {}
+    """(problem key, device id) to the looks at its sentinel, oldest first, at most `LOOKS_KEPT`."""
     building: dict[str, int] = {}
     """Implementation to artifacts that its compiler has in hand."""
     builds: dict[str, int] = {}
@@ -170,6 +205,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def present(self) -> Progress | None:
         """The trial on the device now; the one begun last where several devices work."""
         return next(reversed(self.running.values()), None)
+
+    @property
+    def race(self) -> Race | None:
+        """The race that goes on now; the one begun last where several devices work."""
+        return next(reversed(self.races.values()), None)
 
     def current(self, row: Row) -> bool:
         """Whether the present plan asks for this row."""

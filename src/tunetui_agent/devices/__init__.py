@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tunetui_agent.build import Target
     from tunetui_agent.verify import InputSet
 
+CHANGED_INPUT = "changed its input"
+"""How `Execution.damage` begins where a kernel wrote to what it must only read."""
+
 _MODULES = ("tunetui_agent.devices.cpu", "tunetui_agent.devices.gpu")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tunetui_agent.devices import CHANGED_INPUT
 from tunetui_agent.faults import TrialFault
 from tunetui_agent.loaders import C_SCALARS, function_of, load_python, load_shared, one_line
 from tunetui_agent.messages import Argument, Implementation, RunSpec, Trial, Value
@@ -82,7 +83,7 @@ class CpuExecution:
             if role == "counter" and self._written[name].any():
                 return f"left its counter {name!r} other than zero"
         changed = self._inputs.changed() if self._inputs else None
-        return f"changed its input {changed!r}" if changed else None
+        return f"{CHANGED_INPUT} {changed!r}" if changed else None
 
     def samples(self, count: int, deadline: float) -> list[int]:
         """Nanoseconds of up to ``count`` executions, each with cold caches if so asked."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tunetui_agent.devices import CHANGED_INPUT
 from tunetui_agent.devices.gpu_faults import cuda_faults
 from tunetui_agent.devices.gpu_loading import LoadedLaunch, load_launches
 from tunetui_agent.devices.gpu_trace import Tracer
@@ -101,7 +102,7 @@ class GpuExecution:
                 if role == "counter" and self._arrays[name].get().any():
                     return f"left its counter {name!r} other than zero"
             changed = self._device.changed_input(self._bound) if self._bound else None
-            return f"changed its input {changed!r}" if changed else None
+            return f"{CHANGED_INPUT} {changed!r}" if changed else None
 
     def samples(self, count: int, deadline: float) -> list[int]:
         """Nanoseconds of up to ``count`` executions by CUDA events, each after an L2 flush where the method says cold.

@@ -1,0 +1,220 @@
+"""What a run measures next: a trial of the sweep, a sentinel once more, or the finalists of a problem."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tunetui_agent.backlog import Entry, reference_to
+from tunetui_agent.finalists import Standing, keep_best, pick, standing_before, standing_of
+from tunetui_agent.messages import (
+    Contender,
+    DriftNoticed,
+    NoticeRaised,
+    RaceEnded,
+    RaceStarted,
+    TrialFailed,
+    TrialMeasured,
+    TrialStarted,
+)
+from tunetui_agent.sentinels import Drift, Sentinels, problem_key
+from tunetui_agent.worker_seat import Job, RaceReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from tunetui_agent.backlog import Backlog
+    from tunetui_agent.messages import Method, Trial
+
+
+class Stages:
+    """Decides from what was measured so far; says what it decides."""
+
+    def __init__(
+        self, method: Method, backlog: Backlog, folders: Mapping[str, str], say: Callable[[Any], None]
+    ) -> None:
+        """``folders`` is artifact name to its folder, as far as they are built."""
+        self._method, self._backlog, self._folders, self._say = method, backlog, folders, say
+        self._sentinels = Sentinels(method)
+        self._repeated: set[str] = set()  # trials measured again because of a drift
+        self._standings: dict[str, dict[str, Standing]] = {}  # problem to trial id to its standing
+        self._ready: dict[str, Entry] = {}  # trials that could be raced, with their artifacts
+        self._racing: list[Standing] = []
+        self._raced: list[str] = []
+
+    def consider(self, contenders: Iterable[Contender]) -> None:
+        """Rows of earlier starts that may be among the finalists."""
+        for contender in contenders:
+            self._stand(standing_before(contender))
+
+    def next_measurement(self, *, in_order: bool) -> Job | None:
+        """The next trial, or before it the sentinel of its problem; begun as soon as it is asked for."""
+        while (entry := self._backlog.take_ready(in_order=in_order)) is not None:
+            if entry.for_race:
+                self._ready[entry.trial.id] = entry
+                continue
+            sentinel = self._sentinels.due(entry.trial)
+            if sentinel is not None:
+                self._backlog.put_back(entry)
+                return self._started("sentinel", sentinel)
+            return self._started("sweep", entry)
+        return None
+
+    @property
+    def races_left(self) -> bool:
+        """Whether a problem has finalists that were not raced."""
+        return any(pick(standings.values(), self._method) for standings in self._standings.values())
+
+    def next_race(self) -> Job | None:
+        """The next race, once the sweep is over; None where there is none, or builds have to come first.
+
+        A row of an earlier start goes through the backlog once more, which then is no longer empty.
+        """
+        for standings in self._standings.values():
+            chosen = pick(standings.values(), self._method)
+            if not chosen:
+                continue
+            unbuilt = [each.trial for each in chosen if each.trial.id not in self._ready]
+            if unbuilt:
+                self._backlog.add_for_race(unbuilt)
+                return None
+            self._racing, self._raced = chosen, []
+            ids = [each.trial.id for each in chosen]
+            self._say(RaceStarted(problem=chosen[0].trial.problem, trials=ids, seconds=self._method.finalists_seconds))
+            return self._job("finalists", [self._ready[each] for each in ids])
+        return None
+
+    def report_refused(self) -> None:
+        """Say which trials can never be measured; a row of an earlier start that cannot be built again is not raced."""
+        for entry in self._backlog.take_refused():
+            if entry.refusal is None:
+                continue
+            status, cause, detail = entry.refusal
+            if entry.for_race:
+                self._withdraw(entry.trial)
+                text = f"{_label(entry.trial)} is not raced, and its earlier figure stands: {cause}"
+                self._say(NoticeRaised(code="finalist-dropped", text=text))
+                continue
+            self._say(
+                TrialFailed(
+                    trial=reference_to(entry.trial),
+                    status=status,
+                    cause=cause,
+                    detail=detail,
+                    build_seconds=self._backlog.build_seconds(entry),
+                    artifact=entry.artifact or "",
+                )
+            )
+
+    def outcome(self, entry: Entry, event: TrialMeasured | TrialFailed) -> None:
+        """What became of a trial, of a sentinel, or of one finalist."""
+        build_seconds = self._backlog.build_seconds(entry)
+        event = replace(event, build_seconds=build_seconds, artifact=entry.artifact or "")
+        self._say(event)
+        if isinstance(event, TrialMeasured):
+            self._measured(entry, event)
+        else:
+            self._failed(entry, event)
+
+    def race_over(self, report: RaceReport, seconds: float) -> None:
+        """The outcomes of the finalists, if there are any, were journaled before."""
+        field, self._racing = self._racing, []
+        self._say(RaceEnded(settled_by=report.settled_by, raced=self._raced, rounds=report.rounds, seconds=seconds))
+        if report.broken:
+            text = f"the race of {len(field)} finalists was given up, and the sweep's figures stand: {report.broken}"
+            self._say(NoticeRaised(code="race-failed", text=text))
+        for trial, cause in report.dropped.items():
+            label = next((_label(each.trial) for each in field if each.trial.id == trial), trial)
+            text = f"{label} was left out of the race, and its figure from the sweep stands: {cause}"
+            self._say(NoticeRaised(code="finalist-dropped", text=text))
+        for each in field:  # once is enough
+            self._standings.pop(problem_key(each.trial.problem), None)
+
+    # ------------------------------------------------------------------ bookkeeping
+
+    def _measured(self, entry: Entry, event: TrialMeasured) -> None:
+        if event.stage == "sentinel":
+            self._looked(entry, event)
+            return
+        raced = event.stage == "finalists"
+        if self._method.finalists:
+            self._ready[entry.trial.id] = entry
+        self._stand(standing_of(entry.trial, event.samples_ns, self._method.confidence_percent, raced=raced))
+        if raced:
+            self._raced.append(entry.trial.id)
+        else:
+            self._sentinels.saw(entry, event, time.time())
+
+    def _failed(self, entry: Entry, event: TrialFailed) -> None:
+        if event.stage == "sentinel":
+            self._sentinels.forget(entry.trial)
+            text = f"the sentinel could not be measured again, another takes its place: {event.status}: {event.cause}"
+            self._say(NoticeRaised(code="sentinel-failed", text=text))
+        if event.stage == "sweep" or event.status == "wrong":
+            self._withdraw(entry.trial)
+
+    def _started(self, stage: str, entry: Entry) -> Job:
+        self._say(TrialStarted(trial=reference_to(entry.trial), stage=stage))
+        return self._job(stage, [entry])
+
+    def _job(self, stage: str, entries: list[Entry]) -> Job:
+        folders = [self._folders[entry.artifact] if entry.artifact else None for entry in entries]
+        return Job(stage, entries, folders)
+
+    def _stand(self, standing: Standing) -> None:
+        if not self._method.finalists:
+            return
+        standings = self._standings.setdefault(problem_key(standing.trial.problem), {})
+        standings[standing.trial.id] = standing
+        if len(standings) > 2 * len(kept := keep_best(standings.values(), self._method)):
+            self._keep(standings, kept)
+
+    def _keep(self, standings: dict[str, Standing], kept: list[Standing]) -> None:
+        for trial in standings.keys() - {each.trial.id for each in kept}:
+            del standings[trial]
+            self._ready.pop(trial, None)
+
+    def _withdraw(self, trial: Trial) -> None:
+        self._standings.get(problem_key(trial.problem), {}).pop(trial.id, None)
+        self._ready.pop(trial.id, None)
+
+    def _looked(self, entry: Entry, event: TrialMeasured) -> None:
+        drift = self._sentinels.looked(entry, event, time.time())
+        if drift is None:
+            return
+        marked = [each.trial.id for each in drift.entries]
+        again = [each for each in drift.entries if each.trial.id not in self._repeated]
+        self._say(
+            DriftNoticed(
+                trial=event.trial,
+                reference_ns=drift.reference.median,
+                median_ns=drift.found.median,
+                since=drift.since,
+                trials=marked,
+            )
+        )
+        self._say(NoticeRaised(code="drift", text=_drift_text(entry.trial, drift, len(again))))
+        self._repeated.update(each.trial.id for each in again)
+        self._backlog.repeat(again)
+
+
+def _drift_text(trial: Trial, drift: Drift, again: int) -> str:
+    before, now = drift.reference.median / 1e6, drift.found.median / 1e6
+    percent = 100.0 * (now - before) / before
+    begin, end = (time.strftime("%H:%M:%S", time.gmtime(t)) for t in (drift.since, time.time()))
+    rows = (
+        "no row was"
+        if not drift.entries
+        else "1 row was"
+        if len(drift.entries) == 1
+        else f"{len(drift.entries)} rows were"
+    )
+    return (
+        f"drift: {_label(trial)} took {before:.6g} ms and now takes {now:.6g} ms ({percent:+.1f} %), changed between "
+        f"{begin} and {end} UTC; {rows} measured meanwhile and marked, {again or 'none'} to be measured again"
+    )
+
+
+def _label(trial: Trial) -> str:
+    return " ".join([trial.implementation, *(f"{name}={value}" for name, value in trial.configuration.items())])
