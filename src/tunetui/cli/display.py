@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from tunetui.cli.labels import one_line
 from tunetui.cli.narration import Face
 from tunetui.cli.progress import HEARTBEAT_SECONDS, News, board, finished_line, heartbeat
+from tunetui.cli.tables import wrapped
 from tunetui.core.snapshot import Run
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ class LiveDisplay:
         self.live.update(self._text("\n".join(lines)), refresh=True)
 
     def say(self, text: str) -> None:
-        self.live.console.print(self._text(text), soft_wrap=True)
+        lines = wrapped(text.split(" "), self.live.console.width - 1, indent="  ", first="")
+        self.live.console.print(self._text("\n".join(lines)), soft_wrap=True)
 
     def _open(self) -> Live:
         from rich.console import Console
