@@ -14,8 +14,8 @@
 #ifndef QUERY_TILE
 #define QUERY_TILE 128
 #endif
-#ifndef SUMS
-#define SUMS 64                 // sums that one thread may hold: registers against reuse
+#ifndef SUMS                    // sums that one thread may hold: registers against reuse
+#define SUMS (TILE_SIZE >= 192 ? 128 : 64)
 #endif
 #ifndef QUERIES
 #define QUERIES 1
@@ -49,7 +49,7 @@ constexpr bool RESCORE = SPLIT_FLOAT32;
 #endif
 
 #ifndef RESIDENT_WARPS          // registers are rationed so that this many warps fit on a multiprocessor
-#define RESIDENT_WARPS (QUERIES == 1 ? 32 : 16)
+#define RESIDENT_WARPS (QUERIES == 1 ? 32 : SUMS > 64 && QUERIES >= 32 ? 8 : 16)
 #endif
 
 constexpr int WARPS = BLOCK_SIZE / 32;

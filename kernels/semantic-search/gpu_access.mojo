@@ -77,9 +77,22 @@ def store_shared(address: UInt32, value: UInt32):
 
 
 @always_inline
-def count_shared(address: UInt32) -> UInt32:
-    """Adds one; the count before."""
-    return inlined_assembly["atom.shared.add.u32 $0, [$1], 1;", UInt32, constraints="=r,r,~{memory}"](address)
+def load_pair(address: UInt32) -> SIMD[DType.uint32, 2]:
+    var r = inlined_assembly[
+        "ld.shared.v2.u32 {$0, $1}, [$2];", _RegisterPackType[UInt32, UInt32], constraints="=r,=r,r,~{memory}"
+    ](address)
+    return SIMD[DType.uint32, 2](r[0], r[1])
+
+
+@always_inline
+def add_shared(address: UInt32, amount: UInt32) -> UInt32:
+    """Adds; the sum before."""
+    return inlined_assembly["atom.shared.add.u32 $0, [$1], $2;", UInt32, constraints="=r,r,r,~{memory}"](address, amount)
+
+
+@always_inline
+def prefetch(line: Bytes):
+    inlined_assembly["prefetch.global.L2 [$0];", NoneType, constraints="l"](line)
 
 
 @always_inline
@@ -122,7 +135,8 @@ def finish_block_silently(ticket: Counts):
 def wait_for_blocks(ticket: Counts, count: UInt32):
     var seen: UInt32 = 0
     while seen < count:
-        seen = inlined_assembly["ld.acquire.gpu.global.u32 $0, [$1];", UInt32, constraints="=r,l,~{memory}"](ticket)
+        seen = inlined_assembly["ld.relaxed.gpu.global.u32 $0, [$1];", UInt32, constraints="=r,l,~{memory}"](ticket)
+    inlined_assembly["fence.acq_rel.gpu;", NoneType, constraints="~{memory}"]()
 
 
 @always_inline

@@ -4,16 +4,18 @@ No row of the answer can lie elsewhere, so the work does not depend on the order
 """
 
 from std.bit import count_trailing_zeros, pop_count
-from max.gpu import thread_idx
+from max.gpu import block_idx, grid_dim, thread_idx
 from max.gpu.primitives import warp
-from max.gpu.sync import syncwarp
+from max.gpu.sync import barrier, syncwarp
 from gpu_access import (
-    Bytes, Floats, Four, Indices, NOTHING, as_bits, as_float, ballot, count_shared, load_shared, parts, store_shared, warp_sum,
+    Bytes, Counts, Floats, Four, Indices, NOTHING, add_shared, as_bits, as_float, ballot, finish_block, load_pair, load_shared,
+    parts, prefetch, shared_base, store_shared, wait_for_blocks, warp_sum,
 )
 
+
 def shelf_bytes(kept: Int) -> Int:
-    """Shared memory of one warp while it ranks: 32 scores, 32 ids, a count, the chosen groups."""
-    return (65 + kept) * 4
+    """Shared memory of one warp while it ranks: 32 scores with ids, a count, the chosen groups; whole pairs."""
+    return (66 + kept) // 2 * 8
 
 
 @always_inline
@@ -78,9 +80,13 @@ struct Values[by_rows: Bool, span: Int, kept: Int](ImplicitlyCopyable):
     def load(self, id: Int32) -> Four:
         return four_of(self.start, id, self.limit)
 
+    @always_inline
+    def unit(self, unit: Int32, units: Int32) -> Four:
+        return self.load(self.first_id(unit) if unit < units else Int32(-1))
+
 
 @always_inline
-def rank_slowly[kept: Int, v: Bool, s: Int, w: Int](values: Values[v, s, w], lane: Int32) -> Tuple[Float32, Int32]:
+def rank_slowly[kept: Int, v: Bool, s: Int, w: Int](values: Values[v, s, w], lane: Int32) -> Tuple[Float32, Int32, Int32]:
     """Every value one after the other: always right, and taken only when many values tie."""
     var mine = NOTHING
     var mine_id: Int32 = -1
@@ -116,12 +122,14 @@ def rank_slowly[kept: Int, v: Bool, s: Int, w: Int](values: Values[v, s, w], lan
                 waiting = waiting & (waiting - 1)
                 waiting = waiting & ballot(one > bar)
         first += 32
-    return (mine, mine_id)
+    return (mine, mine_id, lane)
 
 
 @always_inline
-def rank[kept: Int, v: Bool, s: Int, w: Int](values: Values[v, s, w], shelf: UInt32, lane: Int32) -> Tuple[Float32, Int32]:
-    """The `kept` best in order, one in each lane.
+def rank[kept: Int, v: Bool, s: Int, w: Int](
+    values: Values[v, s, w], shelf: UInt32, lane: Int32
+) -> Tuple[Float32, Int32, Int32]:
+    """The `kept` best, one in each lane, with its place in the order; 0 is the best.
 
     The kept-th best of the 32 lanes' own maxima is a lower bound of the kept-th best of all; about a dozen values
     reach it, and up to 32 of them are ranked at once.
@@ -131,73 +139,91 @@ def rank[kept: Int, v: Bool, s: Int, w: Int](values: Values[v, s, w], shelf: UIn
         store_shared(found, 0)
     var units = values.units()
     var mine = NOTHING
+    var some = Array[Four, 8](fill=Four(NOTHING))
     var first = lane
-    while first < units:
-        var some = Array[Four, 8](fill=Four(NOTHING))
+    while first < units + lane:
         comptime for u in range(8):
-            some[u] = values.load(values.first_id(first + Int32(u * 32)))
+            some[u] = values.unit(first + Int32(u * 32), units)
         comptime for u in range(8):
             mine = max(mine, some[u].reduce_max())
         first += 256
     var bound = kept_of_lanes[kept](mine, lane)
-    if mine >= bound and mine > NOTHING:
-        var unit = lane
-        while unit < units:
-            var id = values.first_id(unit)
-            var four = values.load(id)
-            comptime for c in range(4):
-                if four[c] >= bound and four[c] > NOTHING:
-                    var place = count_shared(found)
+    if mine >= bound and mine > NOTHING:                 # a lane whose best is too small has nothing to add
+        first = lane
+        while first < units:
+            if units > 256:
+                comptime for u in range(8):
+                    some[u] = values.unit(first + Int32(u * 32), units)
+            var reached: UInt32 = 0
+            comptime for u in range(8):
+                comptime for c in range(4):
+                    if some[u][c] >= bound and some[u][c] > NOTHING:
+                        reached = reached | UInt32(1 << (u * 4 + c))
+            if reached != 0:
+                var place = add_shared(found, UInt32(pop_count(reached)))
+                while reached != 0:
+                    var bit = Int32(count_trailing_zeros(reached))
+                    var id = values.first_id(first + (bit >> 2) * 32) + (bit & 3)
                     if place < 32:
-                        store_shared(shelf + place * 4, as_bits(four[c]))
-                        store_shared(shelf + 128 + place * 4, UInt32(id + Int32(c)))
-            unit += 32
+                        store_shared(shelf + place * 8, as_bits(values.start[unsafe_offset=Int(id)]))
+                        store_shared(shelf + place * 8 + 4, UInt32(id))
+                    place += 1
+                    reached = reached & (reached - 1)
+            first += 256
     syncwarp()
     var count = Int32(load_shared(found))
     if count > 32:
         return rank_slowly[kept](values, lane)
-    var own = UInt32(lane) * 4
-    var score = as_float(load_shared(shelf + own)) if lane < count else NOTHING
-    var row = Int32(load_shared(shelf + 128 + own)) if lane < count else Int32(-1)
-    var place = Int32(0) if lane < count else lane
+    var score = NOTHING
+    var row: Int32 = -1
+    var place = lane
     if lane < count:
+        var own = load_pair(shelf + UInt32(lane) * 8)
+        score = as_float(own[0])
+        row = Int32(own[1])
+        place = 0
         var i: UInt32 = 0
         while i < UInt32(count):
-            var other = as_float(load_shared(shelf + i * 4))
-            if other > score or (other == score and Int32(load_shared(shelf + 128 + i * 4)) < row):
+            var entry = load_pair(shelf + i * 8)
+            var other = as_float(entry[0])
+            if other > score or (other == score and Int32(entry[1]) < row):
                 place += 1
             i += 1
     syncwarp()
-    store_shared(shelf + UInt32(place) * 4, as_bits(score))
-    store_shared(shelf + 128 + UInt32(place) * 4, UInt32(row))
-    syncwarp()
-    score = as_float(load_shared(shelf + own))
-    row = Int32(load_shared(shelf + 128 + own))
-    syncwarp()
-    return (score, row)
+    return (score, row, place)
 
 
 @always_inline
-def rescored[kept: Int, dims: Int](corpus: Bytes, query_row: Bytes, own: Float32, row: Int32, lane: Int32) -> Float32:
-    """This lane's exact float32 inner product; tensor cores only found the candidates."""
+def rescored[kept: Int, dims: Int](corpus: Bytes, query_row: Bytes, row: Int32, lane: Int32) -> Float32:
+    """This lane's exact float32 inner product; tensor cores only found the candidates.  `row` is -1 for none."""
     comptime PARTS = parts(dims, 128)
+    if row >= 0:
+        for line in range(parts(dims * 4, 128)):
+            prefetch(corpus.unsafe_offset(Int(row) * dims * 4 + line * 128))
     var mine = Array[Four, PARTS](fill=Four(0))
     var wanted = query_row.unsafe_bitcast[Float32]()
     comptime for c in range(PARTS):
         if c * 128 + Int(lane) * 4 < dims:
             mine[c] = wanted.unsafe_load[width=4, alignment=16](c * 128 + Int(lane) * 4)
-    var score = own
-    for i in range(kept):
-        var candidate = warp.shuffle_idx(row, UInt32(i))
-        var sum = Four(0)
-        if candidate >= 0:
+    var score = NOTHING
+    var candidates = ballot(row >= 0)
+    while candidates != 0:
+        comptime AT_ONCE = 2
+        var source = Array[Int32, AT_ONCE](fill=-1)
+        var sum = Array[Four, AT_ONCE](fill=Four(0))
+        comptime for u in range(AT_ONCE):
+            if candidates != 0:
+                source[u] = Int32(count_trailing_zeros(candidates))
+            candidates = candidates & (candidates - 1)
+            var candidate = warp.shuffle_idx(row, UInt32(source[u] if source[u] >= 0 else source[0]))
             var other = corpus.unsafe_bitcast[Float32]().unsafe_offset(Int(candidate) * dims)
             comptime for c in range(PARTS):
                 if c * 128 + Int(lane) * 4 < dims:
-                    sum = other.unsafe_load[width=4, alignment=16](c * 128 + Int(lane) * 4).fma(mine[c], sum)
-        var all = warp_sum(sum.reduce_add())
-        if Int(lane) == i:
-            score = all if candidate >= 0 else NOTHING
+                    sum[u] = other.unsafe_load[width=4, alignment=16](c * 128 + Int(lane) * 4).fma(mine[c], sum[u])
+        comptime for u in range(AT_ONCE):
+            var all = warp_sum(sum[u].reduce_add())
+            if lane == source[u]:
+                score = all
     return score
 
 
@@ -212,22 +238,62 @@ def answer[span: Int, kept: Int, k: Int, dims: Int, row_bytes: Int, rescore: Boo
     var chosen = shelf + 260
     var bests = Values[False, span, kept](group_best.unsafe_offset(Int(query) * Int(groups_stride)), groups, chosen, 0, 0)
     var best = rank[kept](bests, shelf, lane)
-    if lane < Int32(kept):
-        store_shared(chosen + UInt32(lane) * 4, UInt32(best[1]))
+    if best[2] < Int32(kept):
+        store_shared(chosen + UInt32(best[2]) * 4, UInt32(best[1]))
     syncwarp()
     var rows = Values[True, span, kept](
         partial_scores.unsafe_offset(Int(query) * Int(row_stride)), corpus_size, chosen, spans, span_stride
     )
     var ranked = rank[kept](rows, shelf, lane)
     var score = ranked[0]
-    var place = lane
+    var row = ranked[1]
+    var place = ranked[2]
     comptime if rescore:
-        score = rescored[kept, dims](corpus, query_rows.unsafe_offset(Int(query) * row_bytes), score, ranked[1], lane)
+        if place >= Int32(kept):
+            row = -1
+        score = rescored[kept, dims](corpus, query_rows.unsafe_offset(Int(query) * row_bytes), row, lane)
         place = 0
         for i in range(32):
             var other = warp.shuffle_idx(score, UInt32(i))
             if other > score or (other == score and Int32(i) < lane):
                 place += 1
-    if place < Int32(k) and lane < Int32(kept):
+    if place < Int32(k):
         scores[unsafe_offset=Int(query) * k + Int(place)] = score
-        indices[unsafe_offset=Int(query) * k + Int(place)] = ranked[1]
+        indices[unsafe_offset=Int(query) * k + Int(place)] = row
+
+
+@always_inline
+def answer_ready[block_size: Int, queries: Int, span: Int, kept: Int, k: Int, dims: Int, row_bytes: Int, rescore: Bool](
+    corpus: Bytes, query_rows: Bytes, scores: Floats, indices: Indices, partial_scores: Floats, group_best: Floats,
+    ticket: Counts, corpus_size: Int32, row_stride: Int32, groups: Int32, groups_stride: Int32,
+    spans: Int32, span_stride: Int32, workers: Int32,
+):
+    """The last blocks answer, and do nothing else.
+
+    They answer once before anything is known, over whatever the scratch holds, so that their instructions wait in the
+    cache when the scores are there; the real answer overwrites that one.  Blocks start in order, so that all they wait
+    for run already.  `ticket` is left as it was found: zero.
+    """
+    comptime WARPS = block_size // 32
+    var shared = shared_base()
+    var own = Int32(thread_idx.x) >> 5
+    var blocks = Int32(grid_dim.x) - workers
+    for turn in range(2):
+        if turn == 1:
+            wait_for_blocks(ticket, UInt32(workers))
+        var query = (Int32(block_idx.x) - workers) * Int32(WARPS) + own
+        while query < Int32(queries):
+            answer[span, kept, k, dims, row_bytes, rescore](
+                corpus, query_rows, scores, indices, partial_scores, group_best, query, corpus_size, row_stride, groups,
+                groups_stride, spans, span_stride, shared + UInt32(own) * UInt32(shelf_bytes(kept)),
+            )
+            query += blocks * Int32(WARPS)
+            if turn == 0:
+                break
+    barrier()
+    if thread_idx.x == 0:
+        if blocks == 1:
+            ticket[unsafe_offset=0] = 0
+        elif Int32(finish_block(ticket.unsafe_offset(1))) == blocks - 1:
+            ticket[unsafe_offset=1] = 0
+            ticket[unsafe_offset=0] = 0

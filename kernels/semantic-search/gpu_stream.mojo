@@ -9,9 +9,9 @@ from max.gpu.memory import async_copy_commit_group, async_copy_wait_group
 from max.gpu.sync import barrier
 from gpu_access import (
     Bytes, Counts, Floats, Indices, NOTHING, Words, as_bits, as_float, copy_async, finish_block_silently, load_shared,
-    load_words, parts, parts32, shared_base, store_shared, wait_for_blocks, warp_sum,
+    load_words, parts, parts32, shared_base, store_shared, warp_sum,
 )
-from gpu_select import answer, shelf_bytes
+from gpu_select import answer_ready, shelf_bytes
 
 
 @always_inline
@@ -135,30 +135,18 @@ def stream[tile_size: Int, block_size: Int, shared_bytes: Int, dims: Int, k: Int
     corpus: Bytes, query_rows: Bytes, scores: Floats, indices: Indices, partial_scores: Floats, group_best: Floats,
     ticket: Counts, corpus_size: Int32,
 ):
-    """All blocks but the last score; the last answers.
-
-    It answers once before anything is known, over whatever the scratch holds, so that its instructions wait in the
-    cache when the scores are there; the real answer then overwrites that one.
-    """
+    """All blocks but the last score; the last answers."""
     comptime row_bytes = dims * (2 if dtype == "float16" else 4)
     comptime vector = 8 if dtype == "float16" else 4
-    comptime assert shelf_bytes(k) <= shared_bytes and k <= 32, "k must be at most 32"
+    comptime assert block_size // 32 * shelf_bytes(k) <= shared_bytes and k <= 32, "k must be at most 32"
     var tiles = parts32(corpus_size, Int32(tile_size))
     var workers = Int32(grid_dim.x) - 1
-    if Int32(block_idx.x) != workers:
+    if Int32(block_idx.x) < workers:
         score_stream[tile_size, block_size, shared_bytes, row_bytes, vector](
             corpus, query_rows, partial_scores, group_best, ticket, corpus_size, tiles
         )
         return
-    if thread_idx.x >= 32:
-        return
-    var spans = parts32(tiles, workers)
-    for turn in range(2):
-        if turn == 1:
-            wait_for_blocks(ticket, UInt32(workers))
-            if thread_idx.x == 0:
-                ticket[unsafe_offset=0] = 0
-        answer[tile_size, k, k, dims, row_bytes, False](
-            corpus, query_rows, scores, indices, partial_scores, group_best, 0, corpus_size,
-            tiles * Int32(tile_size), workers, workers, spans, workers * Int32(tile_size), shared_base(),
-        )
+    answer_ready[block_size, 1, tile_size, k, k, dims, row_bytes, False](
+        corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size, tiles * Int32(tile_size),
+        workers, (workers + 3) & ~Int32(3), parts32(tiles, workers), workers * Int32(tile_size), workers,
+    )

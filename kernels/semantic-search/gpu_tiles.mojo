@@ -12,13 +12,15 @@ from max.gpu.memory import async_copy_commit_group, async_copy_wait_group
 from max.gpu.primitives import warp
 from max.gpu.sync import barrier
 from gpu_access import (
-    Bytes, Counts, Floats, Four, Indices, NOTHING, Words, as_bits, as_float, copy_async, finish_block, load_matrices,
+    Bytes, Counts, Floats, Four, Indices, NOTHING, Words, as_bits, as_float, copy_async, finish_block, finish_block_silently, load_matrices,
     load_shared, load_words, parts, parts32, shared_base, store_shared, wait_for_blocks,
 )
-from gpu_select import answer, shelf_bytes
+from gpu_select import answer, answer_ready, shelf_bytes
 
-comptime SUMS = 64
-"""Sums that one thread may hold: registers against reuse."""
+
+def most_sums(tile_size: Int) -> Int:
+    """Sums that one thread may hold: registers against reuse."""
+    return 128 if tile_size >= 192 else 64
 
 
 struct Shape[
@@ -40,7 +42,7 @@ struct Shape[
     comptime WARPS_R = warps_along(Self.TENSOR, Self.WARPS, Self.ROW_UNITS, Self.queries, Self.FIT)[1]
     comptime R_EACH = Self.ROW_UNITS // Self.WARPS_R     # steps of 8 rows of one warp
     comptime Q_EACH = queries_each(
-        Self.UNIT, Self.WARPS_Q, Self.R_EACH * (4 if Self.TENSOR else 1), Self.queries, Self.FIT
+        Self.UNIT, Self.WARPS_Q, Self.R_EACH * (4 if Self.TENSOR else 1), Self.queries, Self.FIT, most_sums(Self.tile_size)
     )
     comptime Q_TILE = Self.Q_EACH * Self.UNIT * Self.WARPS_Q
     comptime Q_TILES = parts(Self.queries, Self.Q_TILE)
@@ -50,6 +52,7 @@ struct Shape[
     comptime STAGES = min(8, Self.shared_bytes // (Self.STAGE_ROWS * Self.PIECE))
     comptime CHUNKS = Self.PIECE // 16
     comptime STEPS = parts(Self.ROW_BYTES, Self.PIECE)
+    comptime ANSWERERS = parts(Self.queries, Self.WARPS) if Self.queries < 32 else 0   # blocks that only answer
     comptime STAGE_BYTES = Self.STAGE_ROWS * Self.PIECE
 
 
@@ -82,9 +85,9 @@ def warps_along(tensor: Bool, warps: Int, row_units: Int, queries: Int, fit: Int
     return (q, r)
 
 
-def queries_each(unit: Int, warps_q: Int, sums: Int, queries: Int, fit: Int) -> Int:
+def queries_each(unit: Int, warps_q: Int, sums: Int, queries: Int, fit: Int, most: Int) -> Int:
     """Queries of one warp in one tile, in units."""
-    var each = max(1, min(SUMS // sums, min(fit, max(128, unit * warps_q)) // (unit * warps_q)))
+    var each = max(1, min(most // sums, min(fit, max(128, unit * warps_q)) // (unit * warps_q)))
     var tiles = parts(queries, each * unit * warps_q)
     return parts(parts(queries, tiles), unit * warps_q)
 
@@ -262,7 +265,7 @@ struct Pipeline[tile_size: Int, q_tile: Int, q_tiles: Int, queries: Int, block_s
         self.step = 0
 
     @always_inline
-    def fetch(mut self, corpus: Bytes, query_rows: Bytes, corpus_size: Int32, items: Int32, target: UInt32):
+    def fetch(mut self, corpus: Bytes, query_rows: Bytes, corpus_size: Int32, items: Int32, workers: Int32, target: UInt32):
         if self.item < items:
             var tile = Int32(UInt32(self.item) // UInt32(Self.q_tiles))
             var q_first = Int32(UInt32(self.item) % UInt32(Self.q_tiles)) * Int32(Self.q_tile)
@@ -276,7 +279,7 @@ struct Pipeline[tile_size: Int, q_tile: Int, q_tiles: Int, queries: Int, block_s
         self.step += 1
         if self.step == Int32(parts(Self.row_bytes, Self.piece)):
             self.step = 0
-            self.item += Int32(grid_dim.x)
+            self.item += workers
 
 
 @always_inline
@@ -300,9 +303,17 @@ def score_tiles[tile_size: Int, block_size: Int, shared_bytes: Int, queries: Int
     var row_stride = tiles * Int32(tile_size)
     var groups = tiles * Int32(S.WARPS_R)
     var groups_stride = (groups + 3) & ~Int32(3)
+    var workers = Int32(grid_dim.x) - Int32(S.ANSWERERS)
+    comptime if S.ANSWERERS > 0:
+        if Int32(block_idx.x) >= workers:
+            answer_ready[block_size, queries, S.GROUP_ROWS, S.KEPT, k, dims, S.ROW_BYTES, S.RESCORE](
+                corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size, row_stride, groups,
+                groups_stride, 1, 0, workers,
+            )
+            return
     var source = Pipeline[tile_size, S.Q_TILE, S.Q_TILES, queries, block_size, S.PIECE, S.ROW_BYTES]()
     comptime for s in range(S.STAGES - 1):
-        source.fetch(corpus, query_rows, corpus_size, items, stages + UInt32(s * S.STAGE_BYTES))
+        source.fetch(corpus, query_rows, corpus_size, items, workers, stages + UInt32(s * S.STAGE_BYTES))
     var slot: Int32 = 0
     var item = Int32(block_idx.x)
     while item < items:
@@ -313,7 +324,7 @@ def score_tiles[tile_size: Int, block_size: Int, shared_bytes: Int, queries: Int
                 async_copy_wait_group(Int32(S.STAGES - 2))
             barrier()
             var free = Int32(S.STAGES - 1) if slot == 0 else slot - 1
-            source.fetch(corpus, query_rows, corpus_size, items, stages + UInt32(free) * UInt32(S.STAGE_BYTES))
+            source.fetch(corpus, query_rows, corpus_size, items, workers, stages + UInt32(free) * UInt32(S.STAGE_BYTES))
             comptime if S.STAGES == 1:
                 async_copy_wait_group(0)
                 barrier()
@@ -343,10 +354,14 @@ def score_tiles[tile_size: Int, block_size: Int, shared_bytes: Int, queries: Int
                     rebind[Array[Float32, S.Q_EACH * S.R_EACH]](fma_sums), partial_scores, group_best, first_row, first_query,
                     group, corpus_size, row_stride, groups_stride, lane,
                 )
-        item += Int32(grid_dim.x)
+        item += workers
     async_copy_wait_group(0)
     barrier()
 
+    comptime if S.ANSWERERS > 0:
+        if thread_idx.x == 0:
+            finish_block_silently(ticket)
+        return
     # The last `mergers` blocks to finish share the queries; see merge() in select.cuh for why none waits in vain.
     var blocks = Int32(grid_dim.x)
     var team = min(min(mergers, Int32(queries)), blocks)

@@ -13,9 +13,11 @@ from gpu_stream import stream
 from gpu_tiles import score_tiles
 
 
-def most_threads(block_size: Int, queries: Int) -> Int:
-    """The launch bound that rations registers: one query wants 32 warps on a multiprocessor, many want 16."""
-    return max(block_size, 1024 if queries == 1 else (512 if queries >= 32 else 32))
+def most_threads(block_size: Int, queries: Int, tile_size: Int) -> Int:
+    """The launch bound that rations registers: one query wants 32 warps on a multiprocessor, many want 16 or 8."""
+    if queries == 1:
+        return max(block_size, 1024)
+    return max(block_size, 512 if queries >= 32 and tile_size < 192 else 32)
 
 
 @always_inline
@@ -38,7 +40,7 @@ def run[
 
 
 @__name(t"search_t{tile_size}_b{block_size}_s{shared_memory_kb}_q{queries}_d{dims}_k{k}_{dtype}")
-@__llvm_metadata(MAX_THREADS_PER_BLOCK_METADATA=StaticTuple[Int32, 1](Int32(most_threads(block_size, queries))))
+@__llvm_metadata(MAX_THREADS_PER_BLOCK_METADATA=StaticTuple[Int32, 1](Int32(most_threads(block_size, queries, tile_size))))
 def search[
     tile_size: Int, block_size: Int, shared_memory_kb: Int, queries: Int, dims: Int, k: Int, dtype: StaticString
 ](
@@ -52,7 +54,7 @@ def search[
 
 
 @__name(t"search_traced_t{tile_size}_b{block_size}_s{shared_memory_kb}_q{queries}_d{dims}_k{k}_{dtype}")
-@__llvm_metadata(MAX_THREADS_PER_BLOCK_METADATA=StaticTuple[Int32, 1](Int32(most_threads(block_size, queries))))
+@__llvm_metadata(MAX_THREADS_PER_BLOCK_METADATA=StaticTuple[Int32, 1](Int32(most_threads(block_size, queries, tile_size))))
 def search_traced[
     tile_size: Int, block_size: Int, shared_memory_kb: Int, queries: Int, dims: Int, k: Int, dtype: StaticString
 ](

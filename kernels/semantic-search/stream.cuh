@@ -100,21 +100,8 @@ __device__ __forceinline__ void score_stream(const Search& work, unsigned* ticke
     }
 }
 
-// The last block answers.  It answers once before anything is known, over whatever the scratch holds, so that its
-// instructions wait in the cache when the scores are there; the real answer then overwrites that one.
 __device__ __forceinline__ void stream(const Search& work, unsigned* ticket, float* shared) {
-    const int last = gridDim.x - 1;
-    if (blockIdx.x != last) {
-        score_stream(work, ticket, shared);
-        return;
-    }
-    if (threadIdx.x >= 32) return;
-#pragma unroll 1
-    for (int pass = 0; pass < 2; pass++) {
-        if (pass == 1) {
-            wait_for_blocks(ticket, last);
-            if (threadIdx.x == 0) *ticket = 0;
-        }
-        answer(work, StreamRows{work.tiles}, 0, shared, threadIdx.x);
-    }
+    const int workers = gridDim.x - 1;
+    if (blockIdx.x < workers) score_stream(work, ticket, shared);
+    else answer_ready(work, StreamRows{work.tiles}, ticket, workers, shared);
 }

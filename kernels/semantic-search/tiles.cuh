@@ -53,6 +53,8 @@ constexpr int CHUNKS = PIECE / 16;
 constexpr int STEPS = parts(ROW_BYTES, PIECE);         // pieces of one row
 constexpr int STAGE_BYTES = STAGE_ROWS * PIECE;
 
+constexpr int ANSWERERS = QUERIES < 32 ? parts(QUERIES, WARPS) : 0;   // blocks that only answer; else all do, at the end
+
 struct TileRows {
     static constexpr int SPAN = GROUP_ROWS;
     __device__ __forceinline__ int spans() const { return 1; }
@@ -84,7 +86,7 @@ __device__ __forceinline__ void fetch_rows(const char* base, int first, int limi
     }
 }
 
-__device__ __forceinline__ void fetch_stage(const Search& work, TileSource& from, int items, unsigned target) {
+__device__ __forceinline__ void fetch_stage(const Search& work, TileSource& from, int items, int workers, unsigned target) {
     if (from.item < items) {
         fetch_rows<TILE_SIZE>(work.corpus, from.item / Q_TILES * TILE_SIZE, work.corpus_size, from.step, target);
         fetch_rows<SHAPE.queries>(work.query_rows, from.item % Q_TILES * SHAPE.queries, QUERIES, from.step,
@@ -93,7 +95,7 @@ __device__ __forceinline__ void fetch_stage(const Search& work, TileSource& from
     commit_copies();
     if (++from.step == STEPS) {
         from.step = 0;
-        from.item += gridDim.x;
+        from.item += workers;
     }
 }
 
@@ -253,6 +255,11 @@ struct FmaSums {
 
 template <class Sums> __device__ __forceinline__ void score_tiles(const Search& work, unsigned* ticket, int mergers, float* shared) {
     static_assert(STAGES >= 1, "shared_memory_kb too small for 32 bytes of every row and of one step of queries");
+    const int workers = gridDim.x - ANSWERERS;
+    if (ANSWERERS && blockIdx.x >= workers) {
+        answer_ready(work, TileRows{}, ticket, workers, shared);
+        return;
+    }
     const int lane = threadIdx.x & 31, warp = threadIdx.x / 32;
     const int warp_q = warp % SHAPE.warps_q, warp_r = warp / SHAPE.warps_q;
     const bool busy = warp < SHAPE.warps_q * SHAPE.warps_r;
@@ -260,9 +267,9 @@ template <class Sums> __device__ __forceinline__ void score_tiles(const Search& 
     const int items = work.tiles * Q_TILES;
     TileSource from{(int)blockIdx.x, 0};
 #pragma unroll
-    for (int s = 0; s < STAGES - 1; s++) fetch_stage(work, from, items, stages + s * STAGE_BYTES);
+    for (int s = 0; s < STAGES - 1; s++) fetch_stage(work, from, items, workers, stages + s * STAGE_BYTES);
     int slot = 0;
-    for (int item = blockIdx.x; item < items; item += gridDim.x) {
+    for (int item = blockIdx.x; item < items; item += workers) {
         Sums sums;
         sums.clear();
 #pragma unroll 1
@@ -270,7 +277,7 @@ template <class Sums> __device__ __forceinline__ void score_tiles(const Search& 
             if constexpr (STAGES > 1) wait_copies<STAGES - 2>();
             __syncthreads();
             const int free_slot = slot == 0 ? STAGES - 1 : slot - 1;
-            fetch_stage(work, from, items, stages + free_slot * STAGE_BYTES);
+            fetch_stage(work, from, items, workers, stages + free_slot * STAGE_BYTES);
             if constexpr (STAGES == 1) {
                 wait_copies<0>();
                 __syncthreads();
@@ -286,5 +293,6 @@ template <class Sums> __device__ __forceinline__ void score_tiles(const Search& 
     }
     wait_copies<0>();
     __syncthreads();
-    merge(work, TileRows{}, ticket, mergers, shared);
+    if constexpr (ANSWERERS == 0) merge(work, TileRows{}, ticket, mergers, shared);
+    else if (threadIdx.x == 0) finish_block_silently(ticket);
 }
