@@ -121,7 +121,7 @@ class CpuDevice:
     """The CPU, held by this process."""
 
     def __init__(self) -> None:
-        from tunetui_agent.devices.cpu_ceiling import measure_copy_ceiling
+        from tunetui_agent.devices.cpu_ceiling import measure_ceilings
         from tunetui_agent.devices.eviction import Evictor
 
         self.device = probe()[0]
@@ -132,8 +132,8 @@ class CpuDevice:
         self._evictor = Evictor(usable_cpus(), known or ASSUMED_LLC_BYTES, largest_private)
         how = "" if known else f" (size unknown to /sys, {ASSUMED_LLC_BYTES >> 20} MiB assumed)"
         self.eviction = self._evictor.describe() + how
-        ceiling = measure_copy_ceiling(usable_cores(), known or ASSUMED_LLC_BYTES, memory_bytes())
-        self.device = replace(self.device, details={**self.device.details, **ceiling})
+        ceilings = measure_ceilings(usable_cores(), known or ASSUMED_LLC_BYTES, memory_bytes())
+        self.device = replace(self.device, details={**self.device.details, **ceilings})
 
     def prepare(self, spec: RunSpec, implementation: Implementation, trial: Trial, artifact: str | None) -> Execution:
         """Loads the kernel and allocates its buffers in this process."""
