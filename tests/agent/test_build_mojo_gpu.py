@@ -74,6 +74,23 @@ def test_variants_that_the_compiler_names_cost_only_themselves(tmp_path: Path) -
 
 
 @needs_mojo
+def test_a_variant_whose_values_the_compiler_cuts_short_costs_only_itself(tmp_path: Path) -> None:
+    more = [f"p{number}" for number in range(6)]
+    declared = ", ".join(f"{name}: Int" for name in more)
+    source = SCALE_MOJO.replace("block: Int, layout", f"block: Int, {declared}, layout")
+    source = source.replace("[block, layout]", f"[block, {', '.join(more)}, layout]")
+    spec = mojo_spec(source)
+    own = replace(implementation_of(spec), parameters=["block", *more, "layout"])
+    known = dict.fromkeys(more, 1)
+    # The first two differ only in what the compiler does not repeat.
+    wanted = [(64, "row"), (64, "column"), (48, "row"), (40, "row"), (40, "column")]
+    trials = [gpu_trial("mojo", block=block, layout=layout, **known) for block, layout in wanted]
+    records = open_builder("mojo", tmp_path, "gpu").build(spec, own, trials, A100)
+    assert [record.ok for record in records] == [True, True, False, False, False]
+    assert all("block must be a multiple of 32" in record.log.splitlines()[0] for record in records[2:])
+
+
+@needs_mojo
 def test_a_source_error_is_told_by_file_and_line(tmp_path: Path) -> None:
     spec = mojo_spec(SCALE_MOJO.replace("var i = block_idx", "var i == block_idx"))
     records = build(tmp_path, spec, A100, 64, 128)

@@ -205,11 +205,12 @@ def _named(spec: RunSpec, implementation: Implementation, todo: list[Variant], t
     entries = "|".join(re.escape(launch.entry) for launch in implementation.launches)
     source = spec.kernel.files.get(implementation.source, "").splitlines()
     own = {number for number, line in enumerate(source, 1) if re.match(rf"def ({entries})(_traced)?\b", line)}
-    keys = {variant.values: variant.key for variant in todo if variant.values}
     found: dict[str, str] = {}
     for line, values, said in instantiation_failures(text):
-        if line in own and values in keys:
-            found.setdefault(keys[values], said)
+        # The compiler repeats only the first few values: they must mean one variant and no other.
+        meant = [variant.key for variant in todo if values and variant.values[: len(values)] == values]
+        if line in own and len(meant) == 1:
+            found.setdefault(meant[0], said)
     return found
 
 
