@@ -25,13 +25,13 @@ MATMUL = "ceiling_matmul_tflop_per_s"
 def measure_bandwidths(device: GpuDevice) -> dict[str, Value]:
     """``ceiling_copy_gb_per_s`` (read and written) and ``ceiling_read_gb_per_s``."""
     cupy = device.cupy
-    size = min(_BYTES, device.device.attributes["memory_bytes"] // 8) // 16 * 16
-    source: Any = cupy.cuda.alloc(size)
-    target: Any = cupy.cuda.alloc(size)
+    size = min(_BYTES, device.device.attributes["memory_bytes"] // 8)
+    source: Any = cupy.empty(size, cupy.uint8)
+    target: Any = cupy.empty(size, cupy.uint8)
     kind, stream = cupy.cuda.runtime.memcpyDeviceToDevice, device.stream.ptr
-    cupy.cuda.runtime.memsetAsync(source.ptr, 0, size, stream)
-    copy = _seconds(device, lambda: cupy.cuda.runtime.memcpyAsync(target.ptr, source.ptr, size, kind, stream))
-    read = _seconds(device, lambda: device.harness.read(source, size))
+    cupy.cuda.runtime.memsetAsync(source.data.ptr, 0, size, stream)
+    copy = _seconds(device, lambda: cupy.cuda.runtime.memcpyAsync(target.data.ptr, source.data.ptr, size, kind, stream))
+    read = _seconds(device, lambda: device.harness.read(source))
     source = target = None
     cupy.get_default_memory_pool().free_all_blocks()
     return {

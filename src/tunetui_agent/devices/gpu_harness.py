@@ -63,10 +63,10 @@ class GpuHarness:
         """A launch that does nothing."""
         self._empty((1,), (32,), ())
 
-    def read(self, pointer: Any, size_bytes: int) -> None:
-        """Reads ``size_bytes`` (a multiple of 16) once."""
-        count = self._cupy.int64(size_bytes // 16)
-        self._read((self._blocks,), (_THREADS,), (pointer, count, self._total))
+    def read(self, array: Any) -> None:
+        """Reads an array once, but for up to 15 bytes at its end."""
+        count = self._cupy.int64(array.nbytes // 16)
+        self._read((self._blocks,), (_THREADS,), (array, count, self._total))
 
     def checksum(self, array: Any) -> int:
         """Of an array's bytes; waits for the result.  Up to three bytes at the end that fill no word are added plainly."""
