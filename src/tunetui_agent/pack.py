@@ -21,12 +21,13 @@ from tunetui_agent.bundle import BundleWriter, Manifest, one_line
 from tunetui_agent.children import Child, Log, agent_command, agent_environment
 from tunetui_agent.folder import FolderError, HostFolder, is_disk_full
 from tunetui_agent.lifeline import read_trials
-from tunetui_agent.messages import RunSpec, Toolchain, Trial, decode_spec
+from tunetui_agent.messages import BuildFinished, RunSpec, Toolchain, Trial, decode_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tunetui_agent.backlog import Entry
+    from tunetui_agent.messages import BuildStarted
 
 _LOOK_SECONDS = 0.2
 
@@ -102,7 +103,7 @@ class Packing:
             jobs or os.cpu_count() or 1,
             backlog,
             lambda hear: self._spawn(selector, hear),
-            BuildReports(toolchains=on_toolchains, happened=lambda _: None, unusable=_unusable),
+            BuildReports(toolchains=on_toolchains, happened=self._count_cached, unusable=_unusable),
         )
         selector.register(0, selectors.EVENT_READ, _end_if_abandoned)
         try:
@@ -131,6 +132,10 @@ class Packing:
                 "say": "progress", "architecture": architecture,
                 "built": self._built, "failed": len(self._failures),
             })  # fmt: skip
+
+    def _count_cached(self, event: BuildStarted | BuildFinished) -> None:
+        if isinstance(event, BuildFinished) and event.cached:
+            self._cached += 1
 
     def _keep(self, bundle: BundleWriter, architecture: str, entry: Entry) -> None:
         if entry.artifact is None:  # nothing to build: a language that is not compiled

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tunetui_agent.build.cache import META, ArtifactCache
+from tunetui_agent.build.cuda import traced_key
 from tunetui_agent.build.prebuilt import Origin, record_origins
 from tunetui_agent.bundle import MAX_BUNDLE_BYTES, Manifest, damaged, extract
 from tunetui_agent.folder import FolderError, HostFolder, is_disk_full, take_lock
@@ -47,7 +48,7 @@ def unpack(host: HostFolder, stream: IO[bytes], kernel: str = "") -> dict[str, A
             for key, names in files.items():
                 _check(draft, key, names, manifest)
             added = _move(host.root, draft, list(files))
-        return _recorded(host.root, manifest, len(files), added)
+        return _recorded(host.root, manifest, sum(not _is_twin(key) for key in files), added)
     except OSError as error:
         code = "disk-full" if is_disk_full(error) else "folder"
         raise FolderError(code, f"the bundle cannot be unpacked: {error.strerror or error}") from None
@@ -84,9 +85,9 @@ def _check(draft: Path, key: str, names: Sequence[str], manifest: Manifest) -> N
 
 
 def _move(root: Path, draft: Path, keys: Sequence[str]) -> int:
-    """Traced twins first, so that the timed one stands for both; how many were not there yet."""
+    """Traced twins first, so that the timed one stands for both; how many (twins not counted) were not there yet."""
     cache, added = ArtifactCache(root), 0
-    for key in sorted(keys, key=lambda key: not key.endswith("-traced")):
+    for key in sorted(keys, key=_is_twin, reverse=True):
         if cache.find(key) is not None:  # what is damaged was removed by this
             continue
         try:
@@ -94,9 +95,13 @@ def _move(root: Path, draft: Path, keys: Sequence[str]) -> int:
         except OSError:
             if cache.find(key) is None:  # unless a builder was first
                 raise
-        added += 1
+        added += not _is_twin(key)
     cache.trim(keep=set(keys))
     return added
+
+
+def _is_twin(key: str) -> bool:
+    return key == traced_key(key.partition("-")[0])
 
 
 def _recorded(root: Path, manifest: Manifest, artifacts: int, added: int) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def device_label(device: Device) -> str:
 
 
 def toolchain_label(toolchain: Toolchain) -> str:
-    """``mojo: Mojo 1.2.0``, or why it is not there."""
+    """``mojo: Mojo 1.2.0``, with a remark such as "built elsewhere", or why it is not there."""
     if toolchain.available:
-        return one_line(f"{toolchain.language}: {toolchain.version}")
+        return one_line(", ".join(filter(None, [f"{toolchain.language}: {toolchain.version}", toolchain.reason])))
     return one_line(f"{toolchain.language}: not available: {toolchain.reason or 'no reason given'}")

@@ -26,6 +26,9 @@ def session_lines(session: Session, width: int | None) -> list[str]:
     """The plan of an open session and what it found."""
     lines = plan_lines(session.grid, session.kernel, session.plan, session.device, session.toolchains, width)
     missing = session.resume.missing if session.resume.found else len(session.plan.trials)
+    for bundle in session.arrived:
+        by, on = ", ".join(bundle.languages.values()), ", ".join(bundle.architectures)
+        lines += _said("bundle", [one_line(f"{counted(bundle.artifacts, 'artifact')} for {on}, built by {by}")], width)
     lines += resume_lines(session.resume, width)
     return [*lines, *_said("time", [time_estimate(session.plan, missing, session.snapshot)], width)]
 

@@ -61,6 +61,7 @@ class Session:
     def __init__(self, opened: Opened, folder: RunFolder, journal: Journal) -> None:
         self.grid, self.kernel, self.plan = opened.grid, opened.kernel, opened.plan
         self.device, self.toolchains = opened.device, opened.toolchains
+        self.arrived = opened.arrived  # what bundles brought to the host
         self.ended = ""  # "done" | "interrupted" | "budget" | "failed"
         self.resume = ResumeSummary(journal=journal.path)
         self._options, self._opened, self._folder = opened.options, opened, folder
