@@ -20,6 +20,7 @@ from tests.agent.gpu_sources import SCALE_MOJO, cuda_spec, gpu_trial, implementa
 from tunetui_agent.build import Target, open_builder
 from tunetui_agent.build.mojo_toolchain import find_toolchain
 from tunetui_agent.build.prebuilt import NOTE, PrebuiltBuilder
+from tunetui_agent.doctor.compilers import check_mojo
 from tunetui_agent.messages import RunSpec
 
 H100 = Target(kind="gpu", architecture="sm_90")
@@ -210,3 +211,11 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     answer = pack(tmp_path / "root", tmp_path / "none" / "x.zip", ["sm_90"], [variant(64)], mojo_spec())
     assert (answer["ok"], answer["error"]) == (False, "folder")
     assert "No such file or directory" in answer["text"]
+
+
+@pytest.mark.usefixtures("no_compiler")
+def test_the_doctor_knows_what_was_brought(host: Path, tmp_path: Path) -> None:
+    check = check_mojo(host)
+    assert (check.status, check.advice) == ("ok", "")
+    assert check.found == f"no compiler here; GPU kernels built elsewhere by {BUILT_BY}, for sm_80, sm_90"
+    assert check_mojo(tmp_path).status == "warning"

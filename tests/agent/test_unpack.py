@@ -7,6 +7,7 @@ import os
 import stat
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,7 +131,7 @@ def test_a_digest_that_is_not_its_files_is_refused(host: HostFolder) -> None:
         {"files": {"scale": "../other/a.ptx"}}, {"files": ["a.ptx"]},
     ],
 )  # fmt: skip
-def test_an_artifact_may_speak_of_its_own_files_only(host: HostFolder, fields: dict[str, object]) -> None:
+def test_an_artifact_may_speak_of_its_own_files_only(host: HostFolder, fields: dict[str, Any]) -> None:
     refused = refusal(host, zipped({**artifact(**fields), "manifest.json": manifest()}))
     assert f"the artifact {KEY}" in refused
 

@@ -30,7 +30,7 @@ def examine(folder: Path, device: str = "", root: Path = Path("/")) -> dict[str,
     ``folder`` is the agent's own; ``device`` limits the report to "cpu" or to one GPU's UUID.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        mojo = pool.submit(check_mojo)
+        mojo = pool.submit(check_mojo, folder)
         nvrtc = pool.submit(ask_part, "nvrtc")
         checks = check_host(folder, root)
         gpu_checks, capabilities = ([], []) if device == "cpu" else _examine_gpus(pool, device, root)

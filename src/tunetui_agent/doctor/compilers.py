@@ -16,14 +16,19 @@ _VERSION_SECONDS = 20.0
 _TOOLKIT_PLACES = ("/usr/local/cuda/bin", "/usr/local/cuda-*/bin", "/opt/cuda/bin")
 
 
-def check_mojo() -> Check:
-    """Mojo, without which Mojo rows are left out here (or are built elsewhere)."""
+def check_mojo(root: Path) -> Check:
+    """Mojo, without which Mojo rows are left out here, unless what they need was built elsewhere."""
     from tunetui_agent.build.mojo_toolchain import find_toolchain
+    from tunetui_agent.build.prebuilt import read_origins
 
-    found = find_toolchain()
+    found, brought = find_toolchain(), read_origins(root).get("mojo")
     if found.available:
         return COMPILERS.ok("Mojo", found.version)
-    return COMPILERS.warn("Mojo", found.reason, "without it the rows of Mojo implementations are left out")
+    if brought:
+        built = f"GPU kernels built elsewhere by {brought.compiler}, for {', '.join(brought.architectures)}"
+        return COMPILERS.ok("Mojo", f"no compiler here; {built}")
+    advice = "without it the rows of Mojo implementations are left out, unless they come in a bundle of tunetui build"
+    return COMPILERS.warn("Mojo", found.reason, advice)
 
 
 def check_nvrtc(facts: dict[str, Any], capabilities: list[int], python: str) -> Check:
