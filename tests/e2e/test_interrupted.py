@@ -91,6 +91,7 @@ def test_an_agent_whose_app_is_gone_goes_on_and_the_same_command_attaches_to_it_
     run.communicate()
     assert run.returncode == (-number if number == signal.SIGKILL else 128 + number)
     assert waiting.agents() == [agent]
+    assert b'"RunFinished"' not in waiting.journal.read_bytes()
 
     again = waiting.start()
     said = until(again.stderr, b"the agent is still at work: attached to it")
@@ -150,6 +151,7 @@ def test_another_run_on_a_busy_device_is_told_which_run_holds_it(waiting: Workpl
     _, err = waiting.run("-o", "other", code=ExitCode.UNAVAILABLE)
     assert "device cpu is busy" in err
     assert f"process {agent}" in err
+    assert waiting.files() == []
     waiting.open_gate()
     finished(run)
     all_is_well(waiting)

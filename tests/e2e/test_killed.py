@@ -13,7 +13,7 @@ from tests.e2e.workplace import Workplace, finished, next_trial, read_lines, unt
 from tunetui.core.errors import ExitCode
 
 NUMBERS = range(1, 9)
-ROUNDS = int(os.environ.get("TUNETUI_E2E_ROUNDS", "3"))  # more for a night
+ROUNDS = int(os.environ.get("TUNETUI_E2E_ROUNDS", "2"))  # more for a night
 
 
 def complete(workplace: Workplace) -> None:

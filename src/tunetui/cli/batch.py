@@ -101,6 +101,8 @@ class Batch:
         if session.snapshot.plan is None:  # nothing was begun
             raise failure or TunetuiError("the run ended before it began")
         leaderboard = session.leaderboard()
+        if failure is not None and not any(board.rows for board in leaderboard.boards):
+            raise failure  # an empty leaderboard must not take the place of an earlier one
         paths = []
         try:
             paths = session.save()

@@ -110,8 +110,12 @@ class Session:
         try:
             await self._within_budget(self._attend())
             self.ended = self._how_it_ended()
+        except asyncio.CancelledError:  # this process leaves; the agent goes on, so nothing has ended
+            self.ended = ""
+            raise
         finally:
-            self._recording.say(RunFinished(reason=self.ended, detail=self._agents.failed))
+            if self.ended:
+                self._recording.say(RunFinished(reason=self.ended, detail=self._agents.failed))
             self._recording.journal.sync()
 
     def request_stop(self, reason: str = "interrupted") -> None:
