@@ -44,7 +44,7 @@ def pack(host: HostFolder, output: Path, jobs: int, say: Callable[[dict[str, Any
     host.prepare()
     spec, architectures, trials = _request(sys.stdin.buffer.readline())
     try:
-        with tempfile.TemporaryDirectory(prefix="tunetui-pack-") as name:
+        with tempfile.TemporaryDirectory(prefix="tunetui-pack-", ignore_cleanup_errors=True) as name:
             return Packing(host.root, Path(name), spec, trials, say).run(output, architectures, jobs)
     except OSError as error:
         code = "disk-full" if is_disk_full(error) else "folder"
@@ -158,7 +158,14 @@ class Packing:
     def _spawn(self, selector: selectors.BaseSelector, hear: Callable[[dict[str, Any]], None]) -> Child:
         arguments = ["builder", "--root", str(self._root), "--spec", str(self._folder / "spec.json")]
         command = agent_command(*arguments, "--supervisor", str(os.getpid()))
-        return Child(command, agent_environment(), selector, hear, Log(self._folder / "builders.log"))
+        # What killed compilers leave goes with the folder.
+        return Child(
+            command,
+            {**agent_environment(), "TMPDIR": str(self._folder)},
+            selector,
+            hear,
+            Log(self._folder / "builders.log"),
+        )
 
 
 def _request(line: bytes) -> tuple[RunSpec, list[str], list[Trial]]:
