@@ -74,16 +74,16 @@ def id_of(how: str) -> str:
 
 
 def test_equal_kernels_are_raced_and_stay_tied_and_a_slower_one_never_enters(host: Host) -> None:
-    records = host.measure(racing(), "left", "slow", "right")
+    records = host.measure(racing(min_samples=24, max_samples=28), "left", "slow", "right")
     (began,), (ended,) = of_kind(records, "RaceStarted"), of_kind(records, "RaceEnded")
     assert sorted(began["trials"]) == [id_of("left"), id_of("right")]
     assert (ended["settled_by"], sorted(ended["raced"])) == ("max_samples", [id_of("left"), id_of("right")])
-    assert ended["rounds"] == 4, "turns of 5 up to 18 samples"
+    assert ended["rounds"] == 6, "turns of 5 up to 28 samples"
     found = outcomes(records)
     assert found[:3] == [("left", "sweep"), ("slow", "sweep"), ("right", "sweep")]
     assert sorted(found[3:]) == [("left", "finalists"), ("right", "finalists")]
     for each in of_kind(records, "TrialMeasured")[3:]:
-        assert (len(each["samples_ns"]), each["stopped_by"], each["warmups"]) == (18, "max_samples", 1)
+        assert (len(each["samples_ns"]), each["stopped_by"], each["warmups"]) == (28, "max_samples", 1)
         assert each["quality"] == {"max_abs_error": 0.0}
     assert of_kind(records, "RaceProgressed")[0]["samples"] == 0
     assert records[-1]["reason"] == "done"

@@ -60,7 +60,7 @@ def test_the_plan_reads_like_this() -> None:
         "left out    cuda: there is no GPU",
         "device      Example CPU (cpu: 2 cores, 8 GiB)",
         "toolchains  mojo: 25.6.0; python: 3.11.7, numpy 2.3.0",
-        "method      cold caches; until the median is known to ±1 % at 95 % confidence, 10 to 1,000 samples, 2 s at most",
+        f"method      {method_line(Method())}",
         "targets     latency_ms.p95 < 50",
         "budget      30 min, 14 trials",
         "note        row_block is alone",
@@ -85,6 +85,12 @@ def test_hot_caches_are_said() -> None:
     )
 
 
+def test_the_method_is_one_line() -> None:
+    said = "cold caches; until the median is known to ±1 % at 95 % confidence, 10 to 1,000 samples, 2 s at most"
+    assert method_line(Method(finalists=0)) == said
+    assert method_line(Method()) == f"{said}; up to 8 finalists raced at the end"
+
+
 def test_a_first_start_found_nothing() -> None:
     assert resume_lines(ResumeSummary(), None) == []
 
@@ -106,10 +112,15 @@ def test_a_fresh_start_says_where_the_old_journal_went() -> None:
 
 
 def test_time_is_an_upper_bound_until_something_was_measured() -> None:
-    assert time_estimate(plan(), 14, Run()).startswith("about 55 s of sampling at most")
-    assert time_estimate(plan(), 0, Run()) == "nothing left to measure"
+    assert time_estimate(plan(), 14, Run(), Method(finalists=0)) == (
+        "about 55 s of sampling at most, less where the precision is reached sooner; builds run beside it"
+    )
+    assert "sooner, then up to about 20 s to race finalists; builds" in time_estimate(plan(), 14, Run(), Method())
+    assert time_estimate(plan(), 0, Run(), Method()) == "nothing left to measure"
     row = Row(
         trial="t", implementation="mojo", problem={}, problem_key="p", configuration={}, provenance="v",
         status="measured", plan=1, seconds=60.0, samples_ns=array("q", [1]),
     )  # fmt: skip
-    assert time_estimate(plan(), 3, Run(rows={"t": row})) == "about 3 min, by the trials measured before"
+    assert time_estimate(plan(), 3, Run(rows={"t": row}), Method(finalists=0)) == (
+        "about 3 min, by the trials measured before"
+    )

@@ -14,7 +14,7 @@ from tunetui.cli.narration import Face
 from tunetui.cli.progress import News, board, finished_line, heartbeat, remaining_seconds
 from tunetui.cli.tables import text_width
 from tunetui.core.events import PlannedKernel, RunPlanned
-from tunetui.core.snapshot import Counts, Notice, Progress, Row, Run
+from tunetui.core.snapshot import Counts, Notice, Progress, Race, Row, Run
 
 PROBLEM = {"corpus_size": 10_000, "queries": 1}
 LARGER = {"corpus_size": 50_000, "queries": 1}
@@ -92,6 +92,46 @@ def test_time_left_is_not_claimed_before_a_trial_is_finished() -> None:
 def test_time_left_counts_only_trials_of_this_start() -> None:
     run = run_of(measured("a"), measured("b"), measured("c"), row("d"), finished_since_resumed=1)
     assert remaining_seconds(run, 1007.0) == pytest.approx(7.0)
+
+
+def racing(**facts: Any) -> Run:
+    race = Race(problem={**PROBLEM}, trials=["a", "b"], limit_seconds=10.0, started=1008.0, **facts)
+    run = run_of(measured("a"), measured("b"), finished_since_resumed=2, races={"agent": race})
+    assert run.plan is not None
+    plan = msgspec.structs.replace(run.plan, method={"finalists": 8, "finalists_seconds": 10.0})
+    return msgspec.structs.replace(run, plan=plan)
+
+
+def test_a_race_is_shown_with_how_far_it_is() -> None:
+    assert board(racing(), 1010.0, 79)[1] == "now   racing 2 finalists, preparing"
+    assert board(racing(samples=35, seconds=3.1), 1010.0, 79)[:2] == [
+        "▰▰▰▰▰▰▰▰▰▰▰▰▰▰▰▰▰▰▰▰ 2/2  0:10 elapsed, ~0:07 left",
+        "now   racing 2 finalists, n=35 each, 3 of at most 10 s",
+    ]
+
+
+def test_time_left_counts_the_races_to_come_in_full() -> None:
+    sweeping = msgspec.structs.replace(racing(), races={}, counts=Counts(total=3, measured=2))
+    assert remaining_seconds(sweeping, 1010.0) == pytest.approx(5.0 + 10.0)
+    assert remaining_seconds(racing(seconds=4.0), 1010.0) == pytest.approx(6.0)
+    assert remaining_seconds(msgspec.structs.replace(racing(), races={}, raced={"p": "order"}), 1010.0) == 0
+
+
+def test_a_look_for_drift_is_called_so() -> None:
+    look = Progress(trial="a", started=1005.0, stage="sentinel")
+    assert board(run_of(measured("a"), running={"agent": look}), 1010.0, 79)[1] == (
+        "now   looking for drift: preparing  mojo row_block=2 threads=1"
+    )
+
+
+def test_rows_that_were_done_before_do_not_count_again() -> None:
+    before = run_of(measured("a"), measured("b"), row("c"))
+    news = News.since(before)
+    again = msgspec.structs.replace(measured("a"), times_measured=2)
+    raced = msgspec.structs.replace(measured("b"), times_measured=2, stage="finalists")
+    after = run_of(again, raced, measured("c"))
+    heads = [finished_line(after, row, place).partition(" ")[0] for place, row in news.finished(after)]
+    assert heads == ["[again]", "[race]", "[3/3]"]
 
 
 def test_a_measured_trial_is_one_line_with_its_interval_and_its_problem() -> None:

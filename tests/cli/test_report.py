@@ -59,6 +59,13 @@ def test_the_whole_report_reads_like_this() -> None:
     ]
 
 
+def test_rows_that_were_raced_are_marked_and_the_mark_is_explained() -> None:
+    first, second, *others = outcomes()[:3]
+    lines = report(leaderboard([*(replace(each, stage="finalists") for each in (first, second)), *others]))
+    assert [line[:10] for line in lines[2:6]] == [" #   impl ", "1=*  mojo ", "1=*  mojo ", " 3   numpy"]
+    assert lines[6] == "* measured in turns, in one race of the finalists; the other figures come from the sweep"
+
+
 def test_in_eighty_columns_lesser_columns_give_way_and_are_named() -> None:
     lines = report(leaderboard(), 80)
     assert lines[1:3] == [

@@ -10,7 +10,7 @@ from tunetui.core.leaderboard import CLAIM_NOTE, SCHEMA_VERSION
 from tunetui.core.publishing import build_leaderboard
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
-from tunetui_agent.messages import NoticeRaised, TrialFailed, TrialStarted
+from tunetui_agent.messages import DriftNoticed, NoticeRaised, RaceEnded, RaceStarted, TrialFailed, TrialStarted
 
 FAST, SLOW = [1_000_000 + i for i in range(30)], [2_000_000 + i for i in range(30)]
 
@@ -65,6 +65,24 @@ def test_figures_are_in_their_units_and_computed_from_the_median() -> None:
     assert row.figures["latency_ms.median"] == 2.0000145
     assert row.figures["quality.recall"] == 1.0
     assert row.figures["tile_rows"] == 2
+
+
+def test_the_method_says_what_was_raced_and_what_looking_for_drift_showed() -> None:
+    assert (build_leaderboard(run_of()).method.race, build_leaderboard(run_of()).method.drift) == ("", "")
+    looks = [agent(7, measured(1, FAST, stage="sentinel")), agent(8, measured(1, SLOW, stage="sentinel"))]
+    drift = DriftNoticed(trial=ref(1), reference_ns=1e6, median_ns=2e6, since=1000.0, trials=[ref(2).id])
+    race = [
+        agent(10, RaceStarted(problem=PROBLEM, trials=[ref(1).id, ref(2).id], seconds=10.0)),
+        agent(11, measured(1, FAST, stage="finalists")),
+        agent(12, measured(2, SLOW, stage="finalists")),
+        agent(13, RaceEnded(settled_by="order", raced=[ref(1).id, ref(2).id])),
+    ]
+    method = build_leaderboard(run_of([*RECORDS, *looks, agent(9, drift), *race])).method
+    assert method.race == (
+        "2 finalists measured again in turns, in one race for each problem; those samples alone are theirs; "
+        "1 settled when every interval was apart from the leader's"
+    )
+    assert method.drift == "sentinels measured again 2 times, medians within 100 % of each other; 1 drift noticed"
 
 
 def test_a_figure_that_does_not_exist_is_absent_with_its_reason() -> None:

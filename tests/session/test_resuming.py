@@ -10,8 +10,8 @@ from tests.core import journals
 from tunetui.core.events import ProvenanceRecorded, Record, TrialsQueued, TrialsStaled
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
-from tunetui.session.resuming import agents_name, agents_to_take_over, changed, died, stand
-from tunetui_agent.messages import FAILURES, NoticeRaised, RunEnded, Trial, TrialFailed
+from tunetui.session.resuming import agents_name, agents_to_take_over, changed, contenders, died, stand
+from tunetui_agent.messages import FAILURES, Contender, NoticeRaised, RunEnded, Trial, TrialFailed
 
 NOW = {"compiler": "1.2.0", "driver": "", "kernel_source": "ab" * 32}
 
@@ -103,3 +103,35 @@ def test_an_agent_that_the_app_died_too_early_to_hear_of_is_found_by_its_name() 
     later = fold(Run(), [journals.app(0, journals.planned(), t=2000.0)])  # as after --fresh
     others = ["agent-1", "run-2", "running-1", agents_name("run", later) + "1234"]
     assert agents_to_take_over("run", run, [*others, name]) == [name]
+
+
+def kept_for_a_race(run: Run, *numbers: int, finalists: int = 2, provenance: str = "p" * 16) -> list[Contender]:
+    trials = [trial(number, provenance) for number in numbers]
+    return contenders(stand(trials, {}, run), trials, run, finalists)
+
+
+def test_the_fastest_rows_that_stand_are_raced_with_the_new_ones() -> None:
+    run = run_of(
+        journals.measured(1, [30] * 9),
+        journals.measured(2, [10, 11, 12, 13, 14, 15, 16, 17, 90], stage="finalists"),
+        journals.measured(3, [20, 21, 25]),
+        failed(4, "wrong"),
+    )
+    assert kept_for_a_race(run, 1, 2, 3, 4, 5) == [
+        Contender(trial=trial(2), median_ns=14, low_ns=11, high_ns=17, raced=True),
+        Contender(trial=trial(3), median_ns=21, low_ns=20, high_ns=25),
+    ]
+
+
+def test_a_stale_row_is_never_raced() -> None:
+    run = run_of(journals.measured(1, [10] * 9), journals.measured(2, [20] * 9))
+    assert kept_for_a_race(run, 1, 2, 5, provenance="q" * 16) == []
+    assert kept_for_a_race(run, 1, 5, finalists=0) == []
+
+
+def test_a_problem_that_was_raced_and_gets_no_new_row_is_left_alone() -> None:
+    run = run_of(journals.measured(1, [10] * 9, stage="finalists"), journals.measured(2, [20] * 9))
+    assert kept_for_a_race(run, 1, 2) == []
+    assert len(kept_for_a_race(run, 1, 2, 5)) == 2
+    unraced = run_of(journals.measured(1, [10] * 9), journals.measured(2, [20] * 9))
+    assert len(kept_for_a_race(unraced, 1, 2)) == 2

@@ -28,6 +28,8 @@ _UNITS = {
     "mj": "mJ",
     "bytes": "B",
 }
+RACED_MARK = "*"
+"""Behind the rank of rows whose figures come from a race."""
 _GIVES_WAY = {"other_quality": 600, "metric": 500, "recall": 400, "p95": 300, "tags": 200, "first_metric": 100}
 
 
@@ -43,6 +45,11 @@ class Line:
         """Half-width of the median's interval, in percent of the median."""
         value = self.figures.get(INTERVAL)
         return value if isinstance(value, float) else None
+
+
+def is_raced(line: Line) -> bool:
+    """Whether its figures come from the race of the finalists."""
+    return line.entry.stage == "finalists"
 
 
 def lines_of(board: Board) -> list[Line]:
@@ -118,7 +125,10 @@ def _confidence(leaderboard: Leaderboard) -> str:
 
 def _column(name: str, metrics: Sequence[str], shown: Sequence[Line], confidence: str) -> Column:
     if name == "rank":
-        return Column(key=name, header=("#",), cells=[line.entry.rank or "-" for line in shown], align="right")
+        raced = any(is_raced(line) for line in shown)
+        marks = [(RACED_MARK if is_raced(line) else " ") if raced else "" for line in shown]
+        cells = [(line.entry.rank or "-") + mark for line, mark in zip(shown, marks, strict=True)]
+        return Column(key=name, header=("#" + " " * raced,), cells=cells, align="right")
     if name == "implementation":
         cells = [one_line(line.entry.implementation) for line in shown]
         return Column(key=name, header=("impl",), cells=cells)

@@ -30,7 +30,8 @@ def session_lines(session: Session, width: int | None) -> list[str]:
         by, on = ", ".join(bundle.languages.values()), ", ".join(bundle.architectures)
         lines += _said("bundle", [one_line(f"{counted(bundle.artifacts, 'artifact')} for {on}, built by {by}")], width)
     lines += resume_lines(session.resume, width)
-    return [*lines, *_said("time", [time_estimate(session.plan, missing, session.snapshot)], width)]
+    estimate = time_estimate(session.plan, missing, session.snapshot, session.grid.method)
+    return [*lines, *_said("time", [estimate], width)]
 
 
 def plan_lines(
@@ -75,26 +76,35 @@ def resume_lines(resume: ResumeSummary, width: int | None) -> list[str]:
     return lines
 
 
-def time_estimate(plan: Plan, missing: int, run: Run) -> str:
-    """How long the missing trials take: by rows that were measured before, else what the method allows at most."""
+def time_estimate(plan: Plan, missing: int, run: Run, method: Method) -> str:
+    """How long the missing trials take: by rows that were measured before, else what the method allows at most.
+
+    Nobody knows before whose intervals will overlap: races are told as what they take at most.
+    """
     if missing == 0:
         return "nothing left to measure"
+    raced = method.finalists and len(plan.trials) > 1
+    race = (
+        f", then up to {rough_duration(method.finalists_seconds * len(plan.problems))} to race finalists"
+        if raced
+        else ""
+    )
     spent = [row.seconds for row in run.rows.values() if row.status == MEASURED and row.seconds > 0]
     if spent:
-        return f"{rough_duration(sum(spent) / len(spent) * missing)}, by the trials measured before"
+        return f"{rough_duration(sum(spent) / len(spent) * missing)}, by the trials measured before{race}"
     most = plan.sampling_seconds_at_most * missing / max(1, len(plan.trials))
-    return (
-        f"{rough_duration(most)} of sampling at most, less where the precision is reached sooner; builds run beside it"
-    )
+    sampling = f"{rough_duration(most)} of sampling at most, less where the precision is reached sooner"
+    return f"{sampling}{race}; builds run beside it"
 
 
 def method_line(method: Method) -> str:
     """How each trial is measured, in one line."""
     cache = "cold caches" if method.cache == "cold" else f"{one_line(method.cache)} caches"
+    race = f"; up to {count(method.finalists)} finalists raced at the end" if method.finalists else ""
     return (
         f"{cache}; until the median is known to ±{setting(method.precision_percent)} % "
         f"at {setting(method.confidence_percent)} % confidence, {count(method.min_samples)} to "
-        f"{count(method.max_samples)} samples, {setting(method.max_seconds)} s at most"
+        f"{count(method.max_samples)} samples, {setting(method.max_seconds)} s at most{race}"
     )
 
 

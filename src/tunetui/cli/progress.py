@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from tunetui.cli.figures import clock, count, percent, with_uncertainty
 from tunetui.cli.labels import latency_ms, one_line, short_problem, trial_label, varying
 from tunetui.cli.tables import fit
-from tunetui.core.snapshot import MEASURED, Notice, Row, Run
+from tunetui.core.snapshot import MEASURED, Notice, Race, Row, Run
 from tunetui_agent.messages import FAILURES
 
 HEARTBEAT_SECONDS = 10.0
@@ -22,11 +22,28 @@ _NS_PER_MS = 1e6
 
 
 def remaining_seconds(run: Run, now: float) -> float | None:
-    """Time left, from what trials took since this start; None before the first one is finished."""
+    """Time left, from what trials took since this start, and the races still to come; None before the first is finished.
+
+    Whether a problem has anybody to race, and for how long, shows at its end only: each is counted in full.
+    """
     if run.resumed is None or run.finished_since_resumed == 0:
         return None
+    races = _races_seconds(run)
+    missing = run.counts.total - run.counts.done
+    if missing == 0:
+        return races
     per_trial = (now - run.resumed) / run.finished_since_resumed
-    return per_trial * (run.counts.total - run.counts.done)
+    return per_trial * missing + races
+
+
+def _races_seconds(run: Run) -> float:
+    method = run.plan.method if run.plan else {}
+    if run.plan is None or run.counts.total < 2 or not method.get("finalists"):
+        return 0.0
+    begun = 1 if run.race else 0
+    left = max(0, len(run.plan.problems) - len(run.raced) - begun)
+    present = max(0.0, run.race.limit_seconds - run.race.seconds) if run.race else 0.0
+    return left * float(method.get("finalists_seconds", 0.0)) + present
 
 
 def board(run: Run, now: float, width: int, *, ascii_only: bool = False) -> list[str]:
@@ -44,9 +61,11 @@ def heartbeat(run: Run, now: float) -> str:
     return f"{_done(run)}  {_times(run, now)}  {_present_line(run)}"
 
 
-def finished_line(run: Run, row: Row, place: int) -> str:
-    """One line for the trial that was the ``place``-th to be measured or to fail."""
-    head = f"[{count(place)}/{count(run.counts.total)}]"
+def finished_line(run: Run, row: Row, place: int | None) -> str:
+    """One line for the trial that was the ``place``-th to be measured or to fail; None: it had been before."""
+    head = f"[{count(place)}/{count(run.counts.total)}]" if place is not None else "[again]"
+    if row.stage == "finalists":
+        head = "[race]"
     label = _label(run, row)
     if row.status == MEASURED:
         figure = latency_ms(row.median_ns, row.ci_low_ns, row.ci_high_ns)
@@ -67,8 +86,11 @@ class News:
         """Only what comes after ``run`` is news."""
         return cls(run.rows, len(run.notices))
 
-    def finished(self, run: Run) -> Iterator[tuple[int, Row]]:
-        """Rows that were finished since the last call, each with its place among all that are done."""
+    def finished(self, run: Run) -> Iterator[tuple[int | None, Row]]:
+        """Rows that were finished since the last call, each with its place among all that are done.
+
+        None instead of a place for one that was among them already, and was raced or measured again.
+        """
         if run.rows is self.rows:
             return
         known, self.rows = self.rows, run.rows
@@ -78,13 +100,19 @@ class News:
             if known.get(trial) is not row and _is_finished(row) and not _same_result(known.get(trial), row)
         ]
         fresh.sort(key=lambda row: row.measured_at or 0.0)
-        for earlier, row in enumerate(fresh):
-            yield run.counts.done - len(fresh) + 1 + earlier, row
+        places = iter(range(run.counts.done - sum(not _was_done(known, row) for row in fresh) + 1, run.counts.done + 1))
+        for row in fresh:
+            yield (None if _was_done(known, row) else next(places, None)), row
 
     def raised(self, run: Run) -> Iterator[Notice]:
         """Notices that were raised for the first time since the last call."""
         known, self.notices = self.notices, len(run.notices)
         yield from run.notices[known:]
+
+
+def _was_done(known: Mapping[str, Row], row: Row) -> bool:
+    before = known.get(row.trial)
+    return before is not None and before.plan == row.plan and _is_finished(before)
 
 
 def _is_finished(row: Row) -> bool:
@@ -132,6 +160,8 @@ def _times(run: Run, now: float) -> str:
 
 
 def _present_line(run: Run) -> str:
+    if run.race is not None:
+        return _race_line(run, run.race)
     if run.present is None or run.present.trial not in run.rows:
         return "now   waiting for a build" if run.building else "now   waiting"
     figures = f"n={run.present.samples}" if run.present.samples else "preparing"
@@ -140,7 +170,16 @@ def _present_line(run: Run) -> str:
         half_width = median * width / 100 / _NS_PER_MS if width is not None else None
         figures += f" {with_uncertainty(median / _NS_PER_MS, half_width)} ms"
         figures += f" ±{percent(width)} %" if width is not None else ""
-    return f"now   {figures}  {_short_label(run, run.rows[run.present.trial])}"
+    what = "looking for drift: " if run.present.stage == "sentinel" else ""
+    return f"now   {what}{figures}  {_short_label(run, run.rows[run.present.trial])}"
+
+
+def _race_line(run: Run, race: Race) -> str:
+    """``now   racing 5 finalists, n=35 each, 3.1 of at most 10 s``."""
+    problem = short_problem(race.problem, varying(run.plan.problems) if run.plan else [])
+    how_far = f"n={race.samples} each, {race.seconds:.0f} of at most {race.limit_seconds:.0f} s"
+    shown = how_far if race.samples else "preparing"
+    return f"now   racing {count(len(race.trials))} finalists, {shown}" + (f" ({problem})" if problem else "")
 
 
 def _build_line(run: Run) -> str:

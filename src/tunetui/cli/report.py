@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tunetui.cli import figures
-from tunetui.cli.board_table import Line, default_columns, in_every_row, lines_of, table_columns
+from tunetui.cli.board_table import RACED_MARK, Line, default_columns, in_every_row, is_raced, lines_of, table_columns
 from tunetui.cli.labels import assignments, one_line, trial_label
 from tunetui.cli.narration import Face
 from tunetui.cli.tables import lay_out, wrapped
@@ -102,6 +102,9 @@ def _table(
         lines += [
             face.faint(line) for line in wrapped([*words, "(--format csv has all)"], face.width, indent="  ", first="")
         ]
+    if "rank" in names and any(is_raced(line) for line in tabled):
+        text = f"{RACED_MARK} measured in turns, in one race of the finalists; the other figures come from the sweep"
+        lines += [face.faint(line) for line in wrapped(text.split(" "), face.width, indent="  ", first="")]
     constant = {} if columns else in_every_row(board, tabled)
     if constant:
         words = ["in", "every", "row:", *assignments(constant)]

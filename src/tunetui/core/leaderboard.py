@@ -64,6 +64,10 @@ class MethodPart(_Part, frozen=True, kw_only=True):
     interval: str
     test: str
     ranking: str
+    race: str = ""
+    """How the finalists were raced; empty where none were."""
+    drift: str = ""
+    """What looking for drift showed; empty where nobody looked."""
 
 
 class DevicePart(_Part, frozen=True, kw_only=True):

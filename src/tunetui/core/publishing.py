@@ -28,6 +28,7 @@ from tunetui.core.leaderboard import (
 )
 from tunetui.core.metrics import evaluate
 from tunetui.core.ranking import RANKING_METHOD, Contender, rank
+from tunetui.core.second_looks import drift_in_words, races_in_words
 from tunetui.core.snapshot import MEASURED, QUEUED, RUNNING, STALE, Row, Run, problem_key
 from tunetui.core.statistics import INTERVAL_METHOD, PERCENTILE_METHOD, TEST_METHOD, percentile, samples_needed
 from tunetui.core.targeting import parse_target
@@ -230,6 +231,8 @@ def _method(run: Run, plan: RunPlanned) -> MethodPart:
         interval=INTERVAL_METHOD,
         test=TEST_METHOD,
         ranking=RANKING_METHOD,
+        race=races_in_words(run),
+        drift=drift_in_words(run),
     )
 
 

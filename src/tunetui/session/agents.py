@@ -19,6 +19,8 @@ from tunetui_agent.messages import (
     CancelRun,
     CloseQueue,
     CommandAccepted,
+    ConsiderFinalists,
+    Contender,
     EnqueueTrials,
     NoticeRaised,
     RunEnded,
@@ -56,8 +58,11 @@ class Agents:
         rows = runs if isinstance(runs, list) else []
         return {str(row.get("run")): str(row.get("state")) for row in rows if isinstance(row, dict)}
 
-    async def measure(self, spec: RunSpec, trials: Sequence[Trial]) -> str:
-        """Start an agent, hand it the trials, follow it to its end: "ended" or "dead".
+    async def measure(self, spec: RunSpec, trials: Sequence[Trial], contenders: Sequence[Contender]) -> str:
+        """Start an agent, hand it the trials, and the rows that may be raced with them; follow it to its end.
+
+        Returns:
+            "ended" or "dead".
 
         Raises:
             AgentRefusedError: it does not start; the device is busy, say.
@@ -69,6 +74,9 @@ class Agents:
         for start in range(0, len(trials), ENQUEUED_AT_ONCE):
             part = list(trials[start : start + ENQUEUED_AT_ONCE])
             follower.outbox.send(EnqueueTrials(command=f"trials-{start}", trials=part))
+        for start in range(0, len(contenders), ENQUEUED_AT_ONCE):
+            some = list(contenders[start : start + ENQUEUED_AT_ONCE])
+            follower.outbox.send(ConsiderFinalists(command=f"contenders-{start}", contenders=some))
         follower.outbox.send(CloseQueue(command=_CLOSE))
         if self._wish:
             follower.outbox.send(self._wish(command=_fresh_id("wish")))

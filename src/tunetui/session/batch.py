@@ -24,7 +24,7 @@ from tunetui.core.publishing import build_leaderboard
 from tunetui.session.agents import Agents
 from tunetui.session.opening import BatchOptions, Opened, open_plan, run_spec, source_hashes
 from tunetui.session.recording import Recording
-from tunetui.session.resuming import Standing, agents_name, agents_to_take_over, stand
+from tunetui.session.resuming import Standing, agents_name, agents_to_take_over, contenders, stand
 from tunetui.store.journal import Journal
 from tunetui.store.leaderboard import write_leaderboard
 from tunetui.store.runs import RunFolder, run_id, runs_root
@@ -200,7 +200,8 @@ class Session:
         while (standing := self._standing()).missing and not self._stop_asked and in_vain < _AGENTS_IN_VAIN:
             name = agents_name(self._folder.folder.name, self.snapshot)
             spec = run_spec(self._opened, name + secrets.token_hex(4))
-            if await self._agents.measure(spec, standing.missing) != "dead":
+            rivals = contenders(standing, self.plan.trials, self.snapshot, self.grid.method.finalists)
+            if await self._agents.measure(spec, standing.missing, rivals) != "dead":
                 return
             in_vain = 0 if len(self._standing().kept) > len(standing.kept) else in_vain + 1
 

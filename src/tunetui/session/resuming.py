@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunetui.core.identity import content_hash
-from tunetui.core.snapshot import MEASURED
-from tunetui_agent.messages import FAILURES
+from tunetui.core.snapshot import MEASURED, problem_key
+from tunetui_agent.messages import FAILURES, Contender
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -73,6 +73,37 @@ def stand(
             standing.stale[trial.id] = changed(before, now)
             standing.missing.append(trial)
     return standing
+
+
+def contenders(standing: Standing, trials: Iterable[Trial], run: Run, finalists: int) -> list[Contender]:
+    """Rows that stand and may be among the best: old leaders are raced with the new ones, on the same day's device.
+
+    Of each problem the ``finalists`` fastest; none of a problem that gets no new row and was raced when it got its last.
+    """
+    kept = set(standing.kept)
+    fields: dict[str, list[tuple[float, str, Row, Trial]]] = {}
+    for trial in trials:
+        row = run.rows[trial.id] if trial.id in kept else None
+        if row is not None and row.status == MEASURED and row.median_ns is not None:
+            fields.setdefault(row.problem_key, []).append((row.median_ns, row.trial, row, trial))
+    awaited = {problem_key(trial.problem) for trial in standing.missing}
+    found = []
+    for problem, field_ in fields.items():
+        best = sorted(field_, key=lambda each: each[:2])[:finalists]
+        if problem in awaited or any(row.stage != "finalists" for _, _, row, _ in best[:1]):
+            found += [_contender(row, trial) for _, _, row, trial in best]
+    return found
+
+
+def _contender(row: Row, trial: Trial) -> Contender:
+    low, high = row.ci_low_ns, row.ci_high_ns
+    return Contender(
+        trial=trial,
+        median_ns=row.median_ns or 0.0,
+        low_ns=float(min(row.samples_ns)) if low is None else low,
+        high_ns=float(max(row.samples_ns)) if high is None else high,
+        raced=row.stage == "finalists",
+    )
 
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
