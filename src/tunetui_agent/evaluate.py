@@ -46,6 +46,7 @@ class Prepared:
     inputs: InputSet
     quality: dict[str, float]
     seconds: float  # that all this took
+    verify_seconds: float  # of which: inputs, reference and checks
 
 
 class Evaluator:
@@ -90,12 +91,14 @@ class Evaluator:
         """Loads and verifies a trial's kernel, ready for timing.  Raises `TrialFault`."""
         begun = time.perf_counter()
         execution = self._device.prepare(self._spec, self._implementation(trial), trial, artifact)
+        loaded = time.perf_counter()
         quality = self._verify(trial, execution)
         inputs = self._oracle.timing_inputs(trial)
+        verified = time.perf_counter()
         execution.bind(inputs)
         execution.poison()
-        seconds = time.perf_counter() - begun
-        return Prepared(trial, Path(artifact).name if artifact else "", execution, inputs, quality, seconds)
+        name, seconds = Path(artifact).name if artifact else "", time.perf_counter() - begun
+        return Prepared(trial, name, execution, inputs, quality, seconds, verified - loaded)
 
     def conclude(self, prepared: Prepared, sampling: Sampling, stage: str, seconds: float) -> TrialMeasured:
         """Verifies what the timed executions left behind; the figure.  Raises `TrialFault`.
@@ -104,7 +107,7 @@ class Evaluator:
         """
         begun = time.perf_counter()
         self._judge(prepared.trial, prepared.execution, prepared.inputs, "after timing: ")
-        seconds += time.perf_counter() - begun
+        judged = time.perf_counter() - begun
         sampled = sampling.warmup_seconds + sampling.sampling_seconds
         return TrialMeasured(
             trial=trial_ref(prepared.trial),
@@ -113,9 +116,9 @@ class Evaluator:
             warmups=sampling.warmups,
             quality=prepared.quality,
             build_seconds=None,
-            seconds=seconds,
+            seconds=seconds + judged,
             sampling_seconds=sampled,
-            verify_seconds=max(0.0, seconds - sampled),
+            verify_seconds=prepared.verify_seconds + judged,
             stage=stage,
             artifact=prepared.artifact,
             resources=prepared.execution.resources(),

@@ -66,10 +66,11 @@ def test_warm_up_lasts_at_least_as_long_as_asked(cpu: CpuDevice) -> None:
     assert outcome.sampling_seconds >= 0.05
 
 
-def test_times_add_up_to_the_whole_trial(cpu: CpuDevice) -> None:
+def test_sampling_and_verifying_are_parts_of_the_whole_trial(cpu: CpuDevice) -> None:
     outcome = measure_double(cpu, QUICK)
     assert outcome.sampling_seconds * 1e9 >= sum(outcome.samples_ns)
-    assert outcome.seconds == pytest.approx(outcome.sampling_seconds + outcome.verify_seconds)
+    assert outcome.verify_seconds > 0
+    assert outcome.seconds > outcome.sampling_seconds + outcome.verify_seconds  # loading and allocating are neither
 
 
 def test_progress_speaks_of_the_samples_so_far(cpu: CpuDevice) -> None:
