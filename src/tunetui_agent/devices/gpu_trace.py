@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NAME = "occupancy_achieved_percent"
 REASON = "occupancy_achieved_reason"
 _REPEATS = 5
+_REGISTER_UNIT = 8
 
 
 class Tracer:
@@ -71,12 +72,10 @@ class Tracer:
                 return
             twin = LoadedLaunch(self._device, launch.entry, launch.arguments, launch.geometry, kernel)
             twin.allow_shared()
-            for what in ("registers", "blocks_per_multiprocessor", "local_bytes"):
-                timed, traced = launch.resources()[what], twin.resources()[what]
-                if timed != traced:
-                    words = what.replace("_", " ")
-                    self.reason = f"n/a: the traced build of {launch.entry} has {traced} {words}, the timed one {timed}"
-                    return
+            self.reason = _difference(launch.resources(), twin.resources())
+            if self.reason:
+                self.reason = f"n/a: the traced build of {launch.entry} has {self.reason}"
+                return
             self._twins.append(twin)
 
     def _trace(self, twin: LoadedLaunch) -> Any:
@@ -86,6 +85,18 @@ class Tracer:
         attributes = self._device.device.attributes
         most = attributes["max_threads_per_multiprocessor"] // attributes["warp_size"]
         return achieved_percent(rows, -(-twin.threads // attributes["warp_size"]), most)
+
+
+def _difference(timed: dict[str, Value], traced: dict[str, Value]) -> str:
+    """How the twins differ in what decides residency; empty where they do not.
+
+    Registers are given to threads in units of eight, so that 31 and 32 are the same to the multiprocessor.
+    """
+    for what, unit in (("registers", _REGISTER_UNIT), ("blocks_per_multiprocessor", 1)):
+        one, other = int(timed[what]), int(traced[what])
+        if -(-one // unit) != -(-other // unit):
+            return f"{other} {what.replace('_', ' ')}, the timed one {one}"
+    return ""
 
 
 def achieved_percent(rows: Any, warps_per_block: int, most_warps: int) -> float:
