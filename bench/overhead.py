@@ -115,7 +115,7 @@ def per_trial(records: list[Record]) -> dict[str, Any]:
     inside, gaps = [], []
     before: Record | None = None
     for record in records:
-        if isinstance(record.event, TrialMeasured):
+        if isinstance(record.event, TrialMeasured) and record.event.stage == "sweep":
             event = record.event
             inside.append(1000 * (event.seconds - event.sampling_seconds - event.verify_seconds))
             before = record
