@@ -98,13 +98,13 @@ def look(lab: Lab, trial: Trial) -> dict[str, Any]:
     figures = execution.resources()
     ((launch, arguments),) = launches_of(execution)
     twin = traced_twin(lab.device, lab.job, trial, launch)
-    trace = lab.device.cupy.zeros((launch.blocks, 3), lab.device.cupy.uint64)
+    trace = lab.device.cupy.zeros((launch.blocks * -(-launch.threads // 32), 3), lab.device.cupy.uint64)
     looks = []
     for _ in range(TRACES):
         lab.device.flush()
         twin((*arguments, trace))
         lab.device.synchronize()
-        looks.append(definitions(lab.device, trace.get(), -(-launch.threads // 32)))
+        looks.append(definitions(lab.device, trace.get()))
     return {
         "kernel": launch.entry,
         "problem": trial.problem,
@@ -122,7 +122,7 @@ def look(lab: Lab, trial: Trial) -> dict[str, Any]:
     }
 
 
-def definitions(device: GpuDevice, rows: Any, warps: int) -> dict[str, Any]:
+def definitions(device: GpuDevice, rows: Any) -> dict[str, Any]:
     """Occupancy in percent from a trace of (start ns, stop ns, multiprocessor), by every definition that comes to mind."""
     import numpy as np
 
@@ -133,10 +133,10 @@ def definitions(device: GpuDevice, rows: Any, warps: int) -> dict[str, Any]:
         own = rows[rows[:, 2] == where]
         own = own[np.argsort(own[:, 0])]
         start, stop = own[:, 0].astype(np.int64), own[:, 1].astype(np.int64)
-        busy.append(int((stop - start).sum()) * warps)
+        busy.append(int((stop - start).sum()))
         windows.append(int(stop.max() - start.min()))
         reached = np.maximum.accumulate(stop)
-        active.append(windows[-1] - int(np.maximum(start[1:] - reached[:-1], 0).sum()))  # less the gaps without a block
+        active.append(windows[-1] - int(np.maximum(start[1:] - reached[:-1], 0).sum()))  # less the gaps without a warp
         counts.append(len(own))
     whole = int(rows[:, 1].max()) - int(rows[:, 0].min())
     stamps = np.unique(rows[:, :2])
@@ -147,10 +147,10 @@ def definitions(device: GpuDevice, rows: Any, warps: int) -> dict[str, Any]:
         "whole_kernel_used_multiprocessors": 100 * sum(busy) / (whole * len(busy) * most),
         "whole_kernel_all_multiprocessors": 100 * sum(busy) / (whole * attributes["multiprocessors"] * most),
         "multiprocessors": {
-            "with_blocks": len(busy),
-            "blocks_each": {str(blocks): number for blocks, number in sorted(Counter(counts).items())},
+            "with_warps": len(busy),
+            "warps_each": {str(warps): number for warps, number in sorted(Counter(counts).items())},
             "window_ns": [min(windows), round(median(windows)), max(windows)],
-            "without_block_inside_window_ns": max(w - a for w, a in zip(windows, active, strict=True)),
+            "without_warp_inside_window_ns": max(w - a for w, a in zip(windows, active, strict=True)),
             "whole_kernel_ns": whole,
             "timer_step_ns": int(np.diff(stamps).min()) if len(stamps) > 1 else 0,
         },
@@ -203,7 +203,7 @@ def launch_one(lab: Lab, trial: Trial, execution: GpuExecution) -> None:
     """`PROFILES` launches of each build."""
     ((launch, arguments),) = launches_of(execution)
     twin = traced_twin(lab.device, lab.job, trial, launch)
-    trace = lab.device.cupy.zeros((launch.blocks, 3), lab.device.cupy.uint64)
+    trace = lab.device.cupy.zeros((launch.blocks * -(-launch.threads // 32), 3), lab.device.cupy.uint64)
     for kernel, given in ((launch, arguments), (twin, (*arguments, trace))):
         for _ in range(PROFILES):
             lab.device.flush()

@@ -6,16 +6,18 @@ __device__ __forceinline__ unsigned long long nanoseconds() {
     asm volatile("mov.u64 %0, %globaltimer;" : "=l"(t)::"memory");
     return t;
 }
-#define TRACE_START                                                           \
-    if (threadIdx.x == 0) {                                                   \
-        unsigned multiprocessor;                                              \
-        asm volatile("mov.u32 %0, %smid;" : "=r"(multiprocessor));            \
-        trace[blockIdx.x * 3ull] = nanoseconds();                             \
-        trace[blockIdx.x * 3ull + 2] = multiprocessor;                        \
+// Warp by warp, without a barrier at the end: warps that finish early must leave early, as they do in the timed build.
+#define TRACE_START                                                                                       \
+    const unsigned long long trace_place = (blockIdx.x * (blockDim.x / 32ull) + threadIdx.x / 32) * 3;    \
+    if (threadIdx.x % 32 == 0) {                                                                          \
+        unsigned multiprocessor;                                                                          \
+        asm volatile("mov.u32 %0, %smid;" : "=r"(multiprocessor));                                        \
+        trace[trace_place] = nanoseconds();                                                               \
+        trace[trace_place + 2] = multiprocessor;                                                          \
     }
-#define TRACE_STOP                                                            \
-    __syncthreads();                                                          \
-    if (threadIdx.x == 0) trace[blockIdx.x * 3ull + 1] = nanoseconds();
+#define TRACE_STOP                                                                                        \
+    __syncwarp();                                                                                         \
+    if (threadIdx.x % 32 == 0) trace[trace_place + 1] = nanoseconds();
 #else
 #define TRACE_ARGUMENT
 #define TRACE_START

@@ -7,7 +7,7 @@ The algorithm is that of search.cu, so that the languages race and not the ideas
 from std.utils.static_tuple import StaticTuple
 from max.gpu import block_idx, thread_idx
 from max.gpu.globals import MAX_THREADS_PER_BLOCK_METADATA
-from max.gpu.sync import barrier
+from max.gpu.sync import syncwarp
 from gpu_access import Bytes, Counts, Floats, Indices, Stamps, multiprocessor, nanoseconds
 from gpu_stream import stream
 from gpu_tiles import score_tiles
@@ -61,13 +61,15 @@ def search_traced[
     corpus: Bytes, query_rows: Bytes, scores: Floats, indices: Indices, partial_scores: Floats, group_best: Floats,
     ticket: Counts, corpus_size: Int32, mergers: Int32, trace: Stamps,
 ):
-    """The same, noting when each block began and ended (nanoseconds) and on which multiprocessor: (blocks, 3)."""
-    if thread_idx.x == 0:
-        trace[unsafe_offset=block_idx.x * 3] = nanoseconds()
-        trace[unsafe_offset=block_idx.x * 3 + 2] = UInt64(multiprocessor())
+    """The same, noting when each warp began and ended (nanoseconds) and on which multiprocessor: (blocks x warps, 3)."""
+    var place = (block_idx.x * (block_size // 32) + thread_idx.x // 32) * 3
+    if thread_idx.x % 32 == 0:
+        trace[unsafe_offset=place] = nanoseconds()
+        trace[unsafe_offset=place + 2] = UInt64(multiprocessor())
     run[tile_size, block_size, shared_memory_kb, queries, dims, k, dtype](
         corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size, mergers
     )
-    barrier()
-    if thread_idx.x == 0:
-        trace[unsafe_offset=block_idx.x * 3 + 1] = nanoseconds()
+    # No barrier: warps that finish early must leave early, as they do in the timed build.
+    syncwarp()
+    if thread_idx.x % 32 == 0:
+        trace[unsafe_offset=place + 1] = nanoseconds()

@@ -1,9 +1,10 @@
-"""Achieved occupancy without a profiler: the same kernel, built to note when and where each block ran.
+"""Achieved occupancy without a profiler: the same kernel, built to note when and where each warp ran.
 
-One thread of every block stores ``%globaltimer`` at entry and at exit and ``%smid`` into ``trace[3 * block + {0, 1, 2}]``.  Per
-multiprocessor the warp-time of its blocks over its own window (first entry to last exit), as a share of the warps it can hold;
-then the mean over the multiprocessors that ran a block.  What the profiler's ``sm__warps_active.avg.pct_of_peak_sustained_active``
-measures, without its privileges.  Valid only where the traced build keeps the timed build's registers and residency.
+One lane of every warp stores ``%globaltimer`` at entry and at exit and ``%smid`` into ``trace[3 * warp + {0, 1, 2}]``, warps counted
+through the grid.  The warp-time of all multiprocessors over their own windows (first entry to last exit), as a share of the warps
+that they can hold: what the profiler's ``sm__warps_active.avg.pct_of_peak_sustained_active`` measures, without its privileges.
+Valid only where the traced build keeps the timed build's residency.  A barrier before the last stamp would keep warps that are done
+waiting for the slowest of their block and raise the figure by points: `bench/occupancy_vs_ncu.py` shows how near it is without.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Tracer:
                 twin((*own, trace))
             self._device.synchronize()
             for place, trace in enumerate(traces):
-                found[place].append(self._percent(self._twins[place], trace.get().reshape(-1, 3)))
+                found[place].append(self._percent(trace.get()))
         figures: dict[str, Value] = {}
         for place, percents in enumerate(found):
             prefix = "" if place == 0 else f"{self._twins[place].entry}."
@@ -79,12 +80,12 @@ class Tracer:
             self._twins.append(twin)
 
     def _trace(self, twin: LoadedLaunch) -> Any:
-        return self._device.cupy.zeros((twin.blocks, 3), self._device.cupy.uint64)
+        warps = twin.blocks * -(-twin.threads // self._device.device.attributes["warp_size"])
+        return self._device.cupy.zeros((warps, 3), self._device.cupy.uint64)
 
-    def _percent(self, twin: LoadedLaunch, rows: Any) -> float:
+    def _percent(self, rows: Any) -> float:
         attributes = self._device.device.attributes
-        most = attributes["max_threads_per_multiprocessor"] // attributes["warp_size"]
-        return achieved_percent(rows, -(-twin.threads // attributes["warp_size"]), most)
+        return achieved_percent(rows, attributes["max_threads_per_multiprocessor"] // attributes["warp_size"])
 
 
 def _difference(timed: dict[str, Value], traced: dict[str, Value]) -> str:
@@ -99,14 +100,11 @@ def _difference(timed: dict[str, Value], traced: dict[str, Value]) -> str:
     return ""
 
 
-def achieved_percent(rows: Any, warps_per_block: int, most_warps: int) -> float:
-    """Achieved occupancy in percent from ``rows`` of (start ns, stop ns, multiprocessor), uint64, shape (blocks, 3)."""
-    start, stop, where = rows[:, 0], rows[:, 1], rows[:, 2]
-    shares = []
+def achieved_percent(rows: Any, most_warps: int) -> float:
+    """Achieved occupancy in percent from ``rows`` of (start ns, stop ns, multiprocessor), uint64, shape (warps, 3)."""
+    start, stop, where = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64), rows[:, 2]
+    window = 0
     for multiprocessor in np.unique(where):
         own = where == multiprocessor
-        window = int(stop[own].max()) - int(start[own].min())
-        if window > 0:
-            busy = float((stop[own] - start[own]).sum()) * warps_per_block
-            shares.append(busy / (window * most_warps))
-    return 100.0 * float(np.mean(shares)) if shares else float("nan")
+        window += int(stop[own].max() - start[own].min())
+    return 100.0 * float((stop - start).sum()) / (window * most_warps) if window > 0 else float("nan")
