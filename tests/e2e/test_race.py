@@ -24,6 +24,7 @@ TIED = "confidence_percent = 99.9\nprecision_percent = 0.001\nsentinel_seconds =
 def write_grid(workplace: Workplace, number: str) -> None:
     (workplace.folder / "kernel" / "double.py").write_text(UNSTEADY)
     workplace.grid(TIED, number=number)
+    workplace.edit("grid.toml", "finalists = 0", "finalists = 8")
     for name in ("min_samples", "max_samples"):
         workplace.edit("grid.toml", f"{name} = 6", f"{name} = 24")
 

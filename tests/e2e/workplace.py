@@ -112,6 +112,7 @@ max_samples = 6
 max_seconds = 0.2
 warmup_samples = 1
 warmup_seconds = 0.0
+finalists = 0
 """
 
 
