@@ -50,6 +50,9 @@ dtype = "float32"
 [method]
 min_samples = {SAMPLES}
 max_samples = {SAMPLES}
+finalists = 0
+sentinel_seconds = 0
+occupancy = "theoretical"
 seed = {SEED}
 """
 

@@ -41,6 +41,7 @@ class Method:
     build_timeout_seconds: float = 300.0
     finalists: int = 8  # of each problem, raced at the end; 0: no race
     finalists_seconds: float = 10.0  # of sampling, for each problem's race
+    occupancy: str = "traced"  # "traced" (GPU kernels are built twice) | "theoretical" (achieved occupancy is n/a)
     sentinel_seconds: float = 30.0  # of measuring between two looks for drift; 0: never
     throttle_retries: int = 2  # of a trial whose samples were taken while the device was throttled
     seed: int = 0

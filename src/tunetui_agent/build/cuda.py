@@ -1,7 +1,8 @@
 """Builds CUDA C++ kernels to cubins through NVRTC: for any architecture, without a toolkit, a driver or a GPU.
 
 Names under ``parameters`` become macros: ``-DTILE_SIZE=32``, and ``-DDTYPE_FLOAT32=1`` for the text "float32".  A source that
-mentions ``TUNETUI_TRACE`` is compiled a second time with that macro, for measuring achieved occupancy beside the timed build.
+mentions ``TUNETUI_TRACE`` is compiled a second time with that macro, for measuring achieved occupancy beside the timed build
+(unless ``method.occupancy`` is "theoretical").
 """
 
 from __future__ import annotations
@@ -71,10 +72,12 @@ class CudaBuilder:
 
     def _one(self, key: str, spec: RunSpec, implementation: Implementation, options: list[str]) -> BuildFinished:
         begun = time.perf_counter()
-        cached, log, ok = self._cache.find(key) is not None, "", True
+        traced = spec.method.occupancy == "traced" and any(TRACE_MACRO in body for body in _sources(spec).values())
+        twin = not traced or self._cache.find(traced_key(key)) is not None
+        cached, log, ok = twin and self._cache.find(key) is not None, "", True
         if not cached:
             try:
-                log = self._compile(key, spec, implementation, options)
+                log = self._compile(key, spec, implementation, options, traced=traced)
             except (NvrtcError, OSError, ValueError) as error:
                 ok, log = False, str(error)
         return BuildFinished(
@@ -82,14 +85,16 @@ class CudaBuilder:
             seconds=time.perf_counter() - begun,
         )  # fmt: skip
 
-    def _compile(self, key: str, spec: RunSpec, implementation: Implementation, options: list[str]) -> str:
+    def _compile(
+        self, key: str, spec: RunSpec, implementation: Implementation, options: list[str], *, traced: bool
+    ) -> str:
         """Stores the timed cubin (last, so that it stands for both) and the traced one; returns the compiler's text."""
         sources = _sources(spec)
         text = sources[implementation.source]
         headers = {name: body for name, body in sources.items() if name != implementation.source}
-        if any(TRACE_MACRO in body for body in sources.values()):
-            traced = _nvrtc().compile(text, implementation.source, headers, [*options, f"-D{TRACE_MACRO}=1"])
-            self._store(traced_key(key), traced)
+        if traced:
+            twin = _nvrtc().compile(text, implementation.source, headers, [*options, f"-D{TRACE_MACRO}=1"])
+            self._store(traced_key(key), twin)
         timed = _nvrtc().compile(text, implementation.source, headers, options)
         self._store(key, timed)
         return timed.log

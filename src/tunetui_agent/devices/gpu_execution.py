@@ -12,7 +12,7 @@ import numpy as np
 from tunetui_agent.devices import CHANGED_INPUT
 from tunetui_agent.devices.gpu_faults import cuda_faults
 from tunetui_agent.devices.gpu_loading import LoadedLaunch, load_launches
-from tunetui_agent.devices.gpu_trace import Tracer
+from tunetui_agent.devices.gpu_trace import REASON, Tracer
 from tunetui_agent.faults import TrialFault
 from tunetui_agent.messages import Argument, Implementation, RunSpec, Trial, Value
 from tunetui_agent.verify import InputSet, poison_value
@@ -143,7 +143,10 @@ class GpuExecution:
             figures.update({prefix + name: value for name, value in launch.resources().items()})
         with self._faults():
             figures.update(self._device.matmul_ceiling(str(self._trial.problem.get("dtype", ""))))
-            figures.update(Tracer(self._device, self._launches, self._artifact).measure(self._bound_arguments))
+            if self._spec.method.occupancy == "traced":
+                figures.update(Tracer(self._device, self._launches, self._artifact).measure(self._bound_arguments))
+            else:
+                figures[REASON] = "n/a: not asked for (method.occupancy)"
         return figures
 
     def overhead_ns(self) -> float:
