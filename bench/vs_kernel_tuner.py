@@ -4,8 +4,8 @@
 
 Wall clock of whole commands, from the start of the interpreter to the written results, in turn, every time with empty caches.
 Kernel Tuner (``pip install kernel_tuner==1.5.0 cupy-cuda13x[ctk]``, in this or another environment) runs its brute force over its
-CuPy backend.  It is spared what tunetui does beside: verifying every configuration twice, a cold L2 before every sample, occupancy,
-telemetry.  Its samples are therefore of warm caches and not comparable to tunetui's; the time that tuning takes is what is compared.
+CuPy backend.  It is spared what tunetui does beside: verifying every configuration twice, a cold L2 before every sample,
+telemetry.  Neither races finalists nor traces occupancy.  Its samples are therefore of warm caches and not comparable to tunetui's; the time that tuning takes is what is compared.
 """
 
 from __future__ import annotations
