@@ -21,7 +21,7 @@ MATMUL = "ceiling_matmul_tflop_per_s"
 def best_rows(board: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The fastest measured row of each implementation."""
     found: dict[str, dict[str, Any]] = {}
-    for row in board["rows"]:
+    for row in board.get("rows", []):  # a run that was interrupted has boards without any
         if row["status"] == "measured" and "latency_ms" in row:
             known = found.get(row["implementation"])
             if known is None or row["latency_ms"]["median"] < known["latency_ms"]["median"]:
@@ -84,7 +84,7 @@ def line(board: dict[str, Any], devices: dict[str, dict[str, Any]]) -> dict[str,
     if own and floor:
         ratios["ours_over_floor"] = round(min(own) / floor["floor_ms"], 3)
     tried: dict[str, list[str]] = {}
-    for row in board["rows"]:
+    for row in board.get("rows", []):  # a run that was interrupted has boards without any
         tried.setdefault(row["implementation"], []).append(row["status"])
     return {
         "problem": {name: board["problem"].get(name) for name in PROBLEM},
