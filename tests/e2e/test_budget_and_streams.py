@@ -6,15 +6,14 @@ import csv
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.workplace import PATIENCE_SECONDS, Workplace, finished, until
 from tunetui.core.errors import ExitCode
+from tunetui_agent.build.mojo_toolchain import find_compiler
 
 TARGETS = """
 [targets]
@@ -106,8 +105,7 @@ def test_a_reader_that_takes_one_line_ends_nothing_but_the_output(workplace: Wor
 
 
 def test_a_mojo_kernel_and_a_python_one_race_in_one_sweep(workplace: Workplace) -> None:
-    mojo = shutil.which("mojo", path=str(Path(shutil.which("tunetui") or "").parent)) or shutil.which("mojo")
-    if mojo is None:
+    if find_compiler() is None:
         pytest.skip("no Mojo toolchain here: pip install tunetui[mojo]")
     workplace.grid("[problem]\nrows = 64\ncolumns = 32\n[axes.mojo]\nunroll = [1, 2]\nthreads = [1]", method='["sum"]')
     workplace.edit("grid.toml", 'kernel = "./kernel"', 'kernel = "row-sum"')

@@ -1,7 +1,7 @@
 """Every variant of every shipped kernel's GPU implementations builds and fits, for four architectures, without a GPU.
 
-By default a selection is built in which every two build-time values (and the architecture) occur together wherever constraints
-allow it; ``pytest -m full tests/kernels/test_gpu_variants.py`` builds all of them (some hours on 2 cores).
+By default a selection is built in which every build-time value occurs, and every two of architecture, dtype and number of queries,
+which decide which code is generated at all; ``pytest -m full tests/kernels/test_gpu_variants.py`` builds all of them (some hours on 2 cores).
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ SWEPT: dict[str, dict[str, list[Value]]] = {
 }
 """Problems beside the defaults; a text field with choices is always swept."""
 
+DECISIVE = ("architecture", "dtype", "queries")
 MOST_SPILLED_BYTES = 160
 """Per thread: what a shipped variant may spill where its launch bound rations registers (140 bytes on sm_86, one query, is the most
 today).  The traced twin may spill more: where it does, its figure is n/a.  Mojo's PTX is assembled here by another assembler than
@@ -127,10 +128,12 @@ def variants_of(kernel: Kernel, name: str, own: ImplementationDefinition) -> lis
 
 
 def covering(variants: list[Variant]) -> list[Variant]:
-    """A selection in which every pair of values that occurs at all occurs; largest gain first among a few candidates."""
+    """A selection with every value, and every pair of values of `DECISIVE`; largest gain first among a few candidates."""
 
     def pairs(variant: Variant) -> set[tuple[Any, ...]]:
-        return set(itertools.combinations((("architecture", variant.architecture), *variant.parameters), 2))
+        values = (("architecture", variant.architecture), *variant.parameters)
+        decisive = [value for value in values if value[0] in DECISIVE]
+        return {(value,) for value in values} | set(itertools.combinations(decisive, 2))
 
     left = {pair for variant in variants for pair in pairs(variant)}
     chosen, step = [], 0
@@ -236,7 +239,7 @@ def test_the_search_is_there_in_both_languages() -> None:
 
 
 @pytest.mark.parametrize(("kernel", "name", "own"), cases())
-def test_every_pair_of_values_builds_and_fits_on_some_architecture(
+def test_every_value_and_every_kind_of_code_builds_and_fits_on_some_architecture(
     kernel: Kernel, name: str, own: ImplementationDefinition, tmp_path: Path
 ) -> None:
     every = variants_of(kernel, name, own)

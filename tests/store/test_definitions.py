@@ -57,7 +57,7 @@ def test_a_kernels_path_is_relative_to_the_grid_file_not_to_the_working_director
 
 
 def test_a_shipped_kernel_is_found_by_its_name(tmp_path: Path) -> None:
-    assert find_kernel("semantic-search", tmp_path) == REPOSITORY / "kernels" / "semantic-search"
+    assert find_kernel("semantic-search", tmp_path) == shipped_folder("kernels") / "semantic-search"
 
 
 def test_every_source_file_of_a_kernel_is_read_and_nothing_else(kernel: Path) -> None:

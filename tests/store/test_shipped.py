@@ -16,8 +16,16 @@ def installed_at(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tunetui, "__file__", str(package / "__init__.py"))
 
 
-def test_a_checkout_has_its_kernels_at_the_top() -> None:
-    assert shipped_folder("kernels") == Path(__file__).parents[2] / "kernels"
+def test_a_checkout_has_its_kernels_at_the_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed_at(tmp_path / "src" / "tunetui", monkeypatch)
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "kernels").mkdir()
+    assert shipped_folder("kernels") == tmp_path / "kernels"
+
+
+def test_this_installation_has_the_kernels_of_this_checkout() -> None:
+    names = sorted(path.name for path in (Path(__file__).parents[2] / "kernels").glob("*/kernel.toml"))
+    assert sorted(path.name for path in shipped_folder("kernels").glob("*/kernel.toml")) == names
 
 
 def test_a_wheel_has_its_kernels_inside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

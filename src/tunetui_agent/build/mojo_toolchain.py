@@ -139,7 +139,8 @@ def blamed_lines(text: str, file: str) -> set[int]:
 def instantiation_failures(text: str) -> list[tuple[int, tuple[str, ...], str]]:
     """Of every parametric function that the compiler could not make: its line, its parameter values, what was said of it."""
     starts = [m.start() for m in _LOCATED.finditer(text) if m["kind"] == "error"]
-    blocks = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    ends = [*starts, len(text)][1:]  # empty where the compiler said nothing in its own form, as when it was stopped
+    blocks = [text[start:end] for start, end in zip(starts, ends, strict=True)]
     return [
         (int(m["line"]), tuple(_PARAMETER.findall(m["values"])), block)
         for block in blocks
