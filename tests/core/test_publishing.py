@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.core.journals import PROBLEM, agent, agent_started, app, device_found, measured, planned, ref
+from tunetui.core.decoding import decode_grid, grid_to_dict
 from tunetui.core.definitions import Compare
 from tunetui.core.errors import InputError
 from tunetui.core.events import ProvenanceRecorded, Record, RunFinished, TrialsQueued, TrialsStaled
@@ -133,6 +134,14 @@ def test_a_comparison_is_labelled_as_a_claim() -> None:
     claim = Compare(label="V1", simulated=True, latency_ms=2.99, facts={"corpus_size": 3651})
     (compare,) = build_leaderboard(run_of(), compare=[claim]).compare
     assert (compare.label, compare.simulated, compare.latency_ms, compare.note) == ("V1", True, 2.99, CLAIM_NOTE)
+
+
+def test_a_claim_of_the_grid_keeps_every_fact_that_its_author_stated() -> None:
+    text = 'name = "g"\nkernel = "k"\n[compare]\nlabel = "V1"\nsimulated = true\nlatency_ms = 2.99\ncorpus_size = 3651\ndims = 128\n'
+    grid = grid_to_dict(decode_grid(text, "g.toml"))
+    (claim,) = build_leaderboard(run_of([app(0, planned(grid=grid)), *RECORDS[1:]])).compare
+    assert (claim.label, claim.simulated, claim.latency_ms) == ("V1", True, 2.99)
+    assert claim.facts == {"corpus_size": 3651, "dims": 128}
 
 
 def test_stale_rows_stand_below_the_board_of_their_problem_and_are_not_tried_trials() -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import numpy as np
 
+from tunetui.core.decoding import grid_from_dict
 from tunetui.core.definitions import Compare, Target
 from tunetui.core.errors import InputError
 from tunetui.core.events import RunPlanned
@@ -274,9 +274,6 @@ def _targets(plan: RunPlanned) -> list[Target]:
 
 def _claims(plan: RunPlanned, compare: Sequence[Compare] | None) -> list[Claim]:
     if compare is None:
-        try:
-            given = msgspec.convert(plan.grid.get("compare"), Compare | None)
-        except msgspec.ValidationError as error:
-            raise InputError(f"the grid's [compare] cannot be read: {error}") from None
+        given = grid_from_dict(plan.grid, "the grid in the journal").compare if plan.grid.get("compare") else None
         compare = [given] if given is not None else []
     return [Claim(label=c.label, simulated=c.simulated, latency_ms=c.latency_ms, facts=c.facts) for c in compare]
