@@ -6,8 +6,12 @@ device properties below and the largest shared-memory carve-out), compiled and r
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
+from tunetui_agent.devices.gpu_trace import achieved_percent
 from tunetui_agent.devices.occupancy import Limits, blocks_allowed, theoretical_occupancy
 
 
@@ -101,3 +105,22 @@ def test_a_figure_of_the_driver_that_no_rule_explains_has_no_limiter() -> None:
 def test_a_block_that_does_not_fit_has_no_occupancy() -> None:
     found = theoretical_occupancy(DEVICES[86], blocks=0, threads=1024, registers=128, shared_bytes=0)
     assert (found.percent, found.limiters) == (0.0, ("registers",))
+
+
+def stamps(*rows: tuple[int, int, int]) -> Any:
+    return np.array(rows, np.uint64)
+
+
+def test_achieved_occupancy_is_warp_time_over_the_windows_of_the_multiprocessors() -> None:
+    assert achieved_percent(stamps((100, 200, 0), (150, 200, 0), (100, 150, 1)), 4) == pytest.approx(100 * 200 / 600)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        stamps((100, 100, 0), (100, 100, 1)),  # over before the timer's next tick
+        stamps((100, 200, 0), (0, 0, 0)),  # a warp that left without a word
+    ],
+)
+def test_stamps_that_do_not_tell_give_no_achieved_occupancy(rows: Any) -> None:
+    assert achieved_percent(rows, 4) is None

@@ -86,6 +86,12 @@ def test_the_method_says_what_was_raced_and_what_looking_for_drift_showed() -> N
     assert method.drift == "sentinels measured again 2 times, medians within 100 % of each other; 1 drift noticed"
 
 
+def test_looks_at_different_sentinels_are_not_compared_with_each_other() -> None:
+    looks = [agent(7, measured(1, FAST, stage="sentinel")), agent(8, measured(2, SLOW, stage="sentinel"))]
+    method = build_leaderboard(run_of([*RECORDS, *looks])).method
+    assert method.drift == "sentinels measured again 2 times, medians within 0 % of each other; no drift noticed"
+
+
 def test_a_figure_that_does_not_exist_is_absent_with_its_reason() -> None:
     (board,) = build_leaderboard(run_of()).boards
     row = board.rows[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tunetui.core.snapshot import Look, Run
+from tunetui.core.snapshot import Run
 
 _SETTLED = {
     "order": "settled when every interval was apart from the leader's",
@@ -30,7 +30,12 @@ def drift_in_words(run: Run) -> str:
     looks = [each for history in run.sentinels.values() for each in history]
     if not looks:
         return ""
-    spread = max(_spread_percent(history) for history in run.sentinels.values())
+    # A resumed run may look at another trial than before: only looks at one and the same can be compared.
+    same: dict[tuple[tuple[str, str], str], list[float]] = {}
+    for board, history in run.sentinels.items():
+        for each in history:
+            same.setdefault((board, each.trial), []).append(each.median_ns)
+    spread = max(map(_spread_percent, same.values()))
     drifts = sum(each.drifted for each in looks)
     times = "once" if len(looks) == 1 else f"{len(looks)} times"
     seen = f"{drifts} drift{'s' * (drifts != 1)} noticed" if drifts else "no drift noticed"
@@ -42,6 +47,5 @@ def _short(percent: float) -> str:
     return f"{percent:.2g}" if percent < 10 else f"{percent:.0f}"
 
 
-def _spread_percent(looks: tuple[Look, ...]) -> float:
-    medians = [each.median_ns for each in looks]
+def _spread_percent(medians: list[float]) -> float:
     return 100.0 * (max(medians) - min(medians)) / min(medians)

@@ -46,7 +46,7 @@ def measure_matmul(device: GpuDevice, dtype: str) -> dict[str, Value]:
         return {}
     try:
         return {MATMUL: round(_tflop_per_s(device, dtype), 1)}
-    except (ImportError, OSError, RuntimeError) as error:
+    except (ImportError, OSError, RuntimeError, MemoryError) as error:  # a large problem may leave it no room
         return {f"{MATMUL}_reason": f"n/a: {' '.join(str(error).split())[:200]}"}
 
 

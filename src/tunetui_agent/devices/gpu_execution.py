@@ -116,8 +116,9 @@ class GpuExecution:
             while len(taken) < count and (not taken or time.perf_counter() < deadline):
                 room = max(1, int(_CHUNK_SECONDS / max(self._seconds, 1e-5)))
                 begun = time.perf_counter()
-                taken += self._chunk(min(room, count - len(taken), len(self._device.events)))
-                self._seconds = (time.perf_counter() - begun) / max(1, min(room, count))
+                some = self._chunk(min(room, count - len(taken), len(self._device.events)))
+                taken += some
+                self._seconds = (time.perf_counter() - begun) / len(some)
         return taken
 
     def _chunk(self, count: int) -> list[int]:

@@ -50,7 +50,7 @@ class Tracer:
         """Median of a few traced executions: of the first launch by the plain name, of later ones prefixed."""
         if self.reason:
             return {REASON: self.reason}
-        found: list[list[float]] = [[] for _ in self._twins]
+        found: list[list[float | None]] = [[] for _ in self._twins]
         for _ in range(_REPEATS):
             traces = [self._trace(twin) for twin in self._twins]
             self._device.flush()
@@ -62,7 +62,11 @@ class Tracer:
         figures: dict[str, Value] = {}
         for place, percents in enumerate(found):
             prefix = "" if place == 0 else f"{self._twins[place].entry}."
-            figures[prefix + NAME] = round(float(np.median(percents)), 2)
+            known = [percent for percent in percents if percent is not None]
+            if known:
+                figures[prefix + NAME] = round(float(np.median(known)), 2)
+            else:
+                figures[prefix + REASON] = "n/a: the device's timer did not move, or not every warp noted its times"
         return figures
 
     def _match(self, kernels: dict[str, Any]) -> None:
@@ -83,7 +87,7 @@ class Tracer:
         warps = twin.blocks * -(-twin.threads // self._device.device.attributes["warp_size"])
         return self._device.cupy.zeros((warps, 3), self._device.cupy.uint64)
 
-    def _percent(self, rows: Any) -> float:
+    def _percent(self, rows: Any) -> float | None:
         attributes = self._device.device.attributes
         return achieved_percent(rows, attributes["max_threads_per_multiprocessor"] // attributes["warp_size"])
 
@@ -100,11 +104,16 @@ def _difference(timed: dict[str, Value], traced: dict[str, Value]) -> str:
     return ""
 
 
-def achieved_percent(rows: Any, most_warps: int) -> float:
-    """Achieved occupancy in percent from ``rows`` of (start ns, stop ns, multiprocessor), uint64, shape (warps, 3)."""
+def achieved_percent(rows: Any, most_warps: int) -> float | None:
+    """Achieved occupancy in percent from ``rows`` of (start ns, stop ns, multiprocessor), uint64, shape (warps, 3).
+
+    None where they do not tell: a warp left no stamp (0), or a kernel was over before the timer's next tick.
+    """
+    if not rows[:, :2].all():
+        return None
     start, stop, where = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64), rows[:, 2]
     window = 0
     for multiprocessor in np.unique(where):
         own = where == multiprocessor
         window += int(stop[own].max() - start[own].min())
-    return 100.0 * float((stop - start).sum()) / (window * most_warps) if window > 0 else float("nan")
+    return 100.0 * float((stop - start).sum()) / (window * most_warps) if window > 0 else None

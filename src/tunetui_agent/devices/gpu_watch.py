@@ -109,7 +109,7 @@ class GpuWatch:
             self._thread.start()
 
     def finish(self, samples_ns: list[int]) -> tuple[dict[str, Value], list[str]]:
-        """Medians, extremes and throttle reasons of the stretch; tags ``throttled``, ``shared-gpu``, ``clocks-moved``."""
+        """Medians, extremes and throttle reasons of the stretch; tags ``throttled``, ``shared-gpu``, ``no-telemetry``."""
         self._stop.set()
         if self._nvml is None:
             return {"telemetry_reason": self._reason}, ["no-telemetry"]
