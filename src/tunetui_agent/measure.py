@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from tunetui_agent.devices import Execution, OpenDevice
+from tunetui_agent.faults import TrialFault
 from tunetui_agent.messages import Method, Value
 from tunetui_agent.stopping import median_interval, next_check, stop_reason, time_is_up
 
@@ -52,6 +53,19 @@ def measure(device: OpenDevice, execution: Execution, method: Method, progress: 
     warmups = warm_up(execution, method)
     watch = device.watch()
     started = time.perf_counter()
+    try:
+        samples, reason = _sample(execution, method, progress, started)
+    except TrialFault:
+        watch.finish([])  # it may be a thread, which would go on watching beside every later trial
+        raise
+    ended = time.perf_counter()
+    telemetry, tags = watch.finish(samples)
+    telemetry["call_overhead_ns"] = round(execution.overhead_ns(), 1)
+    return Sampling(samples, reason, warmups, started - begun, ended - started, telemetry, tags)
+
+
+def _sample(execution: Execution, method: Method, progress: Progress, started: float) -> tuple[list[int], str]:
+    """The samples, and why they are enough; ``started`` as of ``time.perf_counter``."""
     samples: list[int] = []
     reason, spoke = None, started
     while reason is None:
@@ -68,7 +82,4 @@ def measure(device: OpenDevice, execution: Execution, method: Method, progress: 
                 interval = median_interval(samples, method.confidence_percent)
                 progress(len(samples), float(median(samples)), interval.half_width_percent if interval else None)
         reason = stop_reason(samples, method, time.perf_counter() - started)
-    ended = time.perf_counter()
-    telemetry, tags = watch.finish(samples)
-    telemetry["call_overhead_ns"] = round(execution.overhead_ns(), 1)
-    return Sampling(samples, reason, warmups, started - begun, ended - started, telemetry, tags)
+    return samples, reason

@@ -86,8 +86,12 @@ class Race:
         samplings = first_unthrottled(lambda: self._attempt(order), retries, limit_seconds)
         shared = {id(lane.prepared.inputs): lane.prepared for lane in self._lanes}
         for prepared in shared.values() if samplings else ():
-            prepared.execution.bind(prepared.inputs)
-            damage = prepared.execution.damage() or ""
+            try:
+                prepared.execution.bind(prepared.inputs)
+                damage = prepared.execution.damage() or ""
+            except TrialFault as fault:
+                self._drop_all(f"{fault.status}: {fault.cause}")
+                return []
             if damage.startswith(CHANGED_INPUT):  # all read the same ones: nobody can say whose doing it was
                 self._drop_all(f"a finalist {damage} during the race")
                 return []
@@ -115,6 +119,8 @@ class Race:
             for lane in order.sample(self._lanes, len(self._lanes)):
                 self._take_turn(lane, begun)
             self._result.rounds += 1
+            if not self._lanes:  # one lost context fails them all
+                break
             fewest = min(len(lane.samples_ns) for lane in self._lanes)
             seconds = time.perf_counter() - begun
             if fewest >= check or seconds >= self._method.finalists_seconds:

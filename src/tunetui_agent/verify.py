@@ -108,7 +108,7 @@ class Oracle:
         verdict = _call("check", check, dict(trial.problem), dict(inputs.arrays), inputs.expected, dict(outputs))
         if not isinstance(verdict, dict) or "ok" not in verdict:
             raise TrialFault("errored", f"{self._spec.kernel.reference}: check must return a dict with 'ok'")
-        figures = {k: float(v) for k, v in verdict.items() if k not in ("ok", "cause") and np.isfinite(float(v))}
+        figures: dict[str, float] = _call("check", _figures, verdict)
         if not verdict["ok"]:
             raise TrialFault("wrong", str(verdict.get("cause") or "the check refused the output"), quality=figures)
         return figures
@@ -133,6 +133,8 @@ class Oracle:
         make = function_of(self._reference(), "make_inputs", file)
         reference = function_of(self._reference(), "reference", file)
         made = _call("make_inputs", make, dict(trial.problem), seed)
+        if not isinstance(made, dict):
+            raise TrialFault("errored", f"{file}: make_inputs must return a dict of arrays by name")
         arrays: dict[str, Any] = {}
         for name, (shape, dtype) in wanted.items():
             if name not in made:
@@ -140,14 +142,26 @@ class Oracle:
             source = np.asarray(made.pop(name))
             if list(source.shape) != shape:
                 raise TrialFault("errored", f"{file}: make_inputs: {name} is {list(source.shape)}, expected {shape}")
-            arrays[name], _ = aligned_empty(tuple(shape), dtype)
-            np.copyto(arrays[name], source, casting="same_kind")
+            arrays[name] = _call("make_inputs", _copied, source, dtype)
         return InputSet(arrays, trial.problem, reference)
 
     def _evict(self, keep: int) -> None:
         """Drops the least recently used sets over the limit, but never the ones that the present problem needs."""
         while len(self._sets) > keep and sum(s.size_bytes() for s in self._sets.values()) > self._limit_bytes:
             self._sets.popitem(last=False)
+
+
+def _copied(source: Any, dtype: str) -> Any:
+    """Raises TypeError where that would lose more than precision, MemoryError where there is no room."""
+    array, _ = aligned_empty(source.shape, dtype)
+    np.copyto(array, source, casting="same_kind")
+    return array
+
+
+def _figures(verdict: dict[str, Any]) -> dict[str, float]:
+    """What a check measured.  Raises ValueError or TypeError at what is no number."""
+    numbers = {name: float(value) for name, value in verdict.items() if name not in ("ok", "cause")}
+    return {name: number for name, number in numbers.items() if np.isfinite(number)}
 
 
 def derived_seed(seed: int, purpose: str, problem: dict[str, Any]) -> int:

@@ -14,7 +14,7 @@ from tunetui_agent.devices.cpu import Cache, CpuDevice, caches, last_level_bytes
 from tunetui_agent.devices.eviction import Evictor
 from tunetui_agent.devices.host_load import HostWatch, read_host_times
 from tunetui_agent.evaluate import Evaluator
-from tunetui_agent.messages import Method, TrialMeasured, TrialProgressed
+from tunetui_agent.messages import Method, TrialFailed, TrialMeasured, TrialProgressed, Value
 
 COUNTING = """
 import numpy as np
@@ -185,3 +185,25 @@ def test_host_times_count_user_system_and_steal_of_the_watched_cpus_only(tmp_pat
 def test_no_share_of_time_is_claimed_over_too_few_ticks() -> None:
     figures, _ = HostWatch(usable_cpus()).finish([1] * 20)
     assert "other_load_percent" not in figures
+
+
+def test_a_kernel_that_fails_while_it_is_timed_leaves_nothing_watching() -> None:
+    class Watched(CpuDevice):
+        finished = 0
+
+        def watch(self) -> HostWatch:
+            device = self
+
+            class Counted(HostWatch):
+                def finish(self, samples_ns: list[int]) -> tuple[dict[str, Value], list[str]]:
+                    device.finished += 1
+                    return super().finish(samples_ns)
+
+            return Counted(usable_cpus())
+
+    device = Watched()
+    source = COUNTING.replace("    np.mult", "    1 / (len(calls) < 5)\n    np.mult")
+    outcome = Evaluator(double_spec(source), device).evaluate(double_trial(), None, lambda _: None)
+    assert isinstance(outcome, TrialFailed)
+    assert "ZeroDivisionError" in outcome.cause
+    assert device.finished == 1

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.agent.agent_runs import CLOSE, Host, enqueue, spec, trial
+from tests.agent.kernel_folders import double_spec, double_trial
+from tunetui_agent.devices import open_device
+from tunetui_agent.evaluate import Evaluator
 from tunetui_agent.messages import ConsiderFinalists, Contender, StopRun, Trial, encode_command
+from tunetui_agent.race import Race
 
 # Every other call does twice the work: medians are known to a factor of two at best, so that equals never come apart.
 KERNEL = """
@@ -214,3 +219,21 @@ def test_a_sentinel_that_fails_is_replaced_and_its_row_stands(host: Host, tmp_pa
     assert "not any more" in notices(records, "sentinel-failed")[0]
     assert [how for how, stage in outcomes(records) if stage == "sentinel"] == ["left"]
     assert records[-1]["reason"] == "done"
+
+
+def test_a_race_in_which_every_finalist_fails_in_one_round_is_given_up() -> None:
+    source = """
+import itertools, sys
+import numpy as np
+sys.turns = itertools.count()
+def double(x, y, *, unroll):
+    if next(sys.turns) >= 4:  # both are prepared by then
+        raise RuntimeError("the device is lost")
+    np.multiply(x, 2, out=y)
+""".replace("sys.turns =", "sys.turns = getattr(sys, 'turns', None) or")
+    device, run = open_device("cpu"), double_spec(source)
+    race = Race(Evaluator(run, device), device, run.method, lambda _: None, lambda: False)
+    finalists = [replace(double_trial(unroll=unroll), id=str(unroll)) for unroll in (1, 2)]
+    result = race.run([(finalist, None) for finalist in finalists])
+    assert (result.settled_by, result.outcomes) == ("nothing", [])
+    assert [cause[-18:] for cause in result.dropped.values()] == ["the device is lost"] * 2

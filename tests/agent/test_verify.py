@@ -175,3 +175,21 @@ def test_arrays_are_aligned_and_guarded_on_both_sides(shape: tuple[int, ...], dt
 def test_a_fault_takes_only_known_statuses() -> None:
     with pytest.raises(ValueError, match="no failure status"):
         TrialFault("broken", "cause")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cause"),
+    [
+        ('"max_abs_error": error}', '"max_abs_error": error, "note": "fine"}', "reference check: ValueError"),
+        ('"max_abs_error": error}', '"max_abs_error": None}', "reference check: TypeError"),
+        ('return {"x": np', 'return {"x": 1j * np', "reference make_inputs: TypeError"),
+        ("    return {", "    return 3\n    return {", "make_inputs must return a dict"),
+    ],
+)
+def test_a_reference_that_answers_with_something_else_costs_the_trial_and_not_the_worker(
+    cpu: CpuDevice, before: str, after: str, cause: str
+) -> None:
+    assert before in DOUBLE_REFERENCE
+    outcome = failed(outcome_of(cpu, DOUBLE, DOUBLE_REFERENCE.replace(before, after, 1)))
+    assert outcome.status == "errored"
+    assert cause in outcome.cause
