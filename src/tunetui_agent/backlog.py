@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tunetui_agent.messages import TrialRef
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -39,7 +37,7 @@ class Artifact:
     implementation: str
     state: str = "missing"  # "missing" | "building" | "ready" | "failed"
     alone: bool = False  # built in a batch of its own, because a batch with it in it broke
-    seconds: float = 0.0
+    seconds: float | None = None  # None where it was found in the cache: looking is not building
     log: str = ""
 
 
@@ -160,10 +158,10 @@ class Backlog:
         """One build is over."""
         build = self._artifacts[result.artifact]
         build.state = "ready" if result.ok else "failed"
-        build.seconds, build.log = result.seconds, result.log
+        build.seconds, build.log = None if result.cached else result.seconds, result.log
 
     def build_seconds(self, entry: Entry) -> float | None:
-        """What this trial's artifact took to build, or None where nothing is built."""
+        """What this trial's artifact took to build, or None where nothing was built for it in this run."""
         return self._artifacts[entry.artifact].seconds if entry.artifact else None
 
     def _coming(self) -> Iterator[Entry]:
@@ -177,17 +175,6 @@ class Backlog:
     def _failed_build(self, entry: Entry) -> Artifact | None:
         build = self._artifacts.get(entry.artifact or "")
         return build if build and build.state == "failed" else None
-
-
-def reference_to(trial: Trial) -> TrialRef:
-    """What events carry of a trial."""
-    return TrialRef(
-        id=trial.id,
-        implementation=trial.implementation,
-        problem=trial.problem,
-        configuration=trial.configuration,
-        provenance=trial.provenance,
-    )
 
 
 def first_line(log: str) -> str:

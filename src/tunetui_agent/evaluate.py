@@ -18,22 +18,11 @@ from tunetui_agent.messages import (
     TrialFailed,
     TrialMeasured,
     TrialProgressed,
-    TrialRef,
+    reference_to,
 )
 from tunetui_agent.sentinels import brief
 from tunetui_agent.throttling import first_unthrottled
 from tunetui_agent.verify import InputSet, Oracle
-
-
-def trial_ref(trial: Trial) -> TrialRef:
-    """The part of a trial that every event about it carries."""
-    return TrialRef(
-        id=trial.id,
-        implementation=trial.implementation,
-        problem=trial.problem,
-        configuration=trial.configuration,
-        provenance=trial.provenance,
-    )
 
 
 @dataclass(frozen=True)
@@ -110,7 +99,7 @@ class Evaluator:
         judged = time.perf_counter() - begun
         sampled = sampling.warmup_seconds + sampling.sampling_seconds
         return TrialMeasured(
-            trial=trial_ref(prepared.trial),
+            trial=reference_to(prepared.trial),
             samples_ns=sampling.samples_ns,
             stopped_by=sampling.stopped_by,
             warmups=sampling.warmups,
@@ -130,7 +119,7 @@ class Evaluator:
         """The outcome that a fault means; inputs that the kernel damaged are made anew for the next one."""
         self._oracle.discard_damaged()
         return TrialFailed(
-            trial=trial_ref(trial),
+            trial=reference_to(trial),
             status=fault.status,
             cause=fault.cause,
             detail=fault.detail,

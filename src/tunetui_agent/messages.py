@@ -174,6 +174,17 @@ class TrialRef:
     provenance: str
 
 
+def reference_to(trial: Trial) -> TrialRef:
+    """What events carry of a trial."""
+    return TrialRef(
+        id=trial.id,
+        implementation=trial.implementation,
+        problem=trial.problem,
+        configuration=trial.configuration,
+        provenance=trial.provenance,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrialStarted:
     """The device began on this trial."""

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tunetui_agent.backlog import Entry, reference_to
+from tunetui_agent.backlog import Entry
 from tunetui_agent.finalists import Standing, keep_best, pick, standing_before, standing_of
 from tunetui_agent.messages import (
     Contender,
@@ -17,6 +17,7 @@ from tunetui_agent.messages import (
     TrialFailed,
     TrialMeasured,
     TrialStarted,
+    reference_to,
 )
 from tunetui_agent.sentinels import Drift, Sentinels, problem_key
 from tunetui_agent.worker_seat import Job, RaceReport

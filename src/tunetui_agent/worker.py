@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tunetui_agent.backlog import reference_to
 from tunetui_agent.lifeline import Lifeline, live_and_die_with, read_spec, read_trials
-from tunetui_agent.messages import TrialFailed, TrialRef
+from tunetui_agent.messages import TrialFailed, TrialRef, reference_to
 
 if TYPE_CHECKING:
     from pathlib import Path

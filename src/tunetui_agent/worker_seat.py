@@ -6,9 +6,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tunetui_agent.backlog import reference_to
 from tunetui_agent.children import Child, death_of
-from tunetui_agent.messages import RaceProgressed, TrialFailed, TrialMeasured, TrialProgressed, TrialRef
+from tunetui_agent.messages import RaceProgressed, TrialFailed, TrialMeasured, TrialProgressed, TrialRef, reference_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.agent.agent_runs import trial
 from tunetui_agent.backlog import LOOKAHEAD, Backlog
 from tunetui_agent.messages import BuildFinished
@@ -115,3 +117,12 @@ def test_a_long_queue_is_asked_about_in_helpings() -> None:
         made.take_ready(in_order=True)
     made.take_ready(in_order=True)
     assert len(made.unkeyed()) == LOOKAHEAD // 2 + 1
+
+
+def test_an_artifact_found_in_the_cache_has_no_build_time() -> None:
+    made = backlog("mojo/a")
+    assert names(made) == ["mojo/a"]
+    made.built(replace(finished("mojo/a"), cached=True))
+    entry = made.take_ready(in_order=True)
+    assert entry
+    assert made.build_seconds(entry) is None
