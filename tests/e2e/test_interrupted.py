@@ -101,6 +101,20 @@ def test_an_agent_whose_app_is_gone_goes_on_and_the_same_command_attaches_to_it_
     all_is_well(waiting)
 
 
+def test_targets_edited_while_the_agent_was_at_work_are_the_ones_judged(waiting: Workplace) -> None:
+    run = second_of_three(waiting)
+    run.kill()
+    run.communicate()
+    waiting.edit("grid.toml", "[axes]", '[targets]\n"latency_ms.median" = "> 0"\n[axes]')
+
+    again = waiting.start()
+    until(again.stderr, b"the agent is still at work: attached to it")
+    waiting.open_gate()
+    finished(again)
+    (verdict,) = waiting.leaderboard()["boards"][0]["targets"]
+    assert (verdict["metric"], verdict["verdict"]) == ("latency_ms.median", "met")
+
+
 def test_what_an_agent_measured_after_its_app_was_gone_is_taken_over_when_both_are_gone(waiting: Workplace) -> None:
     run = second_of_three(waiting)
     (agent,) = waiting.agents()

@@ -28,7 +28,7 @@ from tunetui.session.resuming import Standing, agents_name, agents_to_take_over,
 from tunetui.store.journal import Journal
 from tunetui.store.leaderboard import write_leaderboard
 from tunetui.store.runs import RunFolder, run_id, runs_root
-from tunetui_agent.messages import NoticeRaised, TrialRef
+from tunetui_agent.messages import NoticeRaised, reference_to
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -192,7 +192,7 @@ class Session:
             version, command = tunetui.__version__, self._options.command
             self._recording.say(RunResumed(tunetui_version=version, command=command, attached=True))
             await self._agents.follow(self._alive)
-            if self._stop_asked or not self._standing().missing:
+            if self._stop_asked or (self._is_planned() and not self._standing().missing):
                 return
         self._plan_run()
         in_vain = 0
@@ -205,6 +205,11 @@ class Session:
                 return
             in_vain = 0 if len(self._standing().kept) > len(standing.kept) else in_vain + 1
 
+    def _is_planned(self) -> bool:
+        """Whether the plan on record asks for what this one does; targets and axes may have been edited meanwhile."""
+        plan, now = self.snapshot.plan, self._planned()
+        return plan is not None and (plan.grid, plan.kernel, plan.axes) == (now.grid, now.kernel, now.axes)
+
     def _plan_run(self) -> None:
         """The plan, its provenances and its trials, on record before anything is measured."""
         standing = self._standing()
@@ -215,13 +220,7 @@ class Session:
         for identity, fields in self.plan.provenances.items():
             if self.snapshot.provenances.get(identity) != fields:
                 self._recording.say(ProvenanceRecorded(id=identity, fields=fields))
-        refs = [
-            TrialRef(
-                id=t.id, implementation=t.implementation, problem=t.problem,
-                configuration=t.configuration, provenance=t.provenance,
-            )
-            for t in standing.missing
-        ]  # fmt: skip
+        refs = [reference_to(trial) for trial in standing.missing]
         self._recording.say(TrialsQueued(trials=refs, kept=standing.kept))
 
     def _planned(self) -> RunPlanned:
