@@ -118,5 +118,7 @@ METRICS = {
 }
 GRID_WITH_CLAIM: dict[str, Any] = {
     "targets": {"latency_ms.median": "< 50", "success_rate": "> 0.95"},
-    "compare": {"label": "V1", "simulated": True, "latency_ms": 2.99, "facts": {"corpus_size": 3651}},
+    "name": "quickstart",
+    "kernel": "semantic-search",
+    "compare": {"label": "V1", "simulated": True, "latency_ms": 2.99, "corpus_size": 3651},
 }

@@ -66,6 +66,7 @@ def test_the_version_is_the_package_version(capsys: pytest.CaptureFixture[str]) 
         (["shwo"], "there is no command 'shwo'\n  did you mean 'show'?"),
         (["grid.toml"], "to measure that grid: tunetui --batch grid.toml"),
         (["a.leaderboard.toml"], "to print that leaderboard: tunetui show a.leaderboard.toml"),
+        (["--dry-run"], "no grid is named\n  these options go with one: tunetui --batch GRID --dry-run"),
         (["--batch"], "argument --batch: expected one argument"),
         (["--btach", "x"], "unrecognized arguments"),
         (["--batch", "g.toml", "--format", "xml"], "invalid choice: 'xml'"),

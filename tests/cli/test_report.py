@@ -19,10 +19,11 @@ from tunetui.cli.tables import text_width
 from tunetui.core.leaderboard import Leaderboard
 
 GRID: dict[str, Any] = {
+    "name": "quickstart", "kernel": "semantic-search",
     "targets": {
         "latency_ms.median": "< 50", "success_rate": "> 0.95", "latency_ms.p95": "< 0.312", "power_w": "< 10",
     },
-    "compare": {"label": "V1", "simulated": True, "latency_ms": 2.99, "facts": {"corpus_size": 3651}},
+    "compare": {"label": "V1", "simulated": True, "latency_ms": 2.99, "corpus_size": 3651},
 }  # fmt: skip
 
 
@@ -115,7 +116,7 @@ def test_too_few_samples_for_an_interval_are_said() -> None:
 @pytest.mark.parametrize("hostile", ["[red]x", "[/]", "\x1b]0;t\x07", "\x1b[2J", "\x9b2J", "\u202eabc", "a\tb\nc"])
 def test_hostile_text_is_literal_in_every_form(hostile: str) -> None:
     results = [*outcomes(text=hostile), failed(ref(8, "numpy", {"select": hostile}, PROBLEM), "wrong", hostile)]
-    shown = leaderboard(results, grid={"compare": {"label": hostile, "facts": {hostile: hostile}}})
+    shown = leaderboard(results, grid={"name": "x", "kernel": "x", "compare": {"label": hostile, hostile: hostile}})
     for form in ("table", "json", "csv"):
         out, stream = face(80)
         print_leaderboard(shown, form, out)
@@ -138,6 +139,7 @@ def test_csv_has_every_trial_and_every_figure_in_full() -> None:
     assert rows[0]["throughput_vectors_per_s"] == repr(10_000 / 310_100e-9)
     assert rows[3]["latency_ms.median"] == ""
     assert rows[2]["tags"] == "noisy"
+    assert rows[0]["stage"] == "sweep"
 
 
 def test_csv_columns_do_not_depend_on_what_was_measured() -> None:

@@ -135,7 +135,7 @@ def test_starting_afresh_ends_the_old_agent_and_keeps_the_old_journal(waiting: W
     run.communicate()
     old = waiting.journal.read_bytes()
     _, said = waiting.run("--fresh", "--dry-run")
-    assert "1 row done, 2 trials to measure" in said
+    assert "1 row there would be measured again" in said
     assert waiting.agents() == [agent]
 
     waiting.open_gate()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.core.definition_texts import GRID, KERNEL, SOURCES
-from tunetui.core.errors import ExitCode, InputError
+from tunetui.core.errors import ExitCode, ExpressionError, InputError
+from tunetui.core.expressions import parse
 from tunetui.store.definitions import (
     MAX_FILE_BYTES,
     MAX_FILES,
@@ -43,7 +44,7 @@ def refused(path: Path, *options: str) -> str:
 def test_a_grid_and_the_kernel_beside_it_are_loaded_and_filled_in(kernel: Path) -> None:
     path = kernel.parent / "sweep.toml"
     path.write_text('name = "x"\nkernel = "./rows"\nimplementations = ["numpy"]\n')
-    grid, loaded = load_definitions(path, ["axes.tile=16,32"])
+    grid, loaded, _ = load_definitions(path, ["axes.tile=16,32"])
     assert (grid.device, grid.implementations, grid.axes) == ("cpu", ["numpy"], {"tile": [16, 32]})
     assert loaded.files == SOURCES
 
@@ -77,11 +78,42 @@ def test_the_shipped_grids_are_grids(name: str) -> None:
 
 
 def test_the_quickstart_fits_its_kernel_and_is_small() -> None:
-    grid, _ = load_definitions(REPOSITORY / "grids" / "quickstart.toml")
+    grid, _, _ = load_definitions(REPOSITORY / "grids" / "quickstart.toml")
     assert (grid.device, grid.implementations) == ("cpu", ["numpy", "mojo"])
 
 
 # ---------------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("where", "option", "place"),
+    [
+        ("tile > 'x'", "", "{path}: constraints.where[1]: "),
+        ("tile > 'x'", "'text'", "--set constraints.where='text': constraints.where[0]: "),
+        (
+            "tile > 'x'",
+            "['tile > 0', '\"text\"']",
+            "--set constraints.where=['tile > 0', '\"text\"']: constraints.where[1]: ",
+        ),
+    ],
+)
+def test_an_expression_that_fails_on_the_values_is_told_with_its_file_and_key_path(
+    kernel: Path, where: str, option: str, place: str
+) -> None:
+    path = kernel.parent / "sweep.toml"
+    path.write_text(f'name = "x"\nkernel = "./rows"\ndevice = "cpu"\n[constraints]\nwhere = ["tile > 0", "{where}"]\n')
+    definitions = load_definitions(path, [f"constraints.where={option}"] if option else [])
+    with pytest.raises(ExpressionError) as refused, definitions.named():
+        parse(definitions.grid.where[-1]).holds({"tile": 4})
+    assert refused.value.message.startswith(place.replace("{path}", str(path)))
+
+
+def test_an_expression_of_the_kernel_that_fails_on_the_values_names_the_kernels_file(kernel: Path) -> None:
+    path = kernel.parent / "sweep.toml"
+    path.write_text('name = "x"\nkernel = "./rows"\ndevice = "cpu"\n')
+    with pytest.raises(ExpressionError) as refused, load_definitions(path).named():
+        parse("threads <= device_cores").holds({"threads": 1})
+    assert refused.value.message.startswith(f"{kernel}/kernel.toml: implementations.numpy.cpu.where[0]: ")
 
 
 def test_an_unknown_kernel_is_told_with_the_known_ones_and_the_nearest(tmp_path: Path) -> None:

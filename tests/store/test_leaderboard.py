@@ -73,6 +73,7 @@ def test_a_row_of_the_toml_file_is_a_card_that_people_can_read() -> None:
         ({"colour": "red"}, "the file: unknown field `colour`"),
         ({"boards": [{"problem": {}, "rows": [{"trial": 5}]}]}, "boards[0].rows[0].trial: expected `str`, got `int`, found 5"),
         ({"boards": [{"problem": {"k": [1]}}]}, "boards[0].problem"),
+        ({"schema_version": None}, "schema_version: expected a leaderboard, found no such key"),
         ({"run": {}}, "run: object missing required field `id`"),
         ({"boards": 3}, "boards: expected `array`, got `int`, found 3"),
     ],
@@ -81,7 +82,7 @@ def test_a_row_of_the_toml_file_is_a_card_that_people_can_read() -> None:
 def test_a_file_edited_into_nonsense_says_file_place_expected_and_found(
     read: Any, change: dict[str, Any], message: str
 ) -> None:
-    data = msgspec.to_builtins(BOARD) | change
+    data = {key: value for key, value in (msgspec.to_builtins(BOARD) | change).items() if value is not None}
     text = dumps(data) if read is read_toml else json.dumps(data)
     with pytest.raises(InputError) as caught:
         read(text.encode(), "a.leaderboard.toml")

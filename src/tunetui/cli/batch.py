@@ -67,7 +67,7 @@ class Batch:
     async def _carry_out(self, session: Session) -> int:
         from tunetui.cli.plan_text import session_lines
 
-        self.err.lines(session_lines(session, self.err.width))
+        self.err.lines(session_lines(session, self.err.width, fresh=self.parsed.fresh))
         if self.asked.stops or self.asked.hung_up:
             return HUNG_UP if self.asked.hung_up else ExitCode.INTERRUPTED
         if self.parsed.dry_run:

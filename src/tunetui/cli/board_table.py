@@ -106,6 +106,8 @@ def _figures(board: Board, entry: Entry) -> dict[str, Value]:
     found: dict[str, Value] = {**board.problem, **entry.figures, "trial": entry.trial}
     if entry.rank is not None:
         found["rank"] = int(entry.rank.rstrip("="))
+    if entry.stage:
+        found["stage"] = entry.stage
     if entry.tags:
         found["tags"] = ", ".join(entry.tags)
     if entry.cause:

@@ -74,6 +74,10 @@ def _parsed(parser: Parser, argv: Sequence[str], run: Callable[[argparse.Namespa
 
 
 def _run_program(parsed: argparse.Namespace) -> int:
+    if parsed.batch is None and set(parsed.argv) - {"--no-color"}:
+        raise InputError(
+            "no grid is named", hint="these options go with one: tunetui --batch GRID " + " ".join(parsed.argv)
+        )
     if parsed.batch is None:
         raise InputError(
             "the interactive app does not exist yet",
@@ -111,7 +115,10 @@ def _unknown(name: str) -> InputError:
         return InputError(f"there is no command {name!r}", hint=f"to measure that grid: tunetui --batch {name}")
     near = difflib.get_close_matches(name, COMMANDS, n=1)
     meant = f"did you mean {near[0]!r}? " if near else ""
-    return InputError(f"there is no command {name!r}", hint=f"{meant}there is: {', '.join(sorted(COMMANDS))}")
+    return InputError(
+        f"there is no command {name!r}",
+        hint=f"{meant}there is: {', '.join(sorted(COMMANDS))}; a grid is measured by --batch GRID",
+    )
 
 
 COMMANDS: dict[str, Command] = {

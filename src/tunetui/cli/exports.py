@@ -13,7 +13,7 @@ from tunetui.core.leaderboard import Latency, Leaderboard
 from tunetui_agent.messages import Value
 
 _LEADING = ("run", "device", "rank", "tie_group", "implementation", "status", "cause")
-_TRAILING = ("build_seconds", "tags", "trial")
+_TRAILING = ("build_seconds", "stage", "tags", "trial")
 _LATENCY = tuple(f"latency_ms.{name}" for name in Latency.__struct_fields__)
 
 

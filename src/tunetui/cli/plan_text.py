@@ -22,14 +22,18 @@ _VALUES_SHOWN = 24
 _DAMAGE_SHOWN = 5
 
 
-def session_lines(session: Session, width: int | None) -> list[str]:
-    """The plan of an open session and what it found."""
+def session_lines(session: Session, width: int | None, *, fresh: bool = False) -> list[str]:
+    """The plan of an open session and what it found; with ``fresh``, nothing of that counts (a dry run leaves it there)."""
     lines = plan_lines(session.grid, session.kernel, session.plan, session.device, session.toolchains, width)
-    missing = session.resume.missing if session.resume.found else len(session.plan.trials)
+    resumed = session.resume.found and not fresh
+    missing = session.resume.missing if resumed else len(session.plan.trials)
     for bundle in session.arrived:
         by, on = ", ".join(bundle.languages.values()), ", ".join(bundle.architectures)
         lines += _said("bundle", [one_line(f"{counted(bundle.artifacts, 'artifact')} for {on}, built by {by}")], width)
-    lines += resume_lines(session.resume, width)
+    if session.resume.found and fresh:
+        lines += _said("fresh", [f"{counted(session.resume.done, 'row')} there would be measured again"], width)
+    else:
+        lines += resume_lines(session.resume, width)
     estimate = time_estimate(session.plan, missing, session.snapshot, session.grid.method)
     return [*lines, *_said("time", [estimate], width)]
 

@@ -13,7 +13,7 @@ from tunetui.cli.labels import one_line
 from tunetui.cli.narration import stdout_face
 from tunetui.cli.report import report_lines
 from tunetui.cli.selection import find_column, matching, names_of, order
-from tunetui.core.errors import ExitCode, InputError
+from tunetui.core.errors import ExitCode, ExpressionError, InputError
 from tunetui.core.leaderboard import Leaderboard
 
 Chosen = list[list[Line]]
@@ -58,10 +58,17 @@ def choose(
     column = find_column(sort, known) if sort else None
     chosen = []
     for lines in boards:
-        kept = matching(lines, where, known) if where else lines
+        kept = _holding(lines, where, known) if where else lines
         kept = order(kept, column, descending=descending) if column else kept
         chosen.append(kept[:top])
     return chosen
+
+
+def _holding(lines: Sequence[Line], where: str, known: Sequence[str]) -> list[Line]:
+    try:
+        return matching(lines, where, known)
+    except ExpressionError as error:
+        raise ExpressionError(f"--where: {error.message}", expression=where, hint=error.hint) from None
 
 
 def narrowed(leaderboard: Leaderboard, chosen: Chosen) -> Leaderboard:

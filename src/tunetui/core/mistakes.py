@@ -52,9 +52,12 @@ class Mistakes:
             lines[_SHOWN_MISTAKES:] = [f"{clean(self.source)}: and {len(lines) - _SHOWN_MISTAKES} more mistakes"]
         raise InputError("\n".join(lines))
 
+    def place(self, path: Path) -> str:
+        """The file or the option that ``path`` comes from, and the path: "grid.toml: constraints.where[0]"."""
+        return clean(f"{self._source_of(path)}: {show_path(path)}" if path else self._source_of(path))
+
     def _line(self, mistake: Mistake) -> str:
-        shown = f"{show_path(mistake.path)}: " if mistake.path else ""
-        return clean(f"{self._source_of(mistake.path)}: {shown}{mistake.text}")
+        return f"{self.place(mistake.path)}: {clean(mistake.text)}"
 
     def _source_of(self, path: Path) -> str:
         above = (path[:length] for length in range(len(path), 0, -1))
@@ -105,7 +108,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """The words for a name that is not among ``known``: the nearest one, else all of them."""
-    names = list(known)
+    names = list(dict.fromkeys(known))
     close = nearest(name, names)
     if close is not None:
         return f"unknown {what} {literal(name)}; did you mean {literal(close)}?"

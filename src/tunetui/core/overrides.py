@@ -70,7 +70,8 @@ def _split_key(key: str) -> Path:
 
 def _read_value(path: Path, text: str, option: str) -> Any:
     if path == ("constraints", "where"):
-        return [text]
+        values = _toml(text, None) if text[:1] == "[" else None  # no expression begins with a bracket
+        return values if isinstance(values, list) else [text]
     if path[0] in _TEXTS:
         value = _toml(text, text)
         return value if isinstance(value, str) else text

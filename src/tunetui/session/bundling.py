@@ -85,13 +85,15 @@ class Bundled(msgspec.Struct, frozen=True):
 
 def plan_build(options: BuildOptions) -> BuildPlan:
     """What a grid can need of the architectures.  Raises InputError."""
-    grid, kernel = load_definitions(options.grid_path, options.overrides)
+    definitions = load_definitions(options.grid_path, options.overrides)
+    grid, kernel = definitions.grid, definitions.kernel
     if grid.device != "gpu":
         raise InputError(
             f"{options.grid_path}: this grid is for a {grid.device}, and only kernels for GPUs are built ahead of a run",
             hint='name implementations for GPUs, or set device = "gpu"',
         )
-    variants = make_variants(grid, kernel, options.implementations)
+    with definitions.named():
+        variants = make_variants(grid, kernel, options.implementations)
     return BuildPlan(grid, kernel, variants, list(dict.fromkeys(options.architectures)), len(problems_of(grid, kernel)))
 
 

@@ -85,7 +85,8 @@ async def open_plan(options: BatchOptions) -> Opened:
     kind = definitions.grid.device or "cpu"
     device = choose_device(found, kind)
     toolchains = found.toolchains.get(kind, [])
-    plan = make_plan(definitions.grid, definitions.kernel, device, toolchains)
+    with definitions.named():
+        plan = make_plan(definitions.grid, definitions.kernel, device, toolchains)
     return Opened(options, definitions.grid, definitions.kernel, link, device, toolchains, plan, arrived)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from tunetui.core.cleaning import clean
 from tunetui.core.decoding import decode_grid, decode_grid_with_mistakes
 from tunetui.core.definitions import Grid, Kernel
-from tunetui.core.errors import InputError
+from tunetui.core.errors import ExpressionError, InputError
 from tunetui.core.kernel_decoding import decode_kernel
 from tunetui.core.matching import check_grid_against_kernel, resolve_grid
 from tunetui.core.mistakes import Mistakes, unknown
+from tunetui.core.mistakes import Path as KeyPath
 from tunetui.store.shipped import shipped_folder
 
 KERNEL_FILE = "kernel.toml"
@@ -29,6 +31,17 @@ class Definitions(NamedTuple):
 
     grid: Grid
     kernel: Kernel
+    places: dict[str, str]  # an expression's text -> the file (or option) and the key path where it stands
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """What only the values show to be wrong with an expression is told with its file and key path, too."""
+        try:
+            yield
+        except ExpressionError as error:
+            place = self.places.get(error.expression)
+            message = error.message if place is None else f"{place}: {error.message}"
+            raise ExpressionError(message, expression=error.expression, hint=error.hint) from None
 
 
 def load_definitions(path: Path, overrides: Sequence[str] = ()) -> Definitions:
@@ -38,10 +51,15 @@ def load_definitions(path: Path, overrides: Sequence[str] = ()) -> Definitions:
         InputError: every mistake of the first file that has any: file, key path, expected, found.
     """
     grid, mistakes = decode_grid_with_mistakes(read_text(path), str(path), overrides)
-    kernel = load_kernel(_kernel_of(grid, path.parent, mistakes))
+    folder = _kernel_of(grid, path.parent, mistakes)
+    kernel = load_kernel(folder)
     mistakes.extend(check_grid_against_kernel(grid, kernel))
     mistakes.raise_if_any()
-    return Definitions(resolve_grid(grid, kernel), kernel)
+    places = {text: mistakes.place(place) for text, place in _conditions(grid)}
+    known = Mistakes(str(folder / KERNEL_FILE))
+    for text, place in _expressions(kernel):
+        places.setdefault(text, known.place(place))
+    return Definitions(resolve_grid(grid, kernel), kernel, places)
 
 
 def load_grid(path: Path, overrides: Sequence[str] = ()) -> Grid:
@@ -111,6 +129,31 @@ def _kernel_of(grid: Grid, base: Path, mistakes: Mistakes) -> Path:
         mistakes.add(("kernel",), error.message)
         mistakes.raise_if_any()
         raise
+
+
+def _conditions(owner: Grid | Kernel) -> Iterator[tuple[str, KeyPath]]:
+    for position, text in enumerate(owner.where):
+        yield text, ("constraints", "where", position)
+
+
+def _expressions(kernel: Kernel) -> Iterator[tuple[str, KeyPath]]:
+    """Every expression of a kernel file that is evaluated before a run, with its key path."""
+    yield from _conditions(kernel)
+    for name, argument in kernel.arguments.items():
+        yield argument.value, ("arguments", name, "value")
+        for axis, text in enumerate(argument.shape):
+            yield text, ("arguments", name, "shape", axis)
+    for name, kinds in kernel.implementations.items():
+        for kind, definition in kinds.items():
+            path = ("implementations", name, kind)
+            for position, text in enumerate(definition.where):
+                yield text, (*path, "where", position)
+            for number, launch in enumerate(definition.launches):
+                here = (*path, "launches", number)
+                yield launch.shared_bytes, (*here, "shared_bytes")
+                for key, texts in (("grid", launch.grid), ("block", launch.block)):
+                    for position, text in enumerate(texts):
+                        yield text, (*here, key, position)
 
 
 def _as_folder(path: Path) -> Path | None:

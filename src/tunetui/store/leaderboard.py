@@ -160,6 +160,11 @@ def _misfit(error: msgspec.ValidationError, name: str, data: Any) -> InputError:
     what, place = (match["what"], match["place"] or "$") if match else (str(error), "$")
     path = place.removeprefix("$").removeprefix(".") or "the file"
     hint = ""
+    if isinstance(data, dict) and "schema_version" not in data:
+        return InputError(
+            f"{name}: schema_version: expected a leaderboard, found no such key",
+            hint="leaderboards are called STEM.leaderboard.toml or .json; tunetui --batch writes them",
+        )
     if "unknown field" in what:
         what = what.replace("Object contains unknown field", "unknown field")
         hint = "a newer tunetui, or a hand, wrote it; it is refused because writing the file again would lose it"
