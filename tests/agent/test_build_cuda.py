@@ -18,7 +18,7 @@ from tests.agent.gpu_sources import (
 from tunetui_agent.build import Target, open_builder
 from tunetui_agent.build.cache import META
 from tunetui_agent.build.cubin import read_resources
-from tunetui_agent.build.cuda import explain, macro, traced_key
+from tunetui_agent.build.cuda import explain, macro, spills_by_kernel, traced_key
 from tunetui_agent.messages import BuildFinished, RunSpec, Trial
 
 pytestmark = needs_nvrtc
@@ -43,6 +43,7 @@ def test_a_cubin_is_built_for_every_architecture_without_a_gpu(tmp_path: Path, a
     assert record.ok, record.log
     meta = meta_of(tmp_path, record.artifact)
     assert meta["kernels"] == {"scale": "scale", "scatter": "scatter"}
+    assert meta["spill_bytes"] == {"scale": 0, "scatter": 0}
     cubin = (tmp_path / "builds" / record.artifact / "kernel.cubin").read_bytes()
     assert read_resources(cubin)["scale"].registers > 0
 
@@ -132,3 +133,15 @@ def test_a_failure_without_a_located_error_is_told_by_its_first_error_line() -> 
         "ptxas error   : Entry function uses too much shared data"
     )
     assert explain("") == "the CUDA compiler failed without a word"
+
+
+def test_spills_are_told_of_the_kernel_that_spills() -> None:
+    log = """ptxas info    : Compiling entry function 'merge' for 'sm_90'
+ptxas info    : Function properties for merge
+ptxas         .     256 bytes stack frame, 24 bytes spill stores, 40 bytes spill loads
+ptxas info    : Compiling entry function 'score' for 'sm_90'
+ptxas info    : Function properties for score
+ptxas         .     0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+"""
+    assert spills_by_kernel(log) == {"merge": 40, "score": 0}
+    assert spills_by_kernel("") == {}

@@ -112,6 +112,15 @@ def test_a_formula_that_cannot_be_computed_is_not_a_number() -> None:
     assert "mystery" in rows["2"].unavailable["metrics.none"]
 
 
+def test_every_figure_that_cannot_be_computed_has_its_own_reason() -> None:
+    metrics = {"odd": "1e308 * 1e308 if tile_rows == 2 else 1 // (tile_rows - 1)"}
+    changed = planned(kernel=type(planned().kernel)(name="k", metrics=metrics))
+    (board,) = build_leaderboard(run_of([app(0, changed), *RECORDS[1:]])).boards
+    reasons = {row.trial[-1]: row.unavailable.get("metrics.odd", "") for row in board.rows}
+    assert "division by zero" in reasons["1"]
+    assert reasons["2"] == "n/a: not a finite number"
+
+
 def test_the_parts_around_the_boards_say_where_it_comes_from() -> None:
     leaderboard = build_leaderboard(run_of())
     assert (leaderboard.schema_version, leaderboard.generator) == (SCHEMA_VERSION, "tunetui 0.1.0")

@@ -206,7 +206,7 @@ def _resources(folder: Path, variant: Variant) -> Iterator[tuple[str, KernelReso
     meta = json.loads((folder / "artifact.json").read_text())
     for entry, symbol in meta["kernels"].items():
         if meta["language"] == "cuda":
-            yield entry, read_resources((folder / meta["file"]).read_bytes())[symbol], meta["spill_bytes"]
+            yield entry, read_resources((folder / meta["file"]).read_bytes())[symbol], meta["spill_bytes"][symbol]
         else:
             ptx = (folder / meta["files"][entry]).read_text()
             cubin, spilled = assemble(ptx, "sm_90a" if ".target sm_90a" in ptx else variant.architecture)

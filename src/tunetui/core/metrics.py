@@ -31,12 +31,11 @@ def evaluate(
         group = [rows[index] for index in members]
         columns = _columns(group, seconds[members], device)
         for name, text in metrics.items():
-            figures, reason = _figures(text, columns, len(members))
-            for index, figure in zip(members, figures, strict=True):
-                if figure is not None:
-                    found[index][name] = figure
+            for index, figure in zip(members, _figures(text, columns, len(members)), strict=True):
+                if isinstance(figure, str):
+                    missing[index][name] = figure
                 else:
-                    missing[index][name] = reason or "not a finite number"
+                    found[index][name] = figure
     return found, missing
 
 
@@ -50,28 +49,26 @@ def _columns(rows: Sequence[Row], seconds: NDArray[np.float64], device: Device |
     return columns | {"seconds": seconds}
 
 
-def _figures(text: str, columns: dict[str, Any], count: int) -> tuple[list[float | None], str]:
+def _figures(text: str, columns: dict[str, Any], count: int) -> list[float | str]:
+    """Each row's figure, or why it has none."""
     try:
         result = parse(text, columns).column(columns, count)
         with np.errstate(all="ignore"):
             figures = result.astype(np.float64)
     except (ExpressionError, ValueError) as error:  # ValueError: the result is text
         if count == 1:
-            return [None], str(error)
+            return [str(error)]
         return _one_by_one(text, columns, count)
-    return [figure if np.isfinite(figure) else None for figure in figures.tolist()], ""
+    return [figure if np.isfinite(figure) else "not a finite number" for figure in figures.tolist()]
 
 
-def _one_by_one(text: str, columns: dict[str, Any], count: int) -> tuple[list[float | None], str]:
+def _one_by_one(text: str, columns: dict[str, Any], count: int) -> list[float | str]:
     """One row that divides by zero must not cost the others their figure."""
-    figures: list[float | None] = []
-    reason = ""
+    figures: list[float | str] = []
     for index in range(count):
         single = {n: v[index : index + 1] if isinstance(v, np.ndarray) else v for n, v in columns.items()}
-        (figure,), said = _figures(text, single, 1)
-        figures.append(figure)
-        reason = reason or said
-    return figures, reason
+        figures += _figures(text, single, 1)
+    return figures
 
 
 def _objects(values: list[Value]) -> NDArray[Any]:

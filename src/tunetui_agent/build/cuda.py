@@ -19,8 +19,8 @@ from tunetui_agent.build.cubin import read_resources
 from tunetui_agent.build.nvrtc import Compiled, Nvrtc, NvrtcError, find_nvrtc
 from tunetui_agent.messages import BuildFinished, Implementation, RunSpec, Toolchain, Trial, Value
 
-RECIPE = 1
-"""Raised when the command line changes: older artifacts are then built again."""
+RECIPE = 2
+"""Raised when the command line or what is kept changes: older artifacts are then built again."""
 
 TRACE_MACRO = "TUNETUI_TRACE"
 STANDARD_OPTIONS = ("-std=c++17", "--ptxas-options=-v", "-default-device")
@@ -28,6 +28,7 @@ STANDARD_OPTIONS = ("-std=c++17", "--ptxas-options=-v", "-default-device")
 _ERROR = re.compile(
     r"^(?P<file>[^\s(]+)\((?P<line>\d+)\): (?:catastrophic )?error(?: #\d+-\w+)?: (?P<text>.*)$", re.MULTILINE
 )
+_ENTRY = re.compile(r"Compiling entry function '([^']+)'")
 _SPILLS = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
 _SOURCES = (".cu", ".cuh", ".h", ".hpp")
 
@@ -102,10 +103,9 @@ class CudaBuilder:
     def _store(self, key: str, compiled: Compiled) -> None:
         if compiled.cubin is None:
             raise ValueError(f"{explain(compiled.log)}\n{compiled.log}")
-        spills = [max(map(int, pair)) for pair in _SPILLS.findall(compiled.log)]
         fields = {
             "kernels": {name: name for name in read_resources(compiled.cubin)},
-            "spill_bytes": max(spills, default=0),
+            "spill_bytes": spills_by_kernel(compiled.log),
             "language": "cuda",
         }
         with tempfile.TemporaryDirectory(prefix="tunetui-cuda-") as folder:
@@ -139,6 +139,15 @@ def macro(name: str, value: Value) -> str:
     if isinstance(value, str):
         return f"-D{name.upper()}_{re.sub('[^A-Za-z0-9]', '_', value).upper()}=1"
     return f"-D{name.upper()}={value}"
+
+
+def spills_by_kernel(log: str) -> dict[str, int]:
+    """Bytes that each kernel, or a function that it calls, spills from registers, as the assembler tells."""
+    _, *parts = _ENTRY.split(log)
+    return {
+        name: max((max(map(int, pair)) for pair in _SPILLS.findall(said)), default=0)
+        for name, said in zip(parts[::2], parts[1::2], strict=True)
+    }
 
 
 def explain(log: str) -> str:

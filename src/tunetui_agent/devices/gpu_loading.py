@@ -113,8 +113,8 @@ def load_launches(
         _refuse_impossible(device, geometry)
         if launch.entry not in kernels:
             raise TrialFault("errored", f"the built code has no kernel {launch.entry!r}; it has {', '.join(kernels)}")
-        kernel = kernels[launch.entry]
-        loaded.append(LoadedLaunch(device, launch.entry, launch.arguments, geometry, kernel, meta.get("spill_bytes")))
+        kernel, spills = kernels[launch.entry], meta.get("spill_bytes", {}).get(meta["kernels"][launch.entry])
+        loaded.append(LoadedLaunch(device, launch.entry, launch.arguments, geometry, kernel, spills))
     return loaded
 
 
