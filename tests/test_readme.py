@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from tunetui.core.errors import ExitCode
+from tunetui_agent.messages import Method
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,3 +32,10 @@ def test_every_file_that_the_readme_links_to_exists() -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", README)
     assert targets
     assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_the_table_of_method_settings_is_the_programs_own() -> None:
+    text = (ROOT / "docs" / "files.md").read_text(encoding="utf-8").partition("### Method")[2].partition("### ")[0]
+    told = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", text, flags=re.MULTILINE))
+    defaults = {field.name: field.default for field in fields(Method)}
+    assert told == {name: f'`"{value}"`' if isinstance(value, str) else str(value) for name, value in defaults.items()}

@@ -35,7 +35,8 @@ examples:
   tunetui show quickstart.leaderboard.toml --sort latency_ms.p95 --top 10
 
 An interrupted run is resumed by the same command: only what is missing or
-stale is measured.  Data goes to stdout, narration to stderr.
+stale is measured; what failed stands as failed, unless --retry-failed.  Data
+goes to stdout, narration to stderr.
 
 exit codes:
     0  done (with --check: all targets met)
@@ -50,12 +51,14 @@ exit codes:
 SHOW_DESCRIPTION = """\
 Print saved leaderboards (STEM.leaderboard.toml or .json), one after the other.
 Rows keep the rank they were given when they were measured; configurations that
-failed stand below with their cause."""
+failed stand below with their cause.  "3=" is a rank shared by rows that cannot
+be told apart; "*" marks rows whose figures come from the race of finalists."""
 
 SHOW_EXAMPLES = """\
 A column is an axis, a problem field, a metric, or a dotted figure:
 latency_ms.median, latency_ms.p95, latency_ms.ci_low, quality.recall,
-build_seconds, rank, implementation, status, tags.
+build_seconds, rank, implementation, status, stage, tags.  The end of a name
+is enough where only one column has it: p95, recall.  csv has every column.
 
 examples:
   tunetui show quickstart.leaderboard.toml
@@ -129,7 +132,7 @@ def declare_batch(parser: argparse.ArgumentParser) -> None:
     batch.add_argument("--events", action="store_true", help="stream the journal to stdout as JSON lines while it runs")
     batch.add_argument(
         "-o", "--output", metavar="STEM", type=Path,
-        help="write STEM.leaderboard.toml and .json (default: the grid's name, in the working directory)",
+        help="write STEM.leaderboard.toml and .json (default: the grid file's name, in the working directory)",
     )  # fmt: skip
     batch.add_argument(
         "--build-jobs", metavar="N", type=_whole_number, default=0,
@@ -179,7 +182,7 @@ def declare_build(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "-o", "--output", metavar="FILE", type=Path,
-        help="the bundle (default: the grid's name with .tunetui-bundle.zip, in the working directory)",
+        help="the bundle (default: the grid file's name with .tunetui-bundle.zip, in the working directory)",
     )  # fmt: skip
     parser.add_argument(
         "--jobs", metavar="N", type=_whole_number, default=0, help="compilers at once (default: one for each core)"
