@@ -118,7 +118,10 @@ def _claim(
     host: HostFolder, spec: RunSpec, document: dict[str, Any], idle_seconds: float
 ) -> tuple[Claim, dict[str, Any]]:
     """Everything that only one agent may have; the locks live as long as this process."""
-    device = take_lock(host.device_lock(spec.device))
+    try:
+        device = take_lock(host.device_lock(spec.device))
+    except OSError as error:
+        raise _refused_by_os(error) from None
     holder = host.device_holder(spec.device)
     if device is None:
         found = read_object(holder) or {}

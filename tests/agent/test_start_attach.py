@@ -73,6 +73,14 @@ def test_a_folder_that_others_may_write_to_is_refused(host: Host) -> None:
     assert "chmod 700" in answer["text"]
 
 
+def test_a_lock_that_cannot_be_opened_is_refused_with_what_the_system_says(host: Host) -> None:
+    host.folder.prepare()
+    host.folder.device_lock("cpu").mkdir()
+    answer = host.start(spec("r"))
+    assert answer["error"] == "folder"
+    assert "directory" in answer["text"].lower()
+
+
 def test_a_file_in_place_of_the_folder_is_refused(host: Host) -> None:
     host.root.write_text("mine")
     assert host.start(spec("r"))["error"] == "folder"

@@ -54,12 +54,6 @@ class Nvml:
     def utilisation_percent(self) -> float | None:
         return self._ask(lambda n, h: float(n.nvmlDeviceGetUtilizationRates(h).gpu))
 
-    def energy_mj(self) -> float | None:
-        return self._ask(lambda n, h: float(n.nvmlDeviceGetTotalEnergyConsumption(h)))
-
-    def memory_used_bytes(self) -> float | None:
-        return self._ask(lambda n, h: float(n.nvmlDeviceGetMemoryInfo(h).used))
-
     def throttle_mask(self) -> int:
         """Only the bits named in `THROTTLE_REASONS`."""
 
