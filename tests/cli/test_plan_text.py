@@ -97,10 +97,17 @@ def test_a_first_start_found_nothing() -> None:
 
 def test_what_an_earlier_start_left_is_said_with_the_reason_for_stale_rows() -> None:
     resume = ResumeSummary(
-        found=True, done=9, stale={"compiler changed: 1.0 -> 1.1": 2}, missing=3, reattached=True, journal=Path("/x/j")
+        found=True,
+        done=9,
+        failed=2,
+        stale={"compiler changed: 1.0 -> 1.1": 2},
+        missing=3,
+        reattached=True,
+        journal=Path("/x/j"),
     )
     assert resume_lines(resume, None) == [
         "found       9 rows done, 3 trials to measure, in /x/j",
+        "            2 of them failed: --retry-failed measures those again",
         "stale       2 rows to measure again: compiler changed: 1.0 -> 1.1",
         "            the agent is still at work: attached to it",
     ]

@@ -47,6 +47,7 @@ def test_minutes_that_end_before_anything_was_measured_are_a_budget_that_ended(w
 def test_trials_sample_a_larger_space_and_are_no_limit_to_one_that_they_cover(workplace: Workplace) -> None:
     out, err = workplace.run("--set", "budget.trials=2", "--format", "csv", code=ExitCode.BUDGET_ENDED)
     assert "2 trials, seed 0, a random sample" in err
+    assert "budget.trials left out a part of the sweep; a larger one goes on from here" in err
     assert len(list(csv.DictReader(io.StringIO(out)))) == 2
     _, err = workplace.run("--set", "budget.trials=3", "--format", "none")
     assert "2 rows done, 1 trial to measure" in err

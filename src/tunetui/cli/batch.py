@@ -110,7 +110,7 @@ class Batch:
             failure = failure or error
         if not self.asked.reader_left:
             print_leaderboard(leaderboard, self.format, self.out)
-        self.err.lines([*_ending(session.ended), *(f"wrote {literal(path)}" for path in paths)])
+        self.err.lines([*_ending(session.ended, leaderboard), *(f"wrote {literal(path)}" for path in paths)])
         if failure is not None:
             raise failure
         if self.asked.reader_left:
@@ -145,8 +145,11 @@ def exit_code(ended: str, leaderboard: Leaderboard, *, check: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def _ending(ended: str) -> list[str]:
+def _ending(ended: str, leaderboard: Leaderboard) -> list[str]:
     """How the run ended, where it is not simply done."""
+    run = leaderboard.run
+    if ended == "budget" and run.trials_measured + run.trials_failed >= run.trials_planned:
+        return ["budget.trials left out a part of the sweep; a larger one goes on from here"]
     return {
         "interrupted": ["interrupted; the same command measures what is missing"],
         "budget": ["the budget ended before the sweep did; the same command goes on with what is missing"],

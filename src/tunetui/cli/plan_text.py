@@ -73,6 +73,8 @@ def resume_lines(resume: ResumeSummary, width: int | None) -> list[str]:
         return lines
     words = [f"{counted(resume.done, 'row')} done", f"{counted(resume.missing, 'trial')} to measure"]
     lines += _said("found", [f"{', '.join(words)}, in {one_line(resume.journal)}"], width)
+    if resume.failed:
+        lines += _said("", [f"{count(resume.failed)} of them failed: --retry-failed measures those again"], width)
     for reason, number in resume.stale.items():
         lines += _said("stale", [f"{counted(number, 'row')} to measure again: {one_line(reason)}"], width)
     if resume.reattached:

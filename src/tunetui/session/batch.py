@@ -28,7 +28,7 @@ from tunetui.session.resuming import Standing, agents_name, agents_to_take_over,
 from tunetui.store.journal import Journal
 from tunetui.store.leaderboard import write_leaderboard
 from tunetui.store.runs import RunFolder, run_id, runs_root
-from tunetui_agent.messages import NoticeRaised, reference_to
+from tunetui_agent.messages import FAILURES, NoticeRaised, reference_to
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -47,6 +47,7 @@ class ResumeSummary:
 
     found: bool = False
     done: int = 0
+    failed: int = 0  # of those that are done
     stale: dict[str, int] = field(default_factory=dict)  # reason to rows
     missing: int = 0  # stale ones included
     reattached: bool = False  # the agent is still at work
@@ -167,6 +168,7 @@ class Session:
         self.resume = ResumeSummary(
             found=found,
             done=len(standing.kept),
+            failed=sum(self.snapshot.rows[kept].status in FAILURES for kept in standing.kept),
             stale=standing.stale_counts,
             missing=len(standing.missing),
             reattached=bool(self._alive),
