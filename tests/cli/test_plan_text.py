@@ -120,7 +120,7 @@ def test_a_fresh_start_says_where_the_old_journal_went() -> None:
 
 def test_time_is_an_upper_bound_until_something_was_measured() -> None:
     assert time_estimate(plan(), 14, Run(), Method(finalists=0)) == (
-        "about 55 s of sampling at most, less where the precision is reached sooner; builds run beside it"
+        "about 55 s of sampling at most, less where the precision is reached sooner; builds not counted"
     )
     assert "sooner, then up to about 20 s to race finalists; builds" in time_estimate(plan(), 14, Run(), Method())
     assert time_estimate(plan(), 0, Run(), Method()) == "nothing left to measure"

@@ -100,7 +100,7 @@ def time_estimate(plan: Plan, missing: int, run: Run, method: Method) -> str:
         return f"{rough_duration(sum(spent) / len(spent) * missing)}, by the trials measured before{race}"
     most = plan.sampling_seconds_at_most * missing / max(1, len(plan.trials))
     sampling = f"{rough_duration(most)} of sampling at most, less where the precision is reached sooner"
-    return f"{sampling}{race}; builds run beside it"
+    return f"{sampling}{race}; builds not counted"
 
 
 def method_line(method: Method) -> str:

@@ -113,10 +113,10 @@ def _quick_card(item: Any) -> str | None:
     """
     if not isinstance(item, msgspec.Struct):
         return None
-    text = _JSON.encode(item).decode()
-    outside, *dicts = text[2:-1].split('":{"')
-    count = len(dicts) + 1
-    if text.count("{") != count or text.count("}") != count or not _tame(text):
+    text, numbers = _without_last_numbers(_JSON.encode(item).decode())
+    outside, *dicts = text[2:].split('":{"')
+    count = len(dicts)
+    if text.count("{") != count + 1 or text.count("}") != count or not _tame(text):
         return None
     dict_fields, list_fields = _fields_of(type(item))
     for name in dict_fields:
@@ -132,7 +132,19 @@ def _quick_card(item: Any) -> str | None:
         inside, _, outside = piece.partition("}")
         parts.append(inside.replace(',"', ", ").replace('":', " = "))
         parts.append(outside.replace(',"', "\n").replace('":', " = "))
-    return _braced(parts)
+    return _braced(parts) + numbers
+
+
+def _without_last_numbers(text: str) -> tuple[str, str]:
+    """An object's JSON without its last brace, and apart from it the numbers in brackets that it ends with, if it does.
+
+    Raw samples are half of a row, and nothing in them needs looking at.
+    """
+    cut = text.rfind(":[") + 1
+    numbers = text[cut:-1]
+    if cut and numbers.endswith("]") and '"' not in numbers and "{" not in numbers:
+        return text[:cut], numbers
+    return text[:-1], ""
 
 
 def _tame(text: str) -> bool:
