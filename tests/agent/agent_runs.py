@@ -126,9 +126,18 @@ class Follower:
         self.raw: list[bytes] = []
 
     def send(self, *lines: bytes) -> None:
+        """Small ones at once; what is larger than a pipe beside the reading, or each side would wait for the other."""
+        data = b"".join(lines)
+        if len(data) < 16384:
+            self._write(data)
+        else:
+            threading.Thread(target=self._write, args=(data,), daemon=True).start()
+
+    def _write(self, data: bytes) -> None:
         assert self.process.stdin
-        self.process.stdin.write(b"".join(lines))
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it may have ended; the reading tells
+            self.process.stdin.write(data)
+            self.process.stdin.flush()
 
     def said(self) -> Iterator[dict[str, Any]]:
         """Everything until it ends."""
