@@ -18,7 +18,7 @@ LONGEST_CLASS_LINES = 250
 SAYS_NOTHING = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 ONLY_KNOWN_TO = {
     "textual": "src/tunetui/tui/",
-    "asyncssh": "src/tunetui/engines/ssh.py",
+    "asyncssh": "src/tunetui/engines/ssh/",
     "dask": "src/tunetui/engines/dask.py",
     "distributed": "src/tunetui/engines/dask.py",
     "httpx": "src/tunetui/hosts/lambda_cloud.py",
