@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tunetui.cli.plan_text import method_line, plan_lines, resume_lines, time_estimate
-from tunetui.cli.tables import text_width
 from tunetui.core.definitions import Budget, Grid, Kernel
 from tunetui.core.planning import Counts, Plan
 from tunetui.core.snapshot import Row, Run
+from tunetui.core.text_fitting import text_width
 from tunetui.session import ResumeSummary
 from tunetui_agent.messages import Device, Method, Toolchain, Trial
 

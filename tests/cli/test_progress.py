@@ -11,10 +11,11 @@ import pytest
 
 from tunetui.cli.display import LiveDisplay, LogDisplay
 from tunetui.cli.narration import Face
-from tunetui.cli.progress import News, board, finished_line, heartbeat, remaining_seconds
-from tunetui.cli.tables import text_width
+from tunetui.cli.progress import News, board, finished_line, heartbeat
 from tunetui.core.events import PlannedKernel, RunPlanned
+from tunetui.core.outlook import remaining_seconds
 from tunetui.core.snapshot import Counts, Notice, Progress, Race, Row, Run
+from tunetui.core.text_fitting import text_width
 
 PROBLEM = {"corpus_size": 10_000, "queries": 1}
 LARGER = {"corpus_size": 50_000, "queries": 1}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tunetui.cli import main
-from tunetui.cli.tables import text_width
+from tunetui.core.text_fitting import text_width
 
 RECORDED = Path(__file__).parents[1] / "data" / "quickstart.leaderboard.json"
 

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from tests.cli.boards import PROBLEM, failed, leaderboard, measured, outcomes, ref
-from tunetui.cli.board_table import metric_header
 from tunetui.cli.exports import as_csv, as_json
 from tunetui.cli.narration import Face
 from tunetui.cli.report import measured_rows, print_leaderboard, report_lines, unmet_targets
-from tunetui.cli.tables import text_width
+from tunetui.core.board_figures import metric_header
 from tunetui.core.leaderboard import Leaderboard
+from tunetui.core.text_fitting import text_width
 
 GRID: dict[str, Any] = {
     "name": "quickstart", "kernel": "semantic-search",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunetui.cli.tables import Column, fit, header_lines, lay_out, text_width, wrapped
+from tunetui.cli.tables import Column, lay_out
+from tunetui.core.text_fitting import fit, header_lines, text_width, wrapped
 
 RANK = Column(key="rank", header=("#",), cells=["1=", "1=", "3"], align="right")
 NAME = Column(key="implementation", header=("implementation",), cells=["mojo", "numpy", "mojo"])

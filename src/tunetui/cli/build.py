@@ -7,10 +7,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from tunetui.cli.figures import count, counted
-from tunetui.cli.labels import assignments, one_line
 from tunetui.cli.narration import Face, literal, stderr_face
 from tunetui.core.errors import ExitCode, InputError
+from tunetui.core.figures import count, counted
+from tunetui.core.labels import assignments, one_line
 
 if TYPE_CHECKING:
     from tunetui.session.bundling import BuildPlan, Bundled

@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from tunetui.cli.labels import one_line
 from tunetui.cli.narration import Face
 from tunetui.cli.progress import HEARTBEAT_SECONDS, News, board, finished_line, heartbeat
-from tunetui.cli.tables import wrapped
+from tunetui.core.labels import one_line
 from tunetui.core.snapshot import Run
+from tunetui.core.text_fitting import wrapped
 
 if TYPE_CHECKING:
     from rich.live import Live

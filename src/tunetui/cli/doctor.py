@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from tunetui.cli.narration import Face, stdout_face
-from tunetui.cli.tables import text_width, wrapped
 from tunetui.core.errors import ExitCode
+from tunetui.core.text_fitting import text_width, wrapped
 
 if TYPE_CHECKING:
     from tunetui.core.examination import Check, Examination

@@ -7,8 +7,8 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from tunetui.cli.board_table import INTERVAL, Line, lines_of
-from tunetui.cli.labels import one_line
+from tunetui.core.board_figures import INTERVAL, Line, lines_of
+from tunetui.core.labels import one_line
 from tunetui.core.leaderboard import Latency, Leaderboard
 from tunetui_agent.messages import Value
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import tunetui
-from tunetui.cli.figures import count, counted, rough_duration, setting
-from tunetui.cli.labels import assignments, device_label, one_line, toolchain_label, varying
-from tunetui.cli.tables import text_width, wrapped
 from tunetui.core.definitions import Budget, Grid, Kernel
+from tunetui.core.figures import count, counted, rough_duration, setting
+from tunetui.core.labels import assignments, device_label, one_line, toolchain_label, varying
 from tunetui.core.planning import Counts, Plan
 from tunetui.core.snapshot import MEASURED, Run
+from tunetui.core.text_fitting import text_width, wrapped
 from tunetui_agent.messages import Device, Method, Toolchain, Value
 
 if TYPE_CHECKING:

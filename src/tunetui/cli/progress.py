@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from tunetui.cli.figures import clock, count, percent, with_uncertainty
-from tunetui.cli.labels import latency_ms, one_line, short_problem, trial_label, varying
-from tunetui.cli.tables import fit
+from tunetui.core.figures import clock, count, percent, with_uncertainty
+from tunetui.core.labels import latency_ms, one_line, short_problem, trial_label, varying
+from tunetui.core.outlook import remaining_seconds
 from tunetui.core.snapshot import MEASURED, Notice, Race, Row, Run
+from tunetui.core.text_fitting import fit
 from tunetui_agent.messages import FAILURES
 
 HEARTBEAT_SECONDS = 10.0
@@ -19,31 +20,6 @@ HEARTBEAT_SECONDS = 10.0
 _BAR_CELLS = 20
 _BEST_LINES = 3
 _NS_PER_MS = 1e6
-
-
-def remaining_seconds(run: Run, now: float) -> float | None:
-    """Time left, from what trials took since this start, and the races still to come; None before the first is finished.
-
-    Whether a problem has anybody to race, and for how long, shows at its end only: each is counted in full.
-    """
-    if run.resumed is None or run.finished_since_resumed == 0:
-        return None
-    races = _races_seconds(run)
-    missing = run.counts.total - run.counts.done
-    if missing == 0:
-        return races
-    per_trial = (now - run.resumed) / run.finished_since_resumed
-    return per_trial * missing + races
-
-
-def _races_seconds(run: Run) -> float:
-    method = run.plan.method if run.plan else {}
-    if run.plan is None or run.counts.total < 2 or not method.get("finalists"):
-        return 0.0
-    begun = 1 if run.race else 0
-    left = max(0, len(run.plan.problems) - len(run.raced) - begun)
-    present = max(0.0, run.race.limit_seconds - run.race.seconds) if run.race else 0.0
-    return left * float(method.get("finalists_seconds", 0.0)) + present
 
 
 def board(run: Run, now: float, width: int, *, ascii_only: bool = False) -> list[str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tunetui.cli import figures
-from tunetui.cli.board_table import RACED_MARK, Line, default_columns, in_every_row, is_raced, lines_of, table_columns
-from tunetui.cli.labels import assignments, one_line, trial_label
+from tunetui.cli.board_table import table_columns
 from tunetui.cli.narration import Face
-from tunetui.cli.tables import lay_out, wrapped
+from tunetui.cli.tables import lay_out
+from tunetui.core import figures
+from tunetui.core.board_figures import RACED_MARK, Line, default_columns, in_every_row, is_raced, lines_of
+from tunetui.core.labels import assignments, one_line, trial_label
 from tunetui.core.leaderboard import Board, Claim, DevicePart, Leaderboard
 from tunetui.core.targets import MET, Verdict
+from tunetui.core.text_fitting import wrapped
 from tunetui_agent.messages import Value
 
 _LABELS_PER_CAUSE = 5

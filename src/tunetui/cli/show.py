@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tunetui.cli.board_table import Line, lines_of
 from tunetui.cli.exports import as_csv, as_json
-from tunetui.cli.labels import one_line
 from tunetui.cli.narration import stdout_face
 from tunetui.cli.report import report_lines
-from tunetui.cli.selection import find_column, matching, names_of, order
+from tunetui.core.board_figures import Line, lines_of
 from tunetui.core.errors import ExitCode, ExpressionError, InputError
+from tunetui.core.labels import one_line
 from tunetui.core.leaderboard import Leaderboard
+from tunetui.core.selection import find_column, matching, names_of, order
 
 Chosen = list[list[Line]]
 """The rows of each board of one leaderboard, as asked for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from tunetui.core.errors import ExpressionError, InputError
@@ -58,6 +59,42 @@ def order(rows: Sequence[R], column: str, *, descending: bool) -> list[R]:
     return sorted(having, key=lambda row: _sort_key(row.figures[column]), reverse=descending) + lacking
 
 
+@dataclass(frozen=True)
+class Filter:
+    """An expression over figures; ``reads`` has the expression's names and the figures that they stand for."""
+
+    expression: Expression
+    reads: Mapping[str, str]
+
+    def holds(self, figures: Mapping[str, Value]) -> bool:
+        """Whether it holds for a row; one that lacks a figure which the expression reads does not match.
+
+        Raises:
+            ExpressionError: text where a number is needed, division by zero.
+        """
+        return all(figure in figures for figure in self.reads.values()) and self.expression.holds(
+            {name: figures[figure] for name, figure in self.reads.items()}
+        )
+
+
+def read_filter(text: str, known: Sequence[str]) -> Filter:
+    """The filter in ``text``, in which a figure may be named in full or by its end (``recall``).
+
+    Raises:
+        ExpressionError: it cannot be read, or reads a name that is not ``known``.
+    """
+    spelled = {_identifier(name): name for name in known}
+    for name in known:  # `recall` for `quality.recall`, where nothing else is called so
+        short = name.rpartition(".")[2]
+        if short not in spelled and sum(other.rpartition(".")[2] == short for other in known) == 1:
+            spelled[short] = name
+    try:
+        expression = parse(_QUOTED_OR_DOTTED.sub(_undotted, text)).require(spelled)
+    except ExpressionError as error:
+        raise _in_their_spelling(error, text, known) from None
+    return Filter(expression, {name: spelled[name] for name in expression.names})
+
+
 def matching(rows: Sequence[R], text: str, known: Sequence[str] | None = None) -> list[R]:
     """Rows for which the expression holds; a row that lacks a figure which the expression reads does not match.
 
@@ -65,30 +102,20 @@ def matching(rows: Sequence[R], text: str, known: Sequence[str] | None = None) -
         InputError: the expression cannot be read, or reads a name that no row has.
     """
     known = names_of(rows) if known is None else known
-    spelled = {_identifier(name): name for name in known}
-    for name in known:  # `recall` for `quality.recall`, where nothing else is called so
-        short = name.rpartition(".")[2]
-        if short not in spelled and sum(other.rpartition(".")[2] == short for other in known) == 1:
-            spelled[short] = name
+    asked = read_filter(text, known)
     try:
-        return _holding(rows, parse(_QUOTED_OR_DOTTED.sub(_undotted, text)).require(spelled), spelled)
-    except ExpressionError as error:  # in the operator's spelling again
-        asked = [found[0] for found in _QUOTED_OR_DOTTED.finditer(text) if found[0][0] not in "\"'"]
-        said, hint = error.message, error.hint
-        for name in [*known, *asked]:
-            said, hint = said.replace(_identifier(name), name), hint.replace(_identifier(name), name)
-        raise ExpressionError(said, expression=text, hint=hint) from None
+        return [row for row in rows if asked.holds(row.figures)]
+    except ExpressionError as error:
+        raise _in_their_spelling(error, text, known) from None
 
 
-def _holding(rows: Sequence[R], expression: Expression, spelled: Mapping[str, str]) -> list[R]:
-    found = []
-    for row in rows:
-        names = {name: spelled[name] for name in expression.names}
-        if all(figure in row.figures for figure in names.values()) and expression.holds(
-            {name: row.figures[figure] for name, figure in names.items()}
-        ):
-            found.append(row)
-    return found
+def _in_their_spelling(error: ExpressionError, text: str, known: Sequence[str]) -> ExpressionError:
+    """The error in the operator's spelling of names again."""
+    asked = [found[0] for found in _QUOTED_OR_DOTTED.finditer(text) if found[0][0] not in "\"'"]
+    said, hint = error.message, error.hint
+    for name in [*known, *asked]:
+        said, hint = said.replace(_identifier(name), name), hint.replace(_identifier(name), name)
+    return ExpressionError(said, expression=text, hint=hint)
 
 
 def _undotted(found: re.Match[str]) -> str:

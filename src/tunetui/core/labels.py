@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tunetui.cli.figures import NOT_MEASURED, count, memory, percent, setting, with_uncertainty
-from tunetui.cli.narration import literal
+from tunetui.core.cleaning import clean
+from tunetui.core.figures import NOT_MEASURED, count, memory, percent, setting, with_uncertainty
 from tunetui_agent.messages import Device, Toolchain, Value
 
 _NS_PER_MS = 1e6
@@ -23,7 +23,7 @@ def trial_label(implementation: str, configuration: Mapping[str, Value]) -> str:
 
 def one_line(text: object) -> str:
     """Text from outside as one literal line."""
-    return literal(text).replace("\n", " ").replace("\t", " ").strip()
+    return clean(str(text)).replace("\n", " ").replace("\t", " ").strip()
 
 
 def varying(problems: Sequence[Mapping[str, Value]]) -> list[str]:

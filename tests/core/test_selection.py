@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tunetui.cli.selection import find_column, matching, names_of, order
 from tunetui.core.errors import InputError
+from tunetui.core.selection import find_column, matching, names_of, order
 from tunetui_agent.messages import Value
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunetui.cli import figures
+from tunetui.core import figures
 
 
 @pytest.mark.parametrize(
