@@ -37,7 +37,7 @@ METHOD_LIMITS: dict[str, dict[str, Any]] = {
     "throttle_retries": {"whole": True, "low": 0, "high": 10},
     "seed": {"whole": True, "low": 0},
 }
-METHOD_CHOICES = {"cache": ("cold", "hot"), "occupancy": ("traced", "theoretical")}
+METHOD_CHOICES = {"cache": ("cold", "hot"), "occupancy": ("traced", "theoretical"), "energy": ("leaders", "all", "none")}
 
 
 def decode_grid(text: str, source: str, overrides: Sequence[str] = ()) -> Grid:

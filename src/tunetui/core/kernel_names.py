@@ -42,6 +42,10 @@ CEILINGS = ("ceiling_copy_gb_per_s", "ceiling_read_gb_per_s", "ceiling_matmul_tf
 """What metrics may read of what a device was measured to reach at most; where a device lacks one, the metric is n/a."""
 
 
+ENERGY = "energy_mj"
+"""Of one execution; metrics that read it are n/a for rows whose energy was not measured."""
+
+
 def check_kernel_names(kernel: Kernel, mistakes: Mistakes) -> None:
     """Report unknown names, and names that mean two things."""
     definitions = {
@@ -53,7 +57,7 @@ def check_kernel_names(kernel: Kernel, mistakes: Mistakes) -> None:
     for position, text in enumerate(kernel.where):
         check_names(text, {*kernel.problem, *every_axis}, ("constraints", "where", position), mistakes)
     for name, text in kernel.metrics.items():
-        check_names(text, {*kernel.problem, *every_axis, "seconds", *CEILINGS}, ("metrics", name), mistakes)
+        check_names(text, {*kernel.problem, *every_axis, "seconds", ENERGY, *CEILINGS}, ("metrics", name), mistakes)
     _check_dtypes(kernel, mistakes)
     for path, definition in definitions.items():
         _check_implementation(kernel, definition, path, mistakes)

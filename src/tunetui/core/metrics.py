@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 
 from tunetui.core.errors import ExpressionError
 from tunetui.core.expressions import parse
+from tunetui.core.kernel_names import ENERGY
 from tunetui.core.snapshot import Row
 from tunetui_agent.messages import Device, Value
+
+
+_ENERGY_REASON = "energy_reason"
 
 
 def evaluate(
@@ -20,7 +24,7 @@ def evaluate(
     """Every metric of every row, given the time of one execution in seconds, and why some have none.
 
     Expressions see the row's axes and problem fields, ``device_<attribute>``, the measured ``ceiling_<what>`` of the
-    device, and ``seconds``.
+    device, ``seconds``, and ``energy_mj`` of one execution where it was measured.
     """
     found: list[dict[str, float]] = [{} for _ in rows]
     missing: list[dict[str, str]] = [{} for _ in rows]
@@ -32,8 +36,9 @@ def evaluate(
         columns = _columns(group, seconds[members], device)
         for name, text in metrics.items():
             for index, figure in zip(members, _figures(text, columns, len(members)), strict=True):
-                if isinstance(figure, str):
-                    missing[index][name] = figure
+                why = _energy_lacks(text, rows[index], device)
+                if why or isinstance(figure, str):
+                    missing[index][name] = why or str(figure)
                 else:
                     found[index][name] = figure
     return found, missing
@@ -46,7 +51,20 @@ def _columns(rows: Sequence[Row], seconds: NDArray[np.float64], device: Device |
     for axis in rows[0].configuration:
         values: list[Value] = [row.configuration[axis] for row in rows]
         columns[axis] = np.array(values) if len({type(value) for value in values}) == 1 else _objects(values)
-    return columns | {"seconds": seconds}
+    return columns | {"seconds": seconds, ENERGY: np.array([_energy(row) for row in rows])}
+
+
+def _energy(row: Row) -> float:
+    value = row.telemetry.get(ENERGY)
+    return float(value) if isinstance(value, int | float) else np.nan
+
+
+def _energy_lacks(text: str, row: Row, device: Device | None) -> str:
+    """Why a metric that reads the energy has none to read; empty where it has, or reads none."""
+    if ENERGY not in text or ENERGY in row.telemetry:
+        return ""
+    why = row.telemetry.get(_ENERGY_REASON) or (device.details.get(_ENERGY_REASON) if device else None)
+    return str(why).removeprefix("n/a: ") if why else "its energy was not measured (method.energy says whose is)"
 
 
 def _figures(text: str, columns: dict[str, Any], count: int) -> list[float | str]:

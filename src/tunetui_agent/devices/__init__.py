@@ -13,6 +13,7 @@ from tunetui_agent.messages import Device, Implementation, RunSpec, Trial, Value
 
 if TYPE_CHECKING:
     from tunetui_agent.build import Target
+    from tunetui_agent.devices.energy import EnergyMeter
     from tunetui_agent.verify import InputSet
 
 CHANGED_INPUT = "changed its input"
@@ -45,6 +46,9 @@ class Execution(Protocol):
         Outputs are poisoned before the first; each is preceded by cache eviction where the method says cold.
         """
 
+    def repeat(self, count: int) -> str:
+        """So many executions back to back, waited for, not timed; what the caches held meanwhile, in words."""
+
     def resources(self) -> dict[str, Value]:
         """Registers, shared memory, occupancy and the like; empty where the device has none."""
 
@@ -71,6 +75,9 @@ class OpenDevice(Protocol):
 
     def watch(self) -> Watch:
         """Begins to watch the device and the host."""
+
+    def energy_meter(self) -> EnergyMeter:
+        """The device's counter of energy.  Raises OSError with the reason where it has none that can be read."""
 
 
 def probe() -> list[Device]:

@@ -10,10 +10,14 @@ import platform
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tunetui_agent.build import Target
 from tunetui_agent.devices import Execution, Watch
 from tunetui_agent.messages import Device, Implementation, RunSpec, Trial, Value
+
+if TYPE_CHECKING:
+    from tunetui_agent.devices.energy import EnergyMeter
 
 ASSUMED_LLC_BYTES = 64 << 20
 """Last-level cache to evict where /sys does not tell: larger than that of most servers, per socket."""
@@ -147,6 +151,12 @@ class CpuDevice:
         from tunetui_agent.devices.host_load import HostWatch
 
         return HostWatch(usable_cpus())
+
+    def energy_meter(self) -> EnergyMeter:
+        """RAPL, where this user may read it; it counts all cores, whoever uses them.  Raises OSError."""
+        from tunetui_agent.devices.rapl import RaplMeter
+
+        return RaplMeter()
 
 
 def open_device(device_id: str) -> CpuDevice:

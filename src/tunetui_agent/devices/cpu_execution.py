@@ -92,6 +92,11 @@ class CpuExecution:
         self._guard(lambda: self._fill(taken, count, deadline))
         return taken
 
+    def repeat(self, count: int) -> str:
+        """Executions back to back; on a CPU nothing is evicted between them."""
+        self._guard(lambda: [self._call() for _ in range(count)])
+        return "as the executions leave them"
+
     def resources(self) -> dict[str, Value]:
         """Nothing is known of a CPU kernel's registers; the bytes that it works on are."""
         inputs = self._inputs.arrays.values() if self._inputs else ()

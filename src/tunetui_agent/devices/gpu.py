@@ -12,6 +12,7 @@ from tunetui_agent.messages import Device, Implementation, RunSpec, Trial, Value
 
 if TYPE_CHECKING:
     from tunetui_agent.devices import Execution, Watch
+    from tunetui_agent.devices.energy import EnergyMeter
     from tunetui_agent.verify import InputSet
 
 _FLUSH_FACTOR = 2  # of the L2's size: what is overwritten before every cold sample
@@ -34,9 +35,14 @@ def open_device(device_id: str) -> GpuDevice:
     Raises:
         LookupError: no such GPU, or CuPy is missing (with the line that installs it).
     """
+    return open_gpu(device_id)
+
+
+def open_gpu(device_id: str, *, ceilings: bool = True) -> GpuDevice:
+    """The same; without ``ceilings`` nothing is measured at the start.  Raises LookupError."""
     for gpu in find_gpus():
         if gpu.uuid == device_id:
-            return GpuDevice(gpu)
+            return GpuDevice(gpu, ceilings=ceilings)
     raise LookupError(f"no GPU {device_id} on this host")
 
 
@@ -50,7 +56,7 @@ def cupy_hint(cuda_version: str) -> str:
 class GpuDevice:
     """One GPU with its context, stream, flush buffer and uploaded inputs."""
 
-    def __init__(self, gpu: Gpu) -> None:
+    def __init__(self, gpu: Gpu, *, ceilings: bool = True) -> None:
         try:
             import cupy
         except ImportError as error:
@@ -72,7 +78,8 @@ class GpuDevice:
             f"before every sample {flush_bytes >> 20} MiB of device memory are overwritten and read back, "
             f"{_FLUSH_FACTOR} times the L2 of {gpu.attributes['l2_bytes'] >> 20} MiB"
         )
-        self._add_ceilings()
+        if ceilings:
+            self._add_ceilings()
 
     def prepare(self, spec: RunSpec, implementation: Implementation, trial: Trial, artifact: str | None) -> Execution:
         """Loads the kernel and allocates its buffers on the device."""
@@ -94,6 +101,17 @@ class GpuDevice:
         from tunetui_agent.devices.gpu_watch import GpuWatch
 
         return GpuWatch(self.device.id)
+
+    def energy_meter(self) -> EnergyMeter:
+        """NVML's counter of the whole board.  Raises OSError."""
+        from tunetui_agent.devices.gpu_watch import NvmlMeter
+
+        return NvmlMeter(self.device.id)
+
+    def release(self) -> None:
+        """Gives back the memory of uploaded inputs and of everything that is no longer used, for another process."""
+        self._uploads.clear()
+        self.cupy.get_default_memory_pool().free_all_blocks()
 
     def allocate(self, shape: tuple[int, ...], dtype: str, guard_bytes: int) -> tuple[Any, Any]:
         """A zero-filled array and, as uint8, the same memory with a guard zone on either side."""

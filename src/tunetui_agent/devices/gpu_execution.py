@@ -12,6 +12,7 @@ import numpy as np
 from tunetui_agent.devices import CHANGED_INPUT
 from tunetui_agent.devices.gpu_faults import cuda_faults
 from tunetui_agent.devices.gpu_loading import LoadedLaunch, load_launches
+from tunetui_agent.devices.gpu_rotation import Rotation, rotation_of
 from tunetui_agent.devices.gpu_trace import REASON, Tracer
 from tunetui_agent.faults import TrialFault
 from tunetui_agent.messages import Argument, Implementation, RunSpec, Trial, Value
@@ -52,17 +53,20 @@ class GpuExecution:
         self._artifact = artifact
         self._call: Callable[[], None] = lambda: None
         self._bound_arguments: list[tuple[Any, ...]] = []
+        self._rotation: Rotation | None = None
 
     def bind(self, inputs: InputSet) -> None:
         """The next runs read these inputs, uploaded once and kept on the device."""
         with self._faults():
             self._bound = inputs
-            self._inputs = self._device.upload(inputs)
-            if self._implementation.language == "python":
-                self._call = self._python_call()
-            else:
-                self._bound_arguments = [tuple(map(self._argument, launch.arguments)) for launch in self._launches]
-                self._call = _sequence(list(zip(self._launches, self._bound_arguments, strict=True)))
+            self._inputs, self._rotation = self._device.upload(inputs), None
+            self._call = self._bound_call()
+
+    def _bound_call(self) -> Callable[[], None]:
+        if self._implementation.language == "python":
+            return self._python_call()
+        self._bound_arguments = [tuple(map(self._argument, launch.arguments)) for launch in self._launches]
+        return _sequence(list(zip(self._launches, self._bound_arguments, strict=True)))
 
     def poison(self) -> None:
         """Outputs and scratch get values that no kernel writes; guard zones are renewed; counters stay as they are."""
@@ -135,6 +139,26 @@ class GpuExecution:
         self._device.synchronize()
         elapsed = self._cupy.cuda.get_elapsed_time
         return [round(elapsed(start, stop) * 1e6) for start, stop in pairs]
+
+    def repeat(self, count: int) -> str:
+        """Executions back to back; where the method says cold, over copies of the inputs that together exceed the L2."""
+        with self._faults():
+            if self._rotation is None:
+                self._rotation = self._rotated()
+            self._rotation.run(count)
+            self._device.synchronize()
+        return self._rotation.caches
+
+    def _rotated(self) -> Rotation:
+        own, calls = self._inputs, [self._call]
+        cold = self._spec.method.cache == "cold"
+        copies, caches = rotation_of(self._device.device.attributes["l2_bytes"], own.values(), cold=cold)
+        for _ in range(copies - 1):
+            self._inputs = {name: array.copy() for name, array in own.items()}
+            calls.append(self._bound_call())
+        self._inputs = own
+        self._call = self._bound_call()
+        return Rotation(calls, caches)
 
     def resources(self) -> dict[str, Value]:
         """Registers, memory and occupancy: of the first launch by plain names, of later ones prefixed by their entry."""

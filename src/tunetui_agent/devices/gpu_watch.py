@@ -54,6 +54,10 @@ class Nvml:
     def utilisation_percent(self) -> float | None:
         return self._ask(lambda n, h: float(n.nvmlDeviceGetUtilizationRates(h).gpu))
 
+    def energy_mj(self) -> float | None:
+        """Since the driver was loaded; GPUs before Volta, and MIG instances, do not count it."""
+        return self._ask(lambda n, h: float(n.nvmlDeviceGetTotalEnergyConsumption(h)))
+
     def throttle_mask(self) -> int:
         """Only the bits named in `THROTTLE_REASONS`."""
 
@@ -82,6 +86,27 @@ class Nvml:
 def throttle_words(mask: int) -> str:
     """The reasons in a mask, "power cap, hardware slowdown"."""
     return ", ".join(words for bit, words in THROTTLE_REASONS.items() if mask & bit)
+
+
+class NvmlMeter:
+    """The GPU's own energy counter, of the whole board."""
+
+    source = "NVML's total energy counter"
+
+    def __init__(self, device_id: str) -> None:
+        """Raises OSError with what is missing."""
+        try:
+            self._nvml = Nvml(device_id)
+        except ImportError:
+            raise OSError("nvidia-ml-py is missing: pip install nvidia-ml-py") from None
+        self.read_mj()
+
+    def read_mj(self) -> float:
+        """Millijoules since the driver was loaded."""
+        found = self._nvml.energy_mj()
+        if found is None:
+            raise OSError("this GPU or its driver counts no energy (nvmlDeviceGetTotalEnergyConsumption)")
+        return found
 
 
 class GpuWatch:

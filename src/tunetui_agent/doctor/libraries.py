@@ -12,7 +12,7 @@ from tunetui_agent.doctor.texts import read_text
 
 LIBRARIES = Section("GPU libraries")
 _CAP_SYS_ADMIN = 21  # capabilities(7)
-_NCU_PLACES = (
+NCU_PLACES = (
     "/usr/local/cuda/bin", "/usr/local/cuda-*/bin", "/opt/nvidia/nsight-compute/*", "/usr/local/NVIDIA-Nsight-Compute*",
     "/opt/nvidia/hpc_sdk/Linux_*/*/compilers/bin",
 )  # fmt: skip
@@ -55,7 +55,7 @@ def check_torch(facts: dict[str, Any]) -> Check:
 
 def check_counters(root: Path = Path("/")) -> Check:
     """Whether this user may read the GPU's hardware counters, which only ``--profile`` wants."""
-    ncu = find_tool("ncu", _NCU_PLACES)
+    ncu = find_tool("ncu", NCU_PLACES)
     tool = f"ncu {tool_version(ncu)} at {ncu}" if ncu else "no ncu found"
     params = read_text(root / "proc/driver/nvidia/params")
     reason = counters_refused(params, read_text(root / "proc/self/status"))

@@ -1,0 +1,22 @@
+"""What is found out about a trial beside its time: the event, and what may be examined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tunetui_agent.kernel_spec import Value
+
+ENERGY, COUNTERS = "energy", "counters"
+EXAMINATIONS = (ENERGY, COUNTERS)
+"""In the order in which they are made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialExamined:
+    """More figures of a trial that was measured before; its time stays what it is."""
+
+    trial: str  # id
+    what: str  # one of EXAMINATIONS
+    resources: dict[str, Value] = field(default_factory=dict)
+    telemetry: dict[str, Value] = field(default_factory=dict)
+    seconds: float = 0.0  # that it took
