@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tunetui_agent.messages import BuildFinished, Trial
 
@@ -27,6 +27,7 @@ class Entry:
     refusal: tuple[str, str, str] | None = None  # status, cause, detail of a trial that cannot be measured
     retried: bool = False
     for_race: bool = False  # only to be built: a row of an earlier start that is to be raced
+    precision_percent: float | None = None  # of a row that is measured once more than the sweep does
 
 
 @dataclass
@@ -69,11 +70,58 @@ class Backlog:
         for entry in entries:
             self._entries[entry.trial.id] = replace(entry, retried=False)
 
-    def add_for_race(self, trials: Iterable[Trial]) -> None:
-        """Append trials that are only to be built, known or not."""
+    def add_for_race(self, trials: Iterable[Trial], *, first: bool = False) -> None:
+        """Add trials that are only to be built, known or not; a trial that waits already is left as it is."""
         for trial in trials:
+            if trial.id not in self._entries:
+                self._known.add(trial.id)
+                self._entries[trial.id] = Entry(trial, for_race=True)
+                if first:
+                    self._entries.move_to_end(trial.id, last=False)
+
+    def is_built_for_race(self, trial: str) -> bool:
+        """Whether a trial waits only to be built for a race."""
+        return trial in self._entries and self._entries[trial].for_race
+
+    # ------------------------------------------------------------------ what somebody asks for meanwhile
+
+    def withdraw(self, trials: Iterable[str]) -> list[str]:
+        """Remove and forget those that wait to be measured: they may be added again."""
+        taken = self._remove(trials)
+        self._known.difference_update(taken)
+        return taken
+
+    def skip(self, trials: Iterable[str]) -> list[str]:
+        """Remove those that wait to be measured; they stay known."""
+        return self._remove(trials)
+
+    def requeue(self, trials: Iterable[Trial]) -> list[str]:
+        """Append trials, known or not; one that waits already is left where it is."""
+        added = [trial for trial in trials if trial.id not in self._entries or self.is_built_for_race(trial.id)]
+        for trial in added:
             self._known.add(trial.id)
-            self._entries[trial.id] = Entry(trial, for_race=True)
+            self._entries.pop(trial.id, None)
+            self._entries[trial.id] = Entry(trial)
+        return [trial.id for trial in added]
+
+    def pin(self, trials: Sequence[str]) -> None:
+        """Make the first of these that wait the next one, the others after it."""
+        for trial in reversed(trials):
+            if trial in self._entries:
+                self._entries.move_to_end(trial, last=False)
+
+    def remeasure(self, trial: Trial, precision_percent: float) -> None:
+        """Make a trial the next one, to be measured to this precision."""
+        self._known.add(trial.id)
+        self.put_back(Entry(trial, precision_percent=precision_percent))
+
+    def _remove(self, trials: Iterable[str]) -> list[str]:
+        found = [trial for trial in trials if trial in self._entries and not self._entries[trial].for_race]
+        for trial in found:
+            del self._entries[trial]
+        return found
+
+    # ------------------------------------------------------------------ what is next
 
     def take_ready(self, *, in_order: bool) -> Entry | None:
         """Remove and return the first trial that can be measured now; ``in_order`` looks at the very first only."""

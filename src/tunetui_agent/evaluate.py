@@ -20,6 +20,7 @@ from tunetui_agent.messages import (
     TrialProgressed,
     reference_to,
 )
+from tunetui_agent.remeasuring import to_precision
 from tunetui_agent.sentinels import brief
 from tunetui_agent.throttling import first_unthrottled
 from tunetui_agent.verify import InputSet, Oracle
@@ -53,13 +54,14 @@ class Evaluator:
         artifact: str | None,
         progress: Callable[[TrialProgressed], None],
         stage: str = "sweep",
+        precision_percent: float | None = None,
     ) -> TrialMeasured | TrialFailed:
         """Verifies and times a trial.
 
         Args:
             artifact: folder of the built artifact (`Builder.folder`), None where the language needs no build.
             progress: called at most four times a second while sampling.
-            stage: "sweep", or "sentinel" for a brief look.
+            stage: "sweep", "sentinel" for a brief look, or "remeasured" for one that ``precision_percent`` makes longer.
 
         Returns:
             The samples, or why there are none.  ``build_seconds`` is left to the supervisor.
@@ -67,7 +69,8 @@ class Evaluator:
         begun = time.perf_counter()
         try:
             prepared = self.prepare(trial, artifact)
-            method = brief(self._spec.method) if stage == "sentinel" else self._spec.method
+            method = to_precision(self._spec.method, precision_percent)
+            method = brief(method) if stage == "sentinel" else method
             seconds = method.trial_timeout_seconds / 2 - (time.perf_counter() - begun)
             (sampling,) = first_unthrottled(
                 lambda: [self._sample(prepared, method, progress)], method.throttle_retries, seconds

@@ -13,11 +13,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # ruff: noqa: PLC0414 - what messages carry is offered here, in the one module that the app knows
+from tunetui_agent.examined import TrialExamined as TrialExamined
 from tunetui_agent.kernel_spec import Argument as Argument
 from tunetui_agent.kernel_spec import Implementation as Implementation
 from tunetui_agent.kernel_spec import KernelSpec as KernelSpec
 from tunetui_agent.kernel_spec import Launch as Launch
 from tunetui_agent.kernel_spec import Value as Value
+from tunetui_agent.steering import MeasuringPaused as MeasuringPaused
+from tunetui_agent.steering import MeasuringResumed as MeasuringResumed
+from tunetui_agent.steering import PauseRun as PauseRun
+from tunetui_agent.steering import PinTrials as PinTrials
+from tunetui_agent.steering import RaceFinalistsNow as RaceFinalistsNow
+from tunetui_agent.steering import RemeasureTrial as RemeasureTrial
+from tunetui_agent.steering import RequeueTrials as RequeueTrials
+from tunetui_agent.steering import ResumeRun as ResumeRun
+from tunetui_agent.steering import SkipTrials as SkipTrials
+from tunetui_agent.steering import TrialsRequeued as TrialsRequeued
+from tunetui_agent.steering import TrialsSkipped as TrialsSkipped
+from tunetui_agent.steering import TrialsWithdrawn as TrialsWithdrawn
+from tunetui_agent.steering import WithdrawTrials as WithdrawTrials
+from tunetui_agent.trial_spec import Geometry as Geometry
+from tunetui_agent.trial_spec import Trial as Trial
+from tunetui_agent.trial_spec import TrialRef as TrialRef
+from tunetui_agent.trial_spec import reference_to as reference_to
 from tunetui_agent.wire import build, event_of, line_of
 
 PROTOCOL = 1
@@ -44,31 +62,9 @@ class Method:
     occupancy: str = "traced"  # "traced" (GPU kernels are built twice) | "theoretical" (achieved occupancy is n/a)
     sentinel_seconds: float = 30.0  # of measuring between two looks for drift; 0: never
     throttle_retries: int = 2  # of a trial whose samples were taken while the device was throttled
+    energy: str = "leaders"  # whose energy is measured once times stand: "leaders" | "all" | "none"
+    energy_seconds: float = 1.0  # of executions back to back, for each of them
     seed: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Geometry:
-    """Resolved launch geometry of one launch on a GPU."""
-
-    grid: list[int]
-    block: list[int]
-    shared_bytes: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One configuration of one implementation on one problem, with everything resolved to numbers."""
-
-    id: str  # content hash of implementation, problem and configuration: stable between runs
-    implementation: str
-    problem: dict[str, Value]
-    configuration: dict[str, Value]
-    provenance: str  # hash of source, options, compiler, device, driver, harness and method
-    shapes: dict[str, list[int]] = field(default_factory=dict)
-    dtypes: dict[str, str] = field(default_factory=dict)
-    scalars: dict[str, float | int] = field(default_factory=dict)
-    geometry: list[Geometry] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +78,7 @@ class RunSpec:
     method: Method
     build_jobs: int = 0  # 0: cores - 1, at least 1
     prefer_prebuilt: list[str] = field(default_factory=list)  # languages of bundles that were sent for this run
+    profile: str = ""  # whose hardware counters are read at the end: "leaders" | "all"; empty: nobody's
 
 
 # ---------------------------------------------------------------------------------- what is found
@@ -164,33 +161,11 @@ class BuildFinished:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialRef:
-    """Which trial an event speaks of; carried whole so that every record explains itself."""
-
-    id: str
-    implementation: str
-    problem: dict[str, Value]
-    configuration: dict[str, Value]
-    provenance: str
-
-
-def reference_to(trial: Trial) -> TrialRef:
-    """What events carry of a trial."""
-    return TrialRef(
-        id=trial.id,
-        implementation=trial.implementation,
-        problem=trial.problem,
-        configuration=trial.configuration,
-        provenance=trial.provenance,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class TrialStarted:
     """The device began on this trial."""
 
     trial: TrialRef
-    stage: str = "sweep"  # "sweep" | "sentinel"
+    stage: str = "sweep"  # "sweep" | "sentinel" | "remeasured"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +191,7 @@ class TrialMeasured:
     seconds: float  # wall time of the whole trial on the device, building not included
     sampling_seconds: float  # of which: warm-up, cache eviction and timed executions
     verify_seconds: float  # of which: inputs, reference and checks
-    stage: str = "sweep"  # "sweep" | "finalists" | "sentinel"
+    stage: str = "sweep"  # "sweep" | "finalists" | "sentinel" | "remeasured"
     artifact: str = ""
     resources: dict[str, Value] = field(default_factory=dict)
     telemetry: dict[str, Value] = field(default_factory=dict)
@@ -341,6 +316,7 @@ class CloseQueue:
     """No more trials will come: end the run when the queue is empty."""
 
     command: str
+    races: list[dict[str, Value]] | None = None  # problems whose finalists are raced before; None: of every problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -363,12 +339,14 @@ EVENTS: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
         AgentStarted, DeviceFound, CommandAccepted, BuildStarted, BuildFinished, TrialStarted,
-        TrialProgressed, TrialMeasured, TrialFailed, RaceStarted, RaceProgressed, RaceEnded, DriftNoticed,
-        TelemetrySampled, NoticeRaised, RunEnded,
+        TrialProgressed, TrialMeasured, TrialFailed, TrialExamined, RaceStarted, RaceProgressed, RaceEnded, DriftNoticed,
+        TelemetrySampled, NoticeRaised, RunEnded, MeasuringPaused, MeasuringResumed, TrialsSkipped, TrialsRequeued,
+        TrialsWithdrawn,
     )
 }  # fmt: skip
 COMMANDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (
-    EnqueueTrials, ConsiderFinalists, CloseQueue, StopRun, CancelRun,
+    EnqueueTrials, ConsiderFinalists, CloseQueue, StopRun, CancelRun, PauseRun, ResumeRun, SkipTrials, RequeueTrials,
+    PinTrials, RemeasureTrial, RaceFinalistsNow, WithdrawTrials,
 )}  # fmt: skip
 
 

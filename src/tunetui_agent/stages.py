@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.backlog import Entry
+from tunetui_agent.examined import TrialExamined
 from tunetui_agent.finalists import Standing, keep_best, pick, standing_before, standing_of
+from tunetui_agent.leaders import Leaders
 from tunetui_agent.messages import (
     Contender,
     DriftNoticed,
@@ -26,53 +28,73 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from tunetui_agent.backlog import Backlog
-    from tunetui_agent.messages import Method, Trial
+    from tunetui_agent.messages import Method, Trial, Value
 
 
 class Stages:
     """Decides from what was measured so far; says what it decides."""
 
     def __init__(
-        self, method: Method, backlog: Backlog, folders: Mapping[str, str], say: Callable[[Any], None]
+        self,
+        method: Method,
+        backlog: Backlog,
+        folders: Mapping[str, str],
+        say: Callable[[Any], None],
+        leaders: Leaders | None = None,
     ) -> None:
-        """``folders`` is artifact name to its folder, as far as they are built."""
+        """``folders`` is artifact name to its folder, as far as they are built; ``leaders`` says who is examined."""
         self._method, self._backlog, self._folders, self._say = method, backlog, folders, say
         self._sentinels = Sentinels(method)
         self._repeated: set[str] = set()  # trials measured again because of a drift
         self._standings: dict[str, dict[str, Standing]] = {}  # problem to trial id to its standing
         self._ready: dict[str, Entry] = {}  # trials that could be raced, with their artifacts
+        self._wanted: set[str] | None = None  # problems that are raced at the end; None: all
+        self._early: list[str] = []  # problems that somebody wants raced before the end
+        self._is_early = False  # of the present race
         self._racing: list[Standing] = []
         self._raced: list[str] = []
+        self.leaders = leaders or Leaders({})
 
     def consider(self, contenders: Iterable[Contender]) -> None:
         """Rows of earlier starts that may be among the finalists."""
         for contender in contenders:
-            self._stand(standing_before(contender))
+            standing = standing_before(contender)
+            self._stand(standing)
+            self.leaders.saw(standing, None, is_new=False)
 
     def next_measurement(self, *, in_order: bool) -> Job | None:
         """The next trial, or before it the sentinel of its problem; begun as soon as it is asked for."""
         while (entry := self._backlog.take_ready(in_order=in_order)) is not None:
             if entry.for_race:
                 self._ready[entry.trial.id] = entry
+                self.leaders.built(entry)
                 continue
             sentinel = self._sentinels.due(entry.trial)
             if sentinel is not None:
                 self._backlog.put_back(entry)
                 return self._started("sentinel", sentinel)
-            return self._started("sweep", entry)
+            return self._started("sweep" if entry.precision_percent is None else "remeasured", entry)
         return None
+
+    def race_only(self, problems: Iterable[dict[str, Value]]) -> None:
+        """At the end, race the finalists of these problems alone: another device takes the others."""
+        self._wanted = {problem_key(problem) for problem in problems}
+
+    def race_now(self) -> None:
+        """Race what can be raced of every problem as soon as the device is free."""
+        self._early = list(self._standings)
 
     @property
     def races_left(self) -> bool:
         """Whether a problem has finalists that were not raced."""
-        return any(pick(standings.values(), self._method) for standings in self._standings.values())
+        return any(pick(standings.values(), self._method) for standings in self._fields().values())
 
     def next_race(self) -> Job | None:
         """The next race, once the sweep is over; None where there is none, or builds have to come first.
 
         A row of an earlier start goes through the backlog once more, which then is no longer empty.
         """
-        for standings in self._standings.values():
+        for standings in self._fields().values():
             chosen = pick(standings.values(), self._method)
             if not chosen:
                 continue
@@ -80,11 +102,58 @@ class Stages:
             if unbuilt:
                 self._backlog.add_for_race(unbuilt)
                 return None
-            self._racing, self._raced = chosen, []
-            ids = [each.trial.id for each in chosen]
-            self._say(RaceStarted(problem=chosen[0].trial.problem, trials=ids, seconds=self._method.finalists_seconds))
-            return self._job("finalists", [self._ready[each] for each in ids])
+            return self._race(chosen, is_early=False)
         return None
+
+    def next_early_race(self) -> Job | None:
+        """The next race that somebody asked for; None where there is none, or builds have to come first."""
+        while self._early:
+            chosen = pick(self._standings.get(self._early[0], {}).values(), self._method)
+            unbuilt = [each.trial for each in chosen if each.trial.id not in self._ready]
+            self._backlog.add_for_race(unbuilt, first=True)
+            if any(self._backlog.is_built_for_race(each.trial.id) for each in chosen):
+                return None
+            del self._early[0]
+            # One that waits to be measured again has no artifact at hand, and races at the end.
+            chosen = [each for each in chosen if each.trial.id in self._ready]
+            if len(chosen) > 1:
+                return self._race(chosen, is_early=True)
+        return None
+
+    def _fields(self) -> dict[str, dict[str, Standing]]:
+        if self._wanted is None:
+            return self._standings
+        return {key: standings for key, standings in self._standings.items() if key in self._wanted}
+
+    def _race(self, chosen: list[Standing], *, is_early: bool) -> Job:
+        self._racing, self._raced, self._is_early = chosen, [], is_early
+        ids = [each.trial.id for each in chosen]
+        self._say(RaceStarted(problem=chosen[0].trial.problem, trials=ids, seconds=self._method.finalists_seconds))
+        return self._job("finalists", [self._ready[each] for each in ids])
+
+    def next_examination(self) -> Job | None:
+        """The next look at rows whose times stand; None where there is none, or builds have to come first."""
+        group = self.leaders.next_group()
+        if group is None:
+            return None
+        what, leaders = group
+        unbuilt = [leader.trial for leader in leaders if leader.entry is None]
+        if unbuilt:
+            self._backlog.add_for_race(unbuilt)
+            return None
+        self._say(TrialStarted(trial=reference_to(leaders[0].trial), stage=what))
+        return self._job(what, [leader.entry for leader in leaders if leader.entry is not None])
+
+    def examined(self, event: TrialExamined) -> None:
+        """What one look found, or why it found nothing."""
+        self._say(event)
+
+    def examination_over(self, job: Job, broken: str) -> None:
+        """Every trial of the group was looked at, unless ``broken`` says why not."""
+        self.leaders.examined(job.stage, [entry.trial for entry in job.entries])
+        if broken:
+            text = f"not every row's {job.stage} could be looked at: {broken}"
+            self._say(NoticeRaised(code="examination-failed", text=text))
 
     def report_refused(self) -> None:
         """Say which trials can never be measured; a row of an earlier start that cannot be built again is not raced."""
@@ -104,6 +173,7 @@ class Stages:
                     cause=cause,
                     detail=detail,
                     build_seconds=self._backlog.build_seconds(entry),
+                    stage="sweep" if entry.precision_percent is None else "remeasured",
                     artifact=entry.artifact or "",
                 )
             )
@@ -129,8 +199,9 @@ class Stages:
             label = next((_label(each.trial) for each in field if each.trial.id == trial), trial)
             text = f"{label} was left out of the race, and its figure from the sweep stands: {cause}"
             self._say(NoticeRaised(code="finalist-dropped", text=text))
-        for each in field:  # once is enough
-            self._standings.pop(problem_key(each.trial.problem), None)
+        if not self._is_early:  # once is enough; after an early one the end decides whether another is worth it
+            for each in field:
+                self._standings.pop(problem_key(each.trial.problem), None)
 
     # ------------------------------------------------------------------ bookkeeping
 
@@ -141,7 +212,9 @@ class Stages:
         raced = event.stage == "finalists"
         if self._method.finalists:
             self._ready[entry.trial.id] = entry
-        self._stand(standing_of(entry.trial, event.samples_ns, self._method.confidence_percent, raced=raced))
+        standing = standing_of(entry.trial, event.samples_ns, self._method.confidence_percent, raced=raced)
+        self._stand(standing)
+        self.leaders.saw(standing, entry, is_new=True)
         if raced:
             self._raced.append(entry.trial.id)
         else:
@@ -179,6 +252,7 @@ class Stages:
     def _withdraw(self, trial: Trial) -> None:
         self._standings.get(problem_key(trial.problem), {}).pop(trial.id, None)
         self._ready.pop(trial.id, None)
+        self.leaders.withdraw(trial)
 
     def _looked(self, entry: Entry, event: TrialMeasured) -> None:
         drift = self._sentinels.looked(entry, event, time.time())

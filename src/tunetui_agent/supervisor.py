@@ -16,8 +16,12 @@ from typing import TYPE_CHECKING, Any
 from tunetui_agent.backlog import Backlog
 from tunetui_agent.build_pool import BuildPool, BuildReports
 from tunetui_agent.children import Child, Log, agent_command, agent_environment
+from tunetui_agent.devices.energy import REASON
+from tunetui_agent.examined import ENERGY
 from tunetui_agent.folder import is_watched
+from tunetui_agent.helm import Helm
 from tunetui_agent.journal import JournalError
+from tunetui_agent.leaders import Leaders, wanted_by
 from tunetui_agent.messages import (
     CancelRun,
     CloseQueue,
@@ -84,7 +88,8 @@ class Supervisor:
                 unusable=lambda why: self._end("failed", why),
             ),
         )
-        self._stages = Stages(spec.method, self._backlog, self._pool.folders, self._journal.append)
+        leaders = Leaders(wanted_by(spec))
+        self._stages = Stages(spec.method, self._backlog, self._pool.folders, self._journal.append, leaders)
         self._worker = WorkerSeat(
             lambda hear: self._spawn("worker", hear),
             spec.method.trial_timeout_seconds,
@@ -93,10 +98,13 @@ class Supervisor:
                 progressed=self._journal.append,
                 outcome=self._stages.outcome,
                 raced=self._stages.race_over,
+                examined=self._stages.examined,
+                examination_over=self._stages.examination_over,
                 to_repeat=self._backlog.put_back,
                 unusable=lambda why: self._end("failed", why),
             ),
         )
+        self._helm = Helm(self._backlog, self._stages, self._worker, self._journal.append)
         # A compiler beside a measurement costs a GPU nothing; on a CPU it is the noise we warn others of.
         self._builds_disturb = spec.device == "cpu"
         self._commands: set[str] = set()
@@ -183,7 +191,7 @@ class Supervisor:
             self._idle_since = None
         elif self._stopping:
             self._end("stopped", "")
-        elif self._found and not self._backlog and self._closed:
+        elif self._found and not self._backlog and self._closed and not self._helm.paused:
             self._race_or_end()
         elif self._backlog:
             self._idle_since = None
@@ -191,17 +199,19 @@ class Supervisor:
             self._idle_since = time.monotonic()
 
     def _begin_trial(self) -> None:
-        if not self._worker.idle or (self._builds_disturb and self._pool.busy):
+        if self._helm.paused or not self._worker.idle or (self._builds_disturb and self._pool.busy):
             return
-        job = self._stages.next_measurement(in_order=self._builds_disturb)
+        job = self._stages.next_early_race() or self._stages.next_measurement(in_order=self._builds_disturb)
         if job:
             self._worker.begin(job)
 
     def _race_or_end(self) -> None:
-        if not self._stages.races_left:
+        if not self._stages.races_left and self._stages.leaders.next_group() is None:
             self._end("done", "")
-        elif self._worker.idle and (job := self._stages.next_race()):
-            self._worker.begin(job)
+        elif self._worker.idle:
+            job = self._stages.next_race() if self._stages.races_left else self._stages.next_examination()
+            if job:
+                self._worker.begin(job)
         self._idle_since = None
 
     def _end(self, reason: str, detail: str) -> None:
@@ -238,17 +248,21 @@ class Supervisor:
             if self._ended:
                 return
 
-    def _carry_out(self, command: EnqueueTrials | ConsiderFinalists | CloseQueue | StopRun | CancelRun) -> None:
+    def _carry_out(self, command: Any) -> None:
         if isinstance(command, EnqueueTrials):
             self._backlog.add(command.trials)
         elif isinstance(command, ConsiderFinalists):
             self._stages.consider(command.contenders)
         elif isinstance(command, CloseQueue):
             self._closed = True
+            if command.races is not None:
+                self._stages.race_only(command.races)
         elif isinstance(command, StopRun):
             self._stop()
-        else:
+        elif isinstance(command, CancelRun):
             self._end("cancelled", "")
+        else:
+            self._helm.carry_out(command)
 
     def _stop(self) -> None:
         self._stopping = True
@@ -256,6 +270,8 @@ class Supervisor:
 
     def _on_ready(self, message: dict[str, Any]) -> None:
         self._device = Device(**message["device"]), message["eviction"]
+        if REASON in self._device[0].details:
+            self._stages.leaders.give_up(ENERGY)
         self._pool.set_target(message["target"])
         self._announce_device()
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tunetui_agent.devices import OpenDevice
     from tunetui_agent.evaluate import Evaluator
-    from tunetui_agent.messages import RunSpec, Trial
+    from tunetui_agent.messages import RunSpec, Trial, TrialExamined
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 """Set to 1 in the worker's environment before NumPy is loaded: threads are an axis of the kernel, not of its library."""
@@ -31,7 +31,7 @@ def main(spec_path: Path, supervisor: int) -> int:
         return 3
     line.send({
         "say": "ready",
-        "device": asdict(device.device),
+        "device": _described(device),
         "target": asdict(device.target),
         "eviction": device.eviction,
     })  # fmt: skip
@@ -40,6 +40,8 @@ def main(spec_path: Path, supervisor: int) -> int:
             last = _measure(line, device, evaluator, message)
         elif message["do"] == "race":
             last = _race(line, device, evaluator, spec, message)
+        elif message["do"] == "examine":
+            last = _examine(line, device, evaluator, spec, message)
         else:
             continue  # a race that was asked to end had ended
         if last:
@@ -51,7 +53,11 @@ def _measure(line: Lifeline, device: OpenDevice, evaluator: Evaluator, message: 
     """One trial; whether it was the last that this process can measure."""
     (trial,) = read_trials([message["trial"]])
     outcome = evaluator.evaluate(
-        trial, message["artifact"], lambda event: _tell(line, "progress", event), message["stage"]
+        trial,
+        message["artifact"],
+        lambda event: _tell(line, "progress", event),
+        message["stage"],
+        message.get("precision_percent"),
     )
     last = _is_lost(device)
     try:
@@ -82,6 +88,30 @@ def _race(line: Lifeline, device: OpenDevice, evaluator: Evaluator, spec: RunSpe
         "last": last,
     })  # fmt: skip
     return last
+
+
+def _examine(line: Lifeline, device: OpenDevice, evaluator: Evaluator, spec: RunSpec, message: dict[str, Any]) -> bool:
+    """Rows whose times stand, looked at once more: each one's figures, then that it is over."""
+    from tunetui_agent.examine import Examiner
+
+    def say(event: TrialExamined | None) -> None:
+        line.send({"say": "examining", "event": asdict(event) if event else None})
+
+    trials = read_trials(message["trials"])
+    examiner = Examiner(spec, device, evaluator, say, line.is_called)
+    examiner.examine(message["what"], list(zip(trials, message["artifacts"], strict=True)))
+    last = _is_lost(device)
+    line.send({"say": "examined", "last": last})
+    return last
+
+
+def _described(device: OpenDevice) -> dict[str, Any]:
+    """The device, and how its energy can be measured or why not."""
+    from tunetui_agent.devices.energy import meter_details
+
+    described = asdict(device.device)
+    described["details"] |= meter_details(device)
+    return described
 
 
 def _is_lost(device: OpenDevice) -> bool:

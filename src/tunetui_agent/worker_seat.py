@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.children import Child, death_of
+from tunetui_agent.examined import EXAMINATIONS, TrialExamined
 from tunetui_agent.messages import RaceProgressed, TrialFailed, TrialMeasured, TrialProgressed, TrialRef, reference_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from tunetui_agent.backlog import Entry
 
@@ -23,9 +24,9 @@ STARTS_BEFORE_GIVING_UP = 3
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is busy with: one trial, or the finalists of a race."""
+    """What a worker is busy with: one trial, the finalists of a race, or rows to look at once more."""
 
-    stage: str  # "sweep" | "sentinel" | "finalists"
+    stage: str  # "sweep" | "sentinel" | "remeasured" | "finalists" | one of EXAMINATIONS
     entries: list[Entry]
     artifacts: list[str | None]  # the folder of each one's artifact
 
@@ -34,7 +35,13 @@ class Job:
         trials = [asdict(entry.trial) for entry in self.entries]
         if self.stage == "finalists":
             return {"do": "race", "trials": trials, "artifacts": self.artifacts}
-        return {"do": "measure", "stage": self.stage, "trial": trials[0], "artifact": self.artifacts[0]}
+        if self.stage in EXAMINATIONS:
+            return {"do": "examine", "what": self.stage, "trials": trials, "artifacts": self.artifacts}
+        precision = self.entries[0].precision_percent if self.stage == "remeasured" else None
+        return {
+            "do": "measure", "stage": self.stage, "trial": trials[0], "artifact": self.artifacts[0],
+            "precision_percent": precision,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ class WorkerReports:
     progressed: Callable[[TrialProgressed | RaceProgressed], None]
     outcome: Callable[[Entry, TrialMeasured | TrialFailed], None]  # of a trial, or of one finalist
     raced: Callable[[RaceReport, float], None]  # with the seconds that it took; after the finalists' outcomes
+    examined: Callable[[TrialExamined], None]
+    examination_over: Callable[[Job, str], None]  # with why the worker did not say so itself
     to_repeat: Callable[[Entry], None]
     unusable: Callable[[str], None]
 
@@ -105,9 +114,23 @@ class WorkerSeat:
         self._child.send(job.request())
 
     def end_race(self) -> None:
-        """A race in hand shall end soon, without figures."""
-        if self._child and self._job and self._job.stage == "finalists":
+        """A race in hand shall end soon, without figures; an examination with those that it has."""
+        if self._child and self._job and self._job.stage in ("finalists", *EXAMINATIONS):
             self._child.send({"do": "end race"})
+
+    def abandon(self, trials: Collection[str]) -> list[str]:
+        """End the trial in hand where it is one of these, without an outcome; a look at a sentinel is none of them."""
+        job = self._job
+        if self._child is None or job is None or job.stage not in {"sweep", "remeasured"}:
+            return []
+        trial = job.entries[0].trial.id
+        if trial not in trials:
+            return []
+        self._over()
+        self._killed, self._ready = True, False
+        self._deadline = time.monotonic() + KILL_SECONDS
+        self._child.kill()
+        return [trial]
 
     def deadline(self) -> float | None:
         """The monotonic time at which `look_at_clock` has something to do."""
@@ -176,6 +199,15 @@ class WorkerSeat:
             return
         elif said == "progress":
             self._progressed(message)
+        elif said == "examining":
+            self._deadline = time.monotonic() + self._timeout_seconds
+            if message["event"]:
+                self._reports.examined(TrialExamined(**message["event"]))
+        elif said == "examined":
+            job = self._job
+            self._leave_if_last(message)
+            self._over()
+            self._reports.examination_over(job, "")
         elif said == "outcome":
             self._measured_one(self._job, message)
         elif said == "raced":
@@ -211,6 +243,8 @@ class WorkerSeat:
         self._over()
         if job and job.stage == "finalists":
             self._reports.raced(RaceReport(broken=cause), seconds)
+        elif job and job.stage in EXAMINATIONS:
+            self._reports.examination_over(job, cause)
         elif job:
             (entry,) = job.entries
             ref = reference_to(entry.trial)

@@ -47,7 +47,7 @@ def test_a_record_of_a_later_version_is_unknown_not_an_error() -> None:
 def test_an_agent_cannot_speak_for_the_app() -> None:
     stolen = encode_app_record(0, 1.0, TrialsStaled(reasons={"x": "y"}))
     assert decode_record(AGENT, stolen).event == UnknownEvent(kind="TrialsStaled")
-    assert set(APP_EVENTS) & set(EVENTS) == {"NoticeRaised"}
+    assert set(APP_EVENTS) & set(EVENTS) == {"NoticeRaised", "TrialsSkipped"}
 
 
 @pytest.mark.parametrize(

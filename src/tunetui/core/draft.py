@@ -9,7 +9,20 @@ from typing import Any
 import msgspec
 
 from tunetui.core.events import Record
-from tunetui.core.snapshot import LOG_KEPT, MEASURED, QUEUED, RUNNING, STALE, Counts, Happening, Row, Run, problem_key
+from tunetui.core.models import model_of
+from tunetui.core.snapshot import (
+    LOG_KEPT,
+    MEASURED,
+    QUEUED,
+    RUNNING,
+    SKIPPED,
+    STALE,
+    Counts,
+    Happening,
+    Row,
+    Run,
+    problem_key,
+)
 from tunetui_agent.messages import TrialRef, Value
 
 
@@ -71,13 +84,13 @@ class Draft:
 
     def _rank(self, old: Row | None, row: Row) -> None:
         if old is not None:
-            board = (old.problem_key, old.device)
+            board = (old.problem_key, self.board_of(old.device))
             if self.best.get(board) == row.trial:
                 del self.best[board]
                 self.unsure.add(board)
         if row.status != MEASURED or row.plan != self.plan_number:
             return
-        board = (row.problem_key, row.device)
+        board = (row.problem_key, self.board_of(row.device))
         leader = self.best.get(board)
         if leader is None or _order(row) < _order(self.rows[leader]):
             self.best[board] = row.trial
@@ -86,7 +99,9 @@ class Draft:
         rows = (
             row
             for row in self.rows.values()
-            if row.status == MEASURED and row.plan == self.plan_number and (row.problem_key, row.device) == board
+            if row.status == MEASURED
+            and row.plan == self.plan_number
+            and (row.problem_key, self.board_of(row.device)) == board
         )
         best = min(rows, key=_order, default=None)
         self.best.pop(board, None)
@@ -115,6 +130,14 @@ class Draft:
         agent = self.changes.get("agents", self.run.agents).get(source)
         return agent.device if agent is not None else ""
 
+    def board_of(self, device: str) -> str:
+        """The first device of this one's model."""
+        known = self.changes.get("devices", self.run.devices).get(device)
+        if known is None:
+            return device
+        found: str = self.changes.get("models", self.run.models).get(model_of(known), device)
+        return found
+
     def drop_running(self, sources: Iterable[str]) -> None:
         """The agents of ``sources`` are gone: what they had in hand is queued again."""
         for source in tuple(sources):
@@ -130,11 +153,11 @@ def _order(row: Row) -> tuple[float, str]:
 
 
 def _tallied(status: str) -> str:
-    return status if status in {QUEUED, RUNNING, MEASURED, STALE} else "failed"
+    return status if status in {QUEUED, RUNNING, MEASURED, STALE, SKIPPED} else "failed"
 
 
 def _tally(counts: Counts) -> dict[str, int]:
-    return {name: getattr(counts, name) for name in (QUEUED, RUNNING, MEASURED, STALE, "failed")}
+    return {name: getattr(counts, name) for name in (QUEUED, RUNNING, MEASURED, STALE, SKIPPED, "failed")}
 
 
 def _counts(statuses: dict[str, int]) -> Counts:

@@ -13,6 +13,8 @@ from tunetui_agent.messages import (
     CommandAccepted,
     DeviceFound,
     DriftNoticed,
+    MeasuringPaused,
+    MeasuringResumed,
     NoticeRaised,
     RaceEnded,
     RaceProgressed,
@@ -23,7 +25,10 @@ from tunetui_agent.messages import (
     TrialMeasured,
     TrialProgressed,
     TrialRef,
+    TrialsRequeued,
+    TrialsSkipped,
     TrialStarted,
+    TrialsWithdrawn,
     Value,
 )
 
@@ -69,6 +74,10 @@ class RunPlanned(msgspec.Struct, frozen=True, kw_only=True):
     excluded: list[Exclusion] = []
     method: dict[str, Any] = {}
     device_kind: str = "cpu"
+    models: dict[str, str] = {}
+    """Device model (`core.models`) to what its trial ids end with; empty for the first model that this run was planned on."""
+    stem: str = ""
+    """Absolute path of the outputs, without their suffixes."""
 
 
 class ProvenanceRecorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +103,28 @@ class TrialsStaled(msgspec.Struct, frozen=True, kw_only=True):
     reasons: dict[str, str]
 
 
+class AgentPlaced(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent is about to be started on a device; written before it is, so that it can be found again."""
+
+    agent: str
+    """The ``from`` of its records."""
+    host: str
+    """As the user named it; "local" for this machine."""
+    device: str
+    """Id that is unique in this run."""
+    model: str
+    alone: bool = True
+    """No other device shares its queue: it was told to end by itself."""
+
+
+class TrialsDealt(msgspec.Struct, frozen=True, kw_only=True):
+    """These trials are in the hands of an agent, from the moment that it accepts the command."""
+
+    agent: str
+    command: str
+    trials: list[str]
+
+
 class RunResumed(msgspec.Struct, frozen=True, kw_only=True):
     """A later start of tunetui took the run up again under the plan that it had."""
 
@@ -116,7 +147,17 @@ class UnknownEvent(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
 
 
-AppEvent = RunPlanned | ProvenanceRecorded | TrialsQueued | TrialsStaled | RunResumed | RunFinished
+AppEvent = (
+    RunPlanned
+    | ProvenanceRecorded
+    | TrialsQueued
+    | TrialsStaled
+    | AgentPlaced
+    | TrialsDealt
+    | TrialsSkipped
+    | RunResumed
+    | RunFinished
+)
 AgentEvent = (
     AgentStarted
     | DeviceFound
@@ -134,14 +175,22 @@ AgentEvent = (
     | TelemetrySampled
     | NoticeRaised
     | RunEnded
+    | MeasuringPaused
+    | MeasuringResumed
+    | TrialsSkipped
+    | TrialsRequeued
+    | TrialsWithdrawn
 )
 Event = AppEvent | AgentEvent | UnknownEvent
 
 APP_EVENTS: dict[str, type[Any]] = {
     cls.__name__: cls
-    for cls in (RunPlanned, ProvenanceRecorded, TrialsQueued, TrialsStaled, RunResumed, RunFinished, NoticeRaised)
-}
-"""Kinds the app may write; it raises notices of its own, too."""
+    for cls in (
+        RunPlanned, ProvenanceRecorded, TrialsQueued, TrialsStaled, AgentPlaced, TrialsDealt, TrialsSkipped, RunResumed,
+        RunFinished, NoticeRaised,
+    )
+}  # fmt: skip
+"""Kinds the app may write; it raises notices of its own, too, and says what it skipped before any agent had it."""
 
 APP_SOURCE = "app"
 """The ``from`` of the app's own records; every other source is an agent's run id."""

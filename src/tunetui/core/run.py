@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from array import array
 from collections.abc import Callable, Iterable
 from typing import Any, cast
@@ -10,15 +11,18 @@ import msgspec
 
 from tunetui.core.draft import Draft
 from tunetui.core.events import (
+    AgentPlaced,
     ProvenanceRecorded,
     Record,
     RunFinished,
     RunPlanned,
     RunResumed,
+    TrialsDealt,
     TrialsQueued,
     TrialsStaled,
     UnknownEvent,
 )
+from tunetui.core.models import device_id, model_of
 from tunetui.core.snapshot import (
     LOOKS_KEPT,
     MEASURED,
@@ -32,6 +36,7 @@ from tunetui.core.snapshot import (
     Happening,
     Look,
     Notice,
+    Placed,
     Progress,
     Race,
     Row,
@@ -40,6 +45,7 @@ from tunetui.core.snapshot import (
     problem_key,
 )
 from tunetui.core.statistics import interval_ranks
+from tunetui.core.steered import STEERED
 from tunetui_agent.messages import (
     AgentStarted,
     BuildFinished,
@@ -53,6 +59,7 @@ from tunetui_agent.messages import (
     RaceStarted,
     RunEnded,
     TelemetrySampled,
+    TrialExamined,
     TrialFailed,
     TrialMeasured,
     TrialProgressed,
@@ -90,6 +97,7 @@ def _run_planned(draft: Draft, record: Record, event: RunPlanned) -> None:
     draft.best.clear()
     draft.unsure.clear()
     draft.changes["plan"] = event
+    draft.value("suffixes").update(event.models)
     draft.confidence = float(event.method.get("confidence_percent", 95.0)) / 100.0
     if draft.value("started") is None:
         draft.changes["started"] = record.t
@@ -124,6 +132,15 @@ def _trials_queued(draft: Draft, _record: Record, event: TrialsQueued) -> None:
     for trial in event.kept:
         if (old := draft.rows.get(trial)) is not None:
             draft.put(msgspec.structs.replace(old, plan=draft.plan_number))
+
+
+def _agent_placed(draft: Draft, _record: Record, event: AgentPlaced) -> None:
+    placed = Placed(host=event.host, device=event.device, model=event.model, alone=event.alone)
+    draft.value("placed")[event.agent] = placed
+
+
+def _trials_dealt(_draft: Draft, _record: Record, _event: TrialsDealt) -> None:
+    """Whose they are is a matter of the session; to the run they are queued."""
 
 
 def _trials_staled(draft: Draft, record: Record, event: TrialsStaled) -> None:
@@ -161,11 +178,16 @@ def _agent_started(draft: Draft, record: Record, event: AgentStarted) -> None:
 
 
 def _device_found(draft: Draft, record: Record, event: DeviceFound) -> None:
-    draft.value("devices")[event.device.id] = event.device
+    device = event.device
+    placed = draft.changes.get("placed", draft.run.placed).get(record.source)
+    if placed is not None:
+        device = dataclasses.replace(device, id=device_id(device, placed.host))
+    draft.value("devices")[device.id] = device
+    draft.value("models").setdefault(model_of(device), device.id)
     draft.value("toolchains").update({found.language: found for found in event.toolchains})
     agents = draft.value("agents")
     if record.source in agents:
-        changed = {"device": event.device.id, "eviction": event.eviction}
+        changed = {"device": device.id, "eviction": event.eviction}
         agents[record.source] = msgspec.structs.replace(agents[record.source], **changed)
     draft.say(record, event.device.name)
 
@@ -266,6 +288,16 @@ def _trial_failed(draft: Draft, record: Record, event: TrialFailed) -> None:
     draft.finished += event.stage == "sweep"
 
 
+def _trial_examined(draft: Draft, record: Record, event: TrialExamined) -> None:
+    draft.running.pop(record.source, None)
+    row = draft.rows.get(event.trial)
+    if row is None or row.status != MEASURED:
+        return
+    figures = {"resources": {**row.resources, **event.resources}, "telemetry": {**row.telemetry, **event.telemetry}}
+    draft.put(msgspec.structs.replace(row, **figures))
+    draft.log.append(Happening(t=record.t, kind="TrialExamined", text=event.what, trial=event.trial))
+
+
 def _race_started(draft: Draft, record: Record, event: RaceStarted) -> None:
     draft.value("races")[record.source] = Race(
         problem=event.problem, trials=event.trials, limit_seconds=event.seconds, started=record.t
@@ -319,6 +351,7 @@ def _notice_raised(draft: Draft, record: Record, event: NoticeRaised) -> None:
 def _run_ended(draft: Draft, record: Record, event: RunEnded) -> None:
     draft.drop_running((record.source,))
     draft.value("races").pop(record.source, None)
+    draft.changes["paused"] = tuple(p for p in draft.value("paused") if p != record.source)
     agents = draft.value("agents")
     if record.source in agents:
         agents[record.source] = msgspec.structs.replace(agents[record.source], ended=event.reason)
@@ -333,6 +366,8 @@ _HANDLERS = cast(
         ProvenanceRecorded: _provenance_recorded,
         TrialsQueued: _trials_queued,
         TrialsStaled: _trials_staled,
+        AgentPlaced: _agent_placed,
+        TrialsDealt: _trials_dealt,
         RunFinished: _run_finished,
         UnknownEvent: _unknown_event,
         AgentStarted: _agent_started,
@@ -344,6 +379,7 @@ _HANDLERS = cast(
         TrialProgressed: _trial_progressed,
         TrialMeasured: _trial_measured,
         TrialFailed: _trial_failed,
+        TrialExamined: _trial_examined,
         RaceStarted: _race_started,
         RaceProgressed: _race_progressed,
         RaceEnded: _race_ended,
@@ -351,5 +387,6 @@ _HANDLERS = cast(
         TelemetrySampled: _telemetry_sampled,
         NoticeRaised: _notice_raised,
         RunEnded: _run_ended,
+        **STEERED,
     },
 )

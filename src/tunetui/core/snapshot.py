@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from tunetui.core.events import RunFinished, RunPlanned
+from tunetui.core.models import model_of
 from tunetui_agent.messages import FAILURES, Device, Toolchain, Value
 
-QUEUED, RUNNING, MEASURED, STALE = "queued", "running", "measured", "stale"
-STATUSES = (QUEUED, RUNNING, MEASURED, STALE, *FAILURES)
+QUEUED, RUNNING, MEASURED, STALE, SKIPPED = "queued", "running", "measured", "stale", "skipped"
+STATUSES = (QUEUED, RUNNING, MEASURED, STALE, SKIPPED, *FAILURES)
 """Every status that a row can have."""
 
 TELEMETRY_KEPT = 120
@@ -68,11 +69,12 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     measured: int = 0
     failed: int = 0
     stale: int = 0
+    skipped: int = 0
 
     @property
     def done(self) -> int:
-        """Rows that need no more work: measured or failed."""
-        return self.measured + self.failed
+        """Rows that need no more work: measured, failed, or skipped because somebody asked for that."""
+        return self.measured + self.failed + self.skipped
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +86,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     median_ns: float | None = None
     half_width_percent: float | None = None
     stage: str = "sweep"
-    """"sweep", or "sentinel" while a row is looked at again for drift."""
+    """"sweep", "sentinel" while a row is looked at again for drift, "remeasured" where somebody asked for that."""
 
 
 class Race(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +129,18 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     eviction: str = ""
     ended: str = ""
     """Reason of its `RunEnded`; empty while it is alive, or if it was lost."""
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the app put an agent to work."""
+
+    host: str
+    """As the user named it; "local" for this machine."""
+    device: str
+    """Id of its device, unique in the run."""
+    model: str
+    alone: bool = True
+    """No other device shares its queue."""
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,7 +187,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     finished_since_resumed: int = 0
     """Trials measured or failed since ``resumed``; with it and the time, an estimate of what remains."""
     best: dict[tuple[str, str], str] = {}
-    """(problem key, device id) to the trial with the smallest median of the present plan: no claim of a win."""
+    """(problem key, id of the first device of a model) to the trial with the smallest median of the present plan: no claim of a win."""
     running: dict[str, Progress] = {}
     """Source to the trial on its device now."""
     races: dict[str, Race] = {}
@@ -190,6 +204,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     toolchains: dict[str, Toolchain] = {}
     """By language, as last reported."""
     agents: dict[str, Agent] = {}
+    placed: dict[str, Placed] = {}
+    """Source to where the app put that agent to work; agents of older journals are not here."""
+    paused: tuple[str, ...] = ()
+    """Sources of the agents that begin nothing because somebody asked for that."""
+    models: dict[str, str] = {}
+    """Device model to the id of its first device in this run, whose boards are those of the model."""
+    suffixes: dict[str, str] = {}
+    """Device model to what the ids of its trials end with; empty for the first model of the run."""
     provenances: dict[str, dict[str, Any]] = {}
     telemetry: tuple[Telemetry, ...] = ()
     """The latest samples, oldest first, at most `TELEMETRY_KEPT`."""
@@ -220,9 +242,27 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return [row for row in self.rows.values() if row.plan == self.plan_number]
 
     def best_row(self, problem: dict[str, Value], device: str) -> Row | None:
-        """The current row with the smallest median for this problem on this device."""
-        trial = self.best.get((problem_key(problem), device))
+        """The current row with the smallest median for this problem on devices of this one's model."""
+        trial = self.best.get((problem_key(problem), self.board_of(device)))
         return self.rows[trial] if trial is not None else None
+
+    def model_of(self, device: str) -> str:
+        """The model of a device of this run; empty where it is not known."""
+        return model_of(self.devices[device]) if device in self.devices else ""
+
+    def board_of(self, device: str) -> str:
+        """The device whose boards this one's rows stand on: the first of its model."""
+        return self.models.get(self.model_of(device), device)
+
+    @property
+    def state(self) -> str:
+        """How the run ended, or "paused", "running", "planned"; empty where there is no plan."""
+        if self.ended is not None:
+            return self.ended.reason
+        alive = [agent.source for agent in self.agents.values() if not agent.ended]
+        if self.paused and set(alive) <= set(self.paused):
+            return "paused"
+        return "running" if alive else "planned" if self.plan else ""
 
     @property
     def confidence(self) -> float:
