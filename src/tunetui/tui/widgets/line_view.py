@@ -1,0 +1,121 @@
+"""A scrolling view drawn line by line that repaints only what looks different, and grows without a new layout."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from time import monotonic
+
+from textual.cache import LRUCache
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+_THUMB_INTERVAL_S = 0.5
+_CACHED_LINES = 1024
+
+
+class LineView(ScrollView, can_focus=True):
+    """Lines that a subclass draws; `repaint_changed` sends only those whose drawing differs from what is on screen.
+
+    Textual sends a refreshed line again as a whole, so the line is the unit.  Its own growing views set
+    ``virtual_size`` for every row added, which lays the whole screen out anew; here only the scrollbar's thumb
+    learns of it, at most twice a second.
+    """
+
+    DEFAULT_CSS = """
+    LineView {
+        overflow-y: scroll; overflow-x: auto; scrollbar-size: 1 1;
+        background: $surface; color: $foreground; height: 1fr;
+    }
+    """
+
+    header_lines = 0
+    """Lines at the top that do not scroll."""
+
+    def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(name=name, id=id, classes=classes)
+        self.lines_repainted = 0
+        """Lines asked to be sent again so far, for tests and benches."""
+        self._drawn: dict[int, tuple[Hashable, Strip]] = {}
+        self._strips: LRUCache[Hashable, Strip] = LRUCache(_CACHED_LINES)
+        self._thumb_moved_at = 0.0
+
+    # ------------------------------------------------------------------------------- what a subclass draws
+
+    def line_key(self, y: int) -> Hashable:
+        """What line ``y`` of the widget (not scrolled) depends on: the same key means the same drawing."""
+        raise NotImplementedError
+
+    def draw_line(self, y: int) -> Strip:
+        """Line ``y`` as it is now, exactly as wide as the widget."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------- painting
+
+    def render_line(self, y: int) -> Strip:
+        self._drawn[y] = self._line(y, self.view_size.width)
+        return self._drawn[y][1]
+
+    def repaint_changed(self) -> int:
+        """Ask for a repaint of the lines that look different by now; returns how many."""
+        width, height = self.view_size
+        regions = []
+        for y in range(height):
+            drawn_key, drawn = self._drawn.get(y, (None, None))
+            key, strip = self._line(y, width)
+            if key == drawn_key:
+                continue
+            if strip == drawn:
+                self._drawn[y] = key, strip
+            else:
+                regions.append(Region(0, y, width, 1))
+        self.lines_repainted += len(regions)
+        if regions:
+            self.refresh(*regions)
+        return len(regions)
+
+    def forget_drawing(self) -> None:
+        """Draw every line anew: what the drawing depends on changed beyond what the keys tell."""
+        self._strips.clear()
+        self._drawn.clear()
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        self._strips.clear()
+        self._drawn.clear()
+        super().notify_style_update()
+
+    def _line(self, y: int, width: int) -> tuple[Hashable, Strip]:
+        key = (self.line_key(y), width, self.scroll_offset.x)
+        strip = self._strips.get(key)
+        if strip is None:
+            strip = self._strips[key] = self.draw_line(y)
+        return key, strip
+
+    # -------------------------------------------------------------------------------------------- growing
+
+    @property
+    def view_size(self) -> Size:
+        """The cells that lines are drawn on: everything but the scrollbars."""
+        return self.scrollable_content_region.size
+
+    @property
+    def page_lines(self) -> int:
+        """Scrolling lines that fit on screen, at least 1."""
+        return max(self.view_size.height - self.header_lines, 1)
+
+    def set_content_size(self, width: int, lines: int) -> None:
+        """The size of everything, header left out: quietly where only the number of lines changed."""
+        size, before = Size(width, lines + self.header_lines), self.virtual_size
+        if size == before:
+            return
+        if size.width != before.width or not self.is_mounted:
+            self.virtual_size = size
+            return
+        self.set_reactive(LineView.virtual_size, size)
+        if self.scroll_offset.y > self.max_scroll_y:
+            self.scroll_to(y=self.max_scroll_y, animate=False)
+        now = monotonic()
+        if size.height < before.height or now - self._thumb_moved_at >= _THUMB_INTERVAL_S:
+            self._thumb_moved_at = now
+            self.vertical_scrollbar.window_virtual_size = size.height

@@ -1,0 +1,251 @@
+"""A table's data as columns: rows are named by a key, numbered for ever, and stamped when something in them changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Value = float | str | None
+
+_SPARE_WORDS = 1024
+_FIRST_CAPACITY = 1024
+
+
+class TextColumn:
+    """Strings as codes into a list of the distinct ones, so that sorting and searching look at each of them once."""
+
+    def __init__(self, capacity: int) -> None:
+        self.codes = np.zeros(capacity, np.int32)
+        self.words = [""]
+        self._code_of = {"": 0}
+        self._ranks: Floats = np.full(1, np.nan)
+        self._order = [0]
+
+    def code(self, word: str) -> int:
+        """The number that stands for ``word``."""
+        code = self._code_of.get(word)
+        if code is None:
+            code = self._code_of[word] = len(self.words)
+            self.words.append(word)
+        return code
+
+    def find(self, word: str) -> int:
+        """The number that stands for ``word``; -1 where no row ever had it."""
+        return self._code_of.get(word, -1)
+
+    def ranks(self) -> Floats:
+        """By code: the place of each word in sorted order; NaN for the empty one, so that it sorts last both ways."""
+        if len(self._order) < len(self.words):
+            self._order += range(len(self._order), len(self.words))
+            self._order.sort(key=self.words.__getitem__)  # nearly sorted already: cheap
+            self._ranks = np.empty(len(self.words))
+            self._ranks[self._order] = np.arange(len(self.words))
+            self._ranks[0] = np.nan
+        return self._ranks
+
+    def containing(self, needle: str) -> Mask:
+        """By code: whether the word holds ``needle``, without regard to case."""
+        needle = needle.casefold()
+        return np.fromiter((needle in word.casefold() for word in self.words), np.bool_, len(self.words))
+
+    def forget_unused(self, count: int) -> None:
+        """Drop words that none of the first ``count`` rows shows any more: text that keeps changing must not pile up."""
+        if len(self.words) <= 2 * count + _SPARE_WORDS:
+            return
+        kept, codes = np.unique(self.codes[:count], return_inverse=True)
+        words = [self.words[code] for code in kept.tolist()]
+        if words[0] != "":  # code 0 is the empty word, and sorts first among codes
+            words.insert(0, "")
+            codes = codes + 1
+        self.codes[:count] = codes
+        self.words, self._code_of = words, {word: code for code, word in enumerate(words)}
+        self._order, self._ranks = [0], np.full(1, np.nan)
+
+
+class ColumnStore:
+    """Columns of float64 (NaN: not known) and of text.  Rows are only ever added; a row's number never changes.
+
+    ``revision`` grows with every row that really changes, and each row is stamped with the revision that changed it:
+    any number of views can each ask what is new to them.
+    """
+
+    def __init__(self, numbers: Iterable[str], texts: Iterable[str] = (), *, capacity: int = _FIRST_CAPACITY) -> None:
+        self.count = 0
+        self.revision = 0
+        self.stamps = np.zeros(capacity, np.int64)
+        self._numbers: dict[str, Floats] = {name: np.full(capacity, np.nan) for name in numbers}
+        self._texts: dict[str, TextColumn] = {name: TextColumn(capacity) for name in texts}
+        if shared := self._numbers.keys() & self._texts.keys():
+            raise ValueError(f"both a number and a text: {', '.join(sorted(shared))}")
+        self._keys: list[str] = []
+        self._row_of: dict[str, int] = {}
+
+    # ------------------------------------------------------------------------------------------------ writing
+
+    def upsert(self, key: str, values: Mapping[str, Value]) -> int:
+        """Write ``values`` into the row of ``key``, which is added if new.  None: not known.  Returns its row.
+
+        Raises:
+            KeyError: a name that is no column.
+        """
+        row = self._row_of.get(key)
+        changed = row is None
+        if row is None:
+            row = self._add(key)
+        for name, value in values.items():
+            column = self._numbers.get(name)
+            if column is None:
+                changed |= self._write_text(self._texts[name], row, value)
+                continue
+            number = float("nan") if value is None else float(value)
+            if (before := column[row]) != number and (before == before or number == number):  # noqa: PLR0124 (NaN)
+                column[row] = number
+                changed = True
+        if changed:
+            self.revision += 1
+            self.stamps[row] = self.revision
+        return row
+
+    def extend(self, keys: Sequence[str], columns: Mapping[str, Sequence[float] | Sequence[str] | Floats]) -> None:
+        """Add many new rows at once: ``columns`` holds one value per key; columns left out are not known.
+
+        Raises:
+            ValueError: a key is here already or comes twice, or a column has another length.
+        """
+        first = self.count
+        added = {key: first + offset for offset, key in enumerate(keys)}
+        if len(added) != len(keys) or not self._row_of.keys().isdisjoint(added):
+            raise ValueError("a key comes twice")
+        if wrong := [name for name, values in columns.items() if len(values) != len(keys)]:
+            raise ValueError(f"not {len(keys)} values, one per key: {', '.join(wrong)}")
+        self._reserve(first + len(keys))
+        self.count += len(keys)
+        self._keys += keys
+        self._row_of |= added
+        for name, values in columns.items():
+            text = self._texts.get(name)
+            if text is None:
+                self._numbers[name][first : self.count] = values
+            else:
+                text.codes[first : self.count] = [text.code(str(value)) for value in values]
+        self.revision += 1
+        self.stamps[first : self.count] = self.revision
+
+    def assign(self, name: str, rows: Rows, values: Floats) -> None:
+        """Write one number column for many rows at once (a rank, say); only rows where it differs count as changed."""
+        column = self._numbers[name]
+        before = column[rows]
+        different = (before != values) & ~(np.isnan(before) & np.isnan(values))
+        if different.any():
+            self.revision += 1
+            column[rows[different]] = values[different]
+            self.stamps[rows[different]] = self.revision
+
+    def add_columns(self, numbers: Iterable[str] = (), texts: Iterable[str] = ()) -> None:
+        """Columns of which no row knows anything yet; those that are here already stay as they are.
+
+        A number column asked for as text becomes one: its numbers are written out.
+        """
+        capacity = len(self.stamps)
+        for name in texts:
+            if name in self._texts:
+                continue
+            text = self._texts[name] = TextColumn(capacity)
+            if (before := self._numbers.pop(name, None)) is not None:
+                known = np.flatnonzero(~np.isnan(before[: self.count]))
+                text.codes[known] = [text.code(f"{value:g}") for value in before[known].tolist()]
+        for name in numbers:
+            if name not in self._numbers and name not in self._texts:
+                self._numbers[name] = np.full(capacity, np.nan)
+
+    def _write_text(self, column: TextColumn, row: int, value: Value) -> bool:
+        code = column.code("" if value is None else str(value))
+        if column.codes[row] == code:
+            return False
+        column.codes[row] = code
+        column.forget_unused(self.count)
+        return True
+
+    def _add(self, key: str) -> int:
+        row = self.count
+        self._reserve(row + 1)
+        self.count += 1
+        self._keys.append(key)
+        self._row_of[key] = row
+        return row
+
+    def _reserve(self, needed: int) -> None:
+        if needed <= len(self.stamps):
+            return
+        more = max(needed, 2 * len(self.stamps)) - len(self.stamps)
+        self.stamps = np.concatenate([self.stamps, np.zeros(more, np.int64)])
+        for name, column in self._numbers.items():
+            self._numbers[name] = np.concatenate([column, np.full(more, np.nan)])
+        for text in self._texts.values():
+            text.codes = np.concatenate([text.codes, np.zeros(more, np.int32)])
+
+    # ------------------------------------------------------------------------------------------------ reading
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._row_of
+
+    def row_of(self, key: str) -> int:
+        """Raises KeyError where no row has this key."""
+        return self._row_of[key]
+
+    def key_of(self, row: int) -> str:
+        return self._keys[row]
+
+    def is_text(self, name: str) -> bool:
+        return name in self._texts
+
+    def number(self, name: str, row: int) -> float:
+        """NaN: not known."""
+        return float(self._numbers[name][row])
+
+    def text(self, name: str, row: int) -> str:
+        column = self._texts[name]
+        return column.words[int(column.codes[row])]
+
+    def numbers(self, name: str) -> Floats:
+        """All rows of a number column; to be looked at, not written."""
+        return self._numbers[name][: self.count]
+
+    def changed_since(self, revision: int) -> Rows:
+        """The rows that changed after ``revision``, ascending."""
+        if revision >= self.revision:
+            return np.empty(0, np.intp)
+        return np.flatnonzero(self.stamps[: self.count] > revision)
+
+    def sort_values(self, name: str, rows: Rows) -> Floats:
+        """One number per row that orders like the column; NaN where nothing is known."""
+        text = self._texts.get(name)
+        if text is None:
+            return self._numbers[name][rows]
+        return text.ranks()[text.codes[rows]]
+
+    def containing(self, needle: str, rows: Rows) -> Mask:
+        """Which of ``rows`` hold ``needle`` in any text column, without regard to case."""
+        found = np.zeros(len(rows), np.bool_)
+        for text in self._texts.values():
+            found |= text.containing(needle)[text.codes[rows]]
+        return found
+
+    def words(self, name: str, rows: Rows) -> NDArray[np.str_]:
+        """The texts of ``rows`` in a text column."""
+        text = self._texts[name]
+        return np.array(text.words)[text.codes[rows]]
+
+    def equal_to(self, name: str, word: str, rows: Rows) -> Mask:
+        """Which of ``rows`` have exactly ``word`` in the text column ``name``."""
+        text = self._texts[name]
+        found: Mask = text.codes[rows] == text.find(word)
+        return found

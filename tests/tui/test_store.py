@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tunetui.tui.widgets.store import ColumnStore, TextColumn
+
+
+def store() -> ColumnStore:
+    return ColumnStore(["speed"], ["name"], capacity=2)
+
+
+def test_a_row_keeps_its_number_while_the_columns_grow() -> None:
+    data = store()
+    added = [data.upsert(f"k{at}", {"speed": at, "name": f"n{at}"}) for at in range(100)]
+    assert added == list(range(100))
+    assert [data.text("name", row) for row in (0, 99)] == ["n0", "n99"]
+    assert data.number("speed", data.row_of("k42")) == 42
+    assert data.key_of(7) == "k7"
+
+
+def test_what_is_not_written_is_not_known() -> None:
+    data = store()
+    row = data.upsert("a", {})
+    assert math.isnan(data.number("speed", row))
+    assert data.text("name", row) == ""
+
+
+def test_none_takes_a_value_back() -> None:
+    data = store()
+    row = data.upsert("a", {"speed": 1.0, "name": "x"})
+    data.upsert("a", {"speed": None, "name": None})
+    assert math.isnan(data.number("speed", row))
+    assert data.text("name", row) == ""
+
+
+def test_writing_the_same_again_changes_nothing() -> None:
+    data = store()
+    data.upsert("a", {"speed": 1.0, "name": "x"})
+    data.upsert("b", {"speed": None})
+    before = data.revision
+    data.upsert("a", {"speed": 1.0, "name": "x"})
+    data.upsert("b", {"speed": None, "name": ""})
+    assert data.revision == before
+
+
+def test_each_reader_learns_what_changed_since_it_last_looked() -> None:
+    data = store()
+    data.upsert("a", {})
+    data.upsert("b", {})
+    seen = data.revision
+    data.upsert("a", {"speed": 2.0})
+    assert data.changed_since(seen).tolist() == [0]
+    assert data.changed_since(0).tolist() == [0, 1]
+    assert data.changed_since(data.revision).tolist() == []
+
+
+def test_many_rows_are_added_at_once_after_others() -> None:
+    data = store()
+    data.upsert("first", {"speed": 1.0})
+    data.extend(["a", "b", "c"], {"speed": np.array([3.0, 4.0, 5.0]), "name": ["x", "y", "x"]})
+    assert data.numbers("speed").tolist() == [1.0, 3.0, 4.0, 5.0]
+    assert [data.text("name", row) for row in range(4)] == ["", "x", "y", "x"]
+
+
+@pytest.mark.parametrize(("keys", "values"), [(["a", "a"], [1.0, 2.0]), (["known"], [1.0]), (["a", "b"], [1.0])])
+def test_rows_that_do_not_fit_are_refused(keys: list[str], values: list[float]) -> None:
+    data = store()
+    data.upsert("known", {})
+    with pytest.raises(ValueError, match=r"twice|not 2 values"):
+        data.extend(keys, {"speed": values})
+    assert len(data) == 1
+    assert "a" not in data
+
+
+def test_a_name_that_is_no_column_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        store().upsert("a", {"colour": 1.0})
+    with pytest.raises(ValueError, match="both"):
+        ColumnStore(["x"], ["x"])
+
+
+def test_assigning_a_column_stamps_only_rows_that_differ() -> None:
+    data = store()
+    data.extend(["a", "b", "c"], {"speed": [1.0, math.nan, 3.0]})
+    seen = data.revision
+    data.assign("speed", np.arange(3), np.array([1.0, math.nan, 4.0]))
+    assert data.changed_since(seen).tolist() == [2]
+    assert data.number("speed", 2) == 4.0
+
+
+def test_texts_sort_by_their_letters_and_the_empty_one_is_unknown() -> None:
+    data = store()
+    data.extend(["a", "b", "c", "d"], {"name": ["pear", "", "apple", "fig"]})
+    ranks = data.sort_values("name", np.arange(4))
+    assert math.isnan(ranks[1])
+    assert np.argsort(ranks).tolist() == [2, 3, 0, 1]
+    data.upsert("e", {"name": "banana"})
+    assert np.argsort(data.sort_values("name", np.arange(5))).tolist() == [2, 4, 3, 0, 1]
+
+
+def test_searching_looks_at_every_text_and_not_at_case() -> None:
+    data = ColumnStore([], ["name", "note"])
+    data.extend(["a", "b", "c"], {"name": ["Tile 16", "x", "y"], "note": ["", "TILE", ""]})
+    assert data.containing("tile", np.arange(3)).tolist() == [True, True, False]
+    assert data.equal_to("name", "x", np.arange(3)).tolist() == [False, True, False]
+    assert data.equal_to("name", "never seen", np.arange(3)).tolist() == [False, False, False]
+
+
+def test_a_text_that_keeps_changing_does_not_pile_up() -> None:
+    data = store()
+    data.upsert("other", {"name": "stays"})
+    for step in range(5000):
+        data.upsert("a", {"name": f"step {step}"})
+    column = data._texts["name"]
+    assert len(column.words) < 1100
+    assert data.text("name", 0) == "stays"
+    assert data.text("name", 1) == "step 4999"
+    assert np.argsort(data.sort_values("name", np.arange(2))).tolist() == [0, 1]
+
+
+def test_forgetting_keeps_the_empty_word_as_code_zero() -> None:
+    column = TextColumn(4)
+    column.codes[:2] = [column.code("b"), column.code("a")]
+    for step in range(2000):
+        column.code(f"unused {step}")
+    column.forget_unused(2)
+    assert column.words[0] == ""
+    assert [column.words[code] for code in column.codes[:2]] == ["b", "a"]
+    assert math.isnan(column.ranks()[0])
