@@ -1,0 +1,134 @@
+"""What is kept on this machine: runs, leaderboards and grids to choose from, and a run's journal read back."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunetui.core.cleaning import clean
+from tunetui.core.errors import InputError
+from tunetui.core.run import fold
+from tunetui.core.snapshot import Run
+from tunetui.store.journal import read_journal
+from tunetui.store.leaderboard import SUFFIXES
+from tunetui.store.runs import JOURNAL, list_runs, runs_root
+
+if TYPE_CHECKING:
+    from tunetui.store.runs import KeptRun
+
+_RECORDS_SHOWN = 200
+_GRID_BYTES = 100_000
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run's journal says of one trial: its raw records as they were written, and its build's log."""
+
+    records: list[str]
+    build_log: str = ""
+    left_out: int = 0
+    """Records beyond the first `_RECORDS_SHOWN`."""
+
+
+def kept_runs() -> list[KeptRun]:
+    """Every run whose journal is kept here, the latest first."""
+    return list_runs(runs_root())
+
+
+def kept_leaderboards(folder: Path) -> list[Path]:
+    """Saved leaderboards in a folder, the latest first; of two files with one content, the TOML one."""
+    tomls = set(folder.glob(f"*{SUFFIXES['.toml']}"))
+    stems = {path.name.removesuffix(SUFFIXES[".toml"]) for path in tomls}
+    alone = {p for p in folder.glob(f"*{SUFFIXES['.json']}") if p.name.removesuffix(SUFFIXES[".json"]) not in stems}
+    return sorted(tomls | alone, key=lambda path: (-path.stat().st_mtime, path.name))
+
+
+def kept_grids(folder: Path) -> list[Path]:
+    """Grid files in a folder and in its ``grids``, by name."""
+    found = [*folder.glob("*.toml"), *(folder / "grids").glob("*.toml")]
+    return sorted(path for path in found if _is_grid(path))
+
+
+def find_journal(asked: str) -> Path:
+    """The journal that ``asked`` names: a file, a run's folder, or a run by its name or the beginning of it.
+
+    Raises:
+        InputError: there is none, or several begin so.
+    """
+    path = Path(asked)
+    if path.is_file():
+        return path
+    if (path / JOURNAL).is_file():
+        return path / JOURNAL
+    runs = kept_runs()
+    exact = [run for run in runs if run.name == asked]
+    found = exact or [run for run in runs if run.name.startswith(asked)]
+    if len(found) == 1:
+        return found[0].journal
+    if found:
+        names = ", ".join(run.name for run in found[:8])
+        raise InputError(clean(f"{asked!r} could be any of {names}"), hint="write more of the name")
+    names = ", ".join(run.name for run in runs[:8]) or "none is kept here"
+    raise InputError(clean(f"there is no run {asked!r}"), hint=clean(f"runs: {names}"))
+
+
+def read_run(journal: Path) -> Run:
+    """The state of a run as its journal tells it.  Raises StoreError."""
+    return fold(Run(), read_journal(journal).records)
+
+
+def journal_of(run: str) -> Path | None:
+    """The journal of the run that a leaderboard was made from; None where it is not kept here (any more)."""
+    if not run or os.sep in run or run in {".", ".."}:
+        return None
+    path = runs_root() / run / JOURNAL
+    return path if path.is_file() else None
+
+
+def evidence_of(journal: Path, trial: str, artifact: str = "") -> Evidence:
+    """The raw records of one trial, in the order they were written; text that could steer a terminal made visible.
+
+    Raises:
+        InputError: the journal cannot be read.
+    """
+    wanted, built = trial.encode(), artifact.encode()
+    records: list[str] = []
+    logs: list[str] = []
+    found = 0
+    try:
+        with journal.open("rb") as lines:
+            for line in lines:
+                if wanted in line and b'"kind":"TrialsQueued"' not in line:
+                    found += 1
+                    if len(records) < _RECORDS_SHOWN:
+                        records.append(clean(line.decode(errors="backslashreplace")).rstrip("\n"))
+                elif built and built in line and b'"BuildFinished"' in line:
+                    logs.append(_log_in(line))
+    except OSError as error:
+        raise InputError(clean(f"{journal}: {error.strerror or error}")) from None
+    return Evidence(records, "\n".join(filter(None, logs)), found - len(records))
+
+
+def _log_in(line: bytes) -> str:
+    from tunetui.core.records import RecordError, decode_envelope
+    from tunetui_agent.messages import BuildFinished
+
+    try:
+        event = decode_envelope(line).event
+    except RecordError:
+        return ""
+    return event.log if isinstance(event, BuildFinished) else ""
+
+
+def _is_grid(path: Path) -> bool:
+    """Whether a TOML file reads like a grid: a kernel named at its top level."""
+    if path.name.endswith(SUFFIXES[".toml"]):
+        return False
+    try:
+        text = path.read_bytes()[:_GRID_BYTES]
+    except OSError:
+        return False
+    top = text.partition(b"\n[")[0]
+    return any(line.lstrip().partition(b"=")[0].strip() == b"kernel" for line in top.splitlines())
