@@ -33,7 +33,8 @@ def archive() -> Path | None:
 
 def agent_command(*arguments: str) -> list[str]:
     """How to start another process of this very agent with this very interpreter."""
-    flags = ["-I"] * sys.flags.isolated + ["-S"] * sys.flags.no_site
+    apart = ["-I"] if sys.flags.isolated else ["-E"] * sys.flags.ignore_environment
+    flags = apart + ["-S"] * sys.flags.no_site
     packed = archive()
     if packed:
         return [sys.executable, *flags, str(packed), *arguments]

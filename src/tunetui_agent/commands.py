@@ -30,8 +30,13 @@ def main(arguments: Sequence[str]) -> int:
     commands = {
         "start": _start, "attach": _attach, "list": _list, "stop": _stop, "gc": _gc, "probe": _probe,
         "doctor": _doctor, "pack": _pack, "unpack": _unpack, "worker": _worker, "builder": _builder,
+        "replay": _replay, "environment": _environment, "environment-build": _environment_build, "receive": _receive,
     }  # fmt: skip
     try:
+        if asked.python and asked.command != "environment":
+            from tunetui_agent.reentry import reenter
+
+            reenter(asked.python, arguments, user_site=asked.user_site)
         return commands[asked.command](asked)
     except FolderError as error:
         return _answer({"ok": False, "error": error.code, "text": str(error)})
@@ -43,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tunetui_agent", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--root", type=Path, default=None, help="the host folder (default: ~/.cache/tunetui)")
+    common.add_argument("--python", default="", help="the Python to run on, instead of this one")
+    common.add_argument("--user-site", action="store_true", help="let it find what is in ~/.local")
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
@@ -74,6 +81,16 @@ def _parser() -> argparse.ArgumentParser:
     pack.add_argument("--jobs", type=int, default=0, help="builders at once (default: one for each core)")
     unpack = command("unpack", "bring a bundle that comes on stdin into this host's cache")
     unpack.add_argument("--kernel", default="", help="refuse a bundle of another kernel")
+    replay = command("replay", "run measured trials once more, under a profiler; started by the agent itself")
+    replay.add_argument("--task", type=Path, required=True)
+    environment = command("environment", "the Python of this host that imports what a run needs")
+    environment.add_argument("--kind", choices=("cpu", "gpu"), required=True)
+    build = command("environment-build", "build the environment that a request on stdin describes")
+    build.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # the process that builds
+    receive = command("receive", "keep the wheel that comes on stdin")
+    receive.add_argument("--name", required=True)
+    receive.add_argument("--size", type=int, required=True)
+    receive.add_argument("--sha256", required=True)
     for name in ("worker", "builder"):
         child = command(name, "started by the agent itself")
         child.add_argument("--spec", type=Path, required=True)
@@ -146,6 +163,26 @@ def _unpack(asked: argparse.Namespace) -> int:
     return _answer(unpack(_host(asked), sys.stdin.buffer, asked.kernel))
 
 
+def _environment(asked: argparse.Namespace) -> int:
+    from tunetui_agent.environment import look
+
+    return _answer(look(_host(asked), asked.kind, asked.python))
+
+
+def _environment_build(asked: argparse.Namespace) -> int:
+    from tunetui_agent.environment.following import build_and_follow, serve
+
+    if asked.serve:
+        return serve(_host(asked), sys.stdin.buffer.readline())
+    return _answer(build_and_follow(_host(asked), sys.stdin.buffer.readline(), _say))
+
+
+def _receive(asked: argparse.Namespace) -> int:
+    from tunetui_agent.environment.receiving import receive
+
+    return _answer(receive(_host(asked), asked.name, asked.size, asked.sha256, sys.stdin.buffer, _say))
+
+
 def _worker(asked: argparse.Namespace) -> int:
     from tunetui_agent.worker import main as serve
 
@@ -156,6 +193,12 @@ def _builder(asked: argparse.Namespace) -> int:
     from tunetui_agent.builder import main as serve
 
     return serve(asked.spec, _host(asked).root, asked.supervisor)
+
+
+def _replay(asked: argparse.Namespace) -> int:
+    from tunetui_agent.replay import replay
+
+    return replay(asked.task)
 
 
 def _answer(answer: dict[str, Any]) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.children import archive
+from tunetui_agent.environment.folders import remove_old
 from tunetui_agent.folder import take_lock
 from tunetui_agent.inbox import deliver
 from tunetui_agent.messages import CancelRun, StopRun, encode_command
@@ -55,7 +56,9 @@ def collect_garbage(host: HostFolder, days: float) -> list[str]:
             shutil.rmtree(run.path, ignore_errors=True)
             removed.append(run.name)
             os.close(lock)
-    needed = {archive(), *(Path((run.read_meta() or {}).get("agent", "")) for run in host.runs())}
+    metas = [run.read_meta() or {} for run in host.runs()]
+    remove_old(host, days, [str(meta.get("python", "")) for meta in metas])
+    needed = {archive(), *(Path(meta.get("agent", "")) for meta in metas)}
     for packed in (host.root / "agent").glob("*.pyz"):
         if packed not in needed and _last_written(packed) < time.time() - days * DAY_SECONDS:
             packed.unlink(missing_ok=True)

@@ -13,13 +13,14 @@ import pytest
 from tests.agent.agent_runs import Host
 from tests.agent.file_trees import files_below
 from tunetui.engines.archive import agent_archive
+from tunetui_agent.asking import ask_child
 from tunetui_agent.build.nvrtc import Nvrtc, NvrtcError, find_nvrtc
 from tunetui_agent.doctor import host as host_checks
 from tunetui_agent.doctor.checks import FAILURE, NOT_APPLICABLE, OK, WARNING
 from tunetui_agent.doctor.cuda_proof import CUDA_SOURCE, PTX, expected
 from tunetui_agent.doctor.driver import is_present, pci_gpus
 from tunetui_agent.doctor.limits import cpu_quota, memory_limit_bytes, throttled_percent
-from tunetui_agent.doctor.parts import ask_child, ask_part
+from tunetui_agent.doctor.parts import ask_part
 
 HAS_GPU = is_present(Path("/"), ask_part("gpus"))
 EXAMINED = {

@@ -20,14 +20,14 @@ _STDERR_TAIL_BYTES = 8192
 
 
 class LocalLink:
-    """Runs agent commands with this very interpreter."""
+    """Runs agent commands on this machine."""
 
     host = "local"
     retries: int | None = 8
 
-    def __init__(self, root: Path) -> None:
-        """``root`` is the host folder (private, usually ~/.cache/tunetui)."""
-        self._root = root
+    def __init__(self, root: Path, python: str = sys.executable) -> None:
+        """``root`` is the host folder (private, usually ~/.cache/tunetui); ``python`` is what agents are started with."""
+        self._root, self._python = root, python
         self._archive: Path | None = None
 
     async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
@@ -50,7 +50,7 @@ class LocalLink:
 
     async def _spawn(self, arguments: Sequence[str], stderr: int) -> asyncio.subprocess.Process:
         archive = self._archive or self._place_archive()
-        command = [sys.executable, str(archive), arguments[0], "--root", str(self._root), *arguments[1:]]
+        command = [self._python, str(archive), arguments[0], "--root", str(self._root), *arguments[1:]]
         pipe = asyncio.subprocess.PIPE
         # Its own session: the terminal's Ctrl-C is for the app, which then asks the agent to stop.
         return await asyncio.create_subprocess_exec(

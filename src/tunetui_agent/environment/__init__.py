@@ -1,0 +1,94 @@
+"""The Python that measures on this host: one that is there already, or one that is built in the agent's own folder."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunetui_agent.asking import ask_child
+from tunetui_agent.children import agent_command
+from tunetui_agent.environment.choice import recall, remember
+from tunetui_agent.environment.folders import built_pythons, environments_of, mark_used
+from tunetui_agent.environment.interpreters import Interpreter, ask, find
+from tunetui_agent.folder import FolderError
+
+if TYPE_CHECKING:
+    from tunetui_agent.folder import HostFolder
+
+MANAGED = "managed"
+"""Asks for an environment of our own, whatever else this host has."""
+_GPUS_SECONDS = 60.0
+
+
+def look(host: HostFolder, kind: str, asked: str = "") -> dict[str, Any]:
+    """What to measure with.
+
+    ``asked`` is a Python that the user wants and no other, or `MANAGED`.
+
+    Returns:
+        ``{"ok", "state": "ready", "python", "user_site", "version", "modules", "how"}``, or
+        ``{"ok", "state": "missing", "tried": [{"python", "why"}], "host": facts for choosing what to build}``.
+
+    Raises:
+        FolderError: "python" where the one asked for will not do, or the folder's own reasons.
+    """
+    host.prepare()
+    folder = environments_of(host)
+    note = recall(folder, kind, asked)
+    if note is not None:
+        mark_used(folder, str(note["python"]))
+        return _ready(note["python"], note["user_site"], note["version"], note["modules"], "remembered")
+    cuda = _driver_cuda() if kind == "gpu" else ""
+    major = int(cuda.partition(".")[0] or 0)
+    if asked and asked != MANAGED:
+        chosen: Interpreter | None = _only(asked, kind, major)
+        tried: list[Interpreter] = []
+    elif kind == "gpu" and not cuda:  # nothing to measure on: what is missing is not Python
+        return _ready(sys.executable, False, platform.python_version(), {}, "no GPU")
+    else:
+        chosen, tried = find(kind, major, tuple(built_pythons(folder)), only_extra=asked == MANAGED)
+    if chosen is None:
+        shown = [{"python": each.python, "why": each.why} for each in tried]
+        return {"ok": True, "state": "missing", "tried": shown, "host": _facts(host.root, cuda, tried)}
+    remember(folder, kind, asked, chosen)
+    mark_used(folder, chosen.python)
+    return _ready(chosen.python, chosen.user_site, ".".join(map(str, chosen.version)), chosen.modules, "found")
+
+
+def _only(python: str, kind: str, cuda: int) -> Interpreter:
+    found = ask(python, kind, cuda)
+    if found.why:
+        raise FolderError("python", f"{python} cannot be used: {found.why}")
+    return found
+
+
+def _ready(python: str, user_site: bool, version: str, modules: dict[str, str], how: str) -> dict[str, Any]:
+    return {
+        "ok": True, "state": "ready", "python": python, "user_site": user_site, "version": version,
+        "modules": modules, "how": how,
+    }  # fmt: skip
+
+
+def _facts(root: Path, cuda: str, tried: list[Interpreter]) -> dict[str, Any]:
+    name, version = platform.libc_ver()
+    makers = [each for each in tried if each.can_make and each.version[:2] >= (3, 10)]
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "glibc": version if name == "glibc" else "",
+        "cuda": cuda,
+        "free_bytes": shutil.disk_usage(root).free,
+        "pythons": [
+            {"python": each.python, "version": list(each.version[:2]), "ensurepip": each.ensurepip} for each in makers
+        ],
+    }
+
+
+def _driver_cuda() -> str:
+    """The CUDA version that the driver supports such as "12.8"; "" where there is no GPU that works."""
+    answer = ask_child(agent_command("doctor", "--part", "gpus"), _GPUS_SECONDS)
+    gpus = answer.get("gpus") or [{}]
+    return str(gpus[0].get("driver_version", ""))
