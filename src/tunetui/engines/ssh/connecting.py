@@ -1,0 +1,144 @@
+"""One connection to a host, hop by hop: keys checked both ways, every failure explained, nothing sent to a stranger."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import asyncssh
+
+from tunetui.engines.ssh.failures import FOREIGN, explain, on_the_way, refused_keys
+from tunetui.engines.ssh.keys import Keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asyncssh import SSHClientConnection, SSHKey, SSHKeyPair
+
+    from tunetui.core.asking import Asker
+    from tunetui.core.routes import Hop, Route
+    from tunetui.engines.ssh.host_keys import HostKeys
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for what; tests are impatient."""
+
+    connect_seconds: float = 15.0  # from TCP to authentication, where the SSH configuration says nothing
+    bootstrap_seconds: float = 30.0  # for the first word of a command
+    keepalive_seconds: float = 1.0
+    keepalives_missed: int = 3  # a silent link is given up after one more than these
+
+
+class _Client(asyncssh.SSHClient):
+    """Shows the host's key to nobody but us, and offers keys one by one."""
+
+    def __init__(self, keys: Keys) -> None:
+        self.shown: SSHKey | None = None
+        self._keys = keys
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:
+        self.shown = key  # whether it is trusted is asked between two connections
+        return False
+
+    def public_key_auth_requested(self) -> SSHKeyPair | None:
+        return self._keys.next()
+
+
+async def connect(
+    route: Route, host_keys: HostKeys, asker: Asker | None, patience: Patience
+) -> tuple[SSHClientConnection, list[SSHClientConnection]]:
+    """A connection to the last hop, and those to the hops before it, which carry it.
+
+    Raises HostError; whatever was opened is closed then.
+    """
+    below: list[SSHClientConnection] = []
+    try:
+        for position, hop in enumerate(route.hops):
+            dialing = _Dialing(on_the_way(route, position), hop, host_keys, asker, patience)
+            below.append(await dialing.connect(below[-1] if below else None))
+    except BaseException:
+        for connection in reversed(below):
+            connection.abort()
+        raise
+    return below[-1], below[:-1]
+
+
+class _Dialing:
+    """The way to one hop, tried again after each answer of the user."""
+
+    def __init__(self, where: str, hop: Hop, host_keys: HostKeys, asker: Asker | None, patience: Patience) -> None:
+        self._where, self._hop, self._host_keys, self._patience = where, hop, host_keys, patience
+        self._keys = Keys(hop, asker)
+        self._pinned: SSHKey | None = None  # the very key that the user was shown
+        self._timeout_seconds = hop.connect_timeout_seconds or patience.connect_seconds
+
+    async def connect(self, tunnel: SSHClientConnection | None) -> SSHClientConnection:
+        try:
+            await self._keys.load()
+            while True:
+                connection = await self._try(tunnel)
+                if connection is not None:
+                    break
+        finally:
+            self._keys.close()
+        if self._pinned is not None:
+            self._host_keys.remember(self._hop, self._pinned)
+        return connection
+
+    async def _try(self, tunnel: SSHClientConnection | None) -> SSHClientConnection | None:
+        """One connection, or None where an answer of the user makes another try worthwhile."""
+        known = self._host_keys.known(self._hop)
+        trusted = [self._pinned] if self._pinned is not None else known.trusted
+        client = _Client(self._keys)
+        self._keys.begin()
+        try:
+            return await asyncssh.connect(
+                self._hop.address,
+                self._hop.port,
+                tunnel=tunnel,
+                client_factory=lambda: client,
+                known_hosts=lambda *_: (trusted, known.authorities, known.revoked),
+                host_key_alias=self._hop.host_key_alias or None,
+                server_host_key_algs=known.algorithms,
+                **self._options(),
+            )
+        except asyncssh.HostKeyNotVerifiable as error:
+            if client.shown is None or self._pinned is not None:
+                raise explain(error, self._where, self._hop, self._timeout_seconds) from None
+            await self._host_keys.judge(self._where, self._hop, client.shown, known)
+            self._pinned = client.shown
+            return None
+        except asyncssh.PermissionDenied:
+            if await self._keys.unlock():
+                return None
+            raise refused_keys(self._where, self._hop, self._keys.tried, too_many=False) from None
+        except FOREIGN as error:
+            if "too many authentication failures" in str(error).lower():
+                raise refused_keys(self._where, self._hop, self._keys.tried, too_many=True) from None
+            raise explain(error, self._where, self._hop, self._timeout_seconds) from None
+
+    def _options(self) -> dict[str, Any]:
+        """Everything is said here: no configuration is read behind our back, and only keys are tried."""
+        command: Sequence[str] | None = None
+        if self._hop.proxy_command:  # the user's own, run as ssh runs it
+            command = [os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {self._hop.proxy_command}"]
+        return {
+            "config": None,
+            "username": self._hop.user,
+            "client_keys": None,
+            "agent_path": None,
+            "preferred_auth": "publickey",
+            "password_auth": False,
+            "kbdint_auth": False,
+            "host_based_auth": False,
+            "gss_kex": False,
+            "gss_auth": False,
+            "proxy_command": command,
+            "connect_timeout": self._timeout_seconds,
+            "login_timeout": self._timeout_seconds,
+            "keepalive_interval": self._patience.keepalive_seconds,
+            "keepalive_count_max": self._patience.keepalives_missed,
+            "compression_algs": None,
+        }

@@ -1,0 +1,196 @@
+"""`channel.Link` to a host over SSH: one supervised connection for all commands, made again when it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import asyncssh
+
+from tunetui.core.errors import TunetuiError
+from tunetui.core.links import LinkPhase, LinkState
+from tunetui.engines.ssh.bootstrap import Conversation
+from tunetui.engines.ssh.connecting import Patience, connect
+from tunetui.engines.ssh.failures import FOREIGN, HostError, LinkLostError, UnreachableError
+from tunetui.engines.ssh.streams import Channel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from asyncssh import SSHClientConnection
+
+    from tunetui.core.asking import Asker
+    from tunetui.core.routes import Route
+    from tunetui.engines.ssh.host_keys import HostKeys
+
+MAX_ANSWER_BYTES = 256 << 20
+_ASKED_AT_ONCE = 2
+"""OpenSSH allows 10 sessions a connection; the others are for following runs, one for each GPU."""
+_ASK_TRIES = 4
+_FIRST_BACKOFF_SECONDS = 0.1
+
+
+class SshLink:
+    """Runs agent commands on one host.  Whatever is lost with a connection is asked again over the next one."""
+
+    retries: int | None = None  # a run outlives its link: whoever follows it tries until told to stop
+
+    def __init__(
+        self,
+        route: Route,
+        host_keys: HostKeys,
+        asker: Asker | None,
+        *,
+        patience: Patience | None = None,
+        on_state: Callable[[LinkState], None] = lambda _: None,
+    ) -> None:
+        self.host = route.name
+        self.python = ""  # the interpreter that runs the agent there; "": the one that python3 names
+        self.facts: dict[str, Any] = {}  # what the host said of itself when it was reached first
+        self._route, self._host_keys, self._asker = route, host_keys, asker
+        self._patience = patience or Patience()
+        self._on_state = on_state
+        self._dialing = asyncio.Lock()
+        self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
+        self._connection: SSHClientConnection | None = None
+        self._below: list[SSHClientConnection] = []
+        self._was_there = False  # the agent, the last time
+        self._reached = False  # at least once: from then on an unreachable host is a lost link
+
+    # ------------------------------------------------------------------ what a Link does
+
+    async def connect(self) -> None:
+        """Make the connection now, so that whatever is to be asked or said about it comes first.  Raises HostError."""
+        await self._connected()
+
+    async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
+        """Run one agent command to its end; its stdout.  A lost link is made again, and the command asked again.
+
+        Raises:
+            HostError: the host cannot be used.
+            TunetuiError: the command ended with a status other than 0 and said nothing on stdout.
+        """
+        backoff = _FIRST_BACKOFF_SECONDS
+        async with self._asking:
+            for _ in range(_ASK_TRIES - 1):
+                try:
+                    return await self._ask(arguments, stdin)
+                except LinkLostError:
+                    await asyncio.sleep(backoff)
+                    backoff *= 2
+            return await self._ask(arguments, stdin)
+
+    async def open(self, arguments: Sequence[str]) -> Channel:
+        """A running agent command to talk with.  Raises LinkLostError where the host cannot be reached just now."""
+        return await self._begin(arguments)
+
+    async def close(self) -> None:
+        """Let go of the host; what runs there runs on."""
+        connection, self._connection = self._connection, None
+        for each in [connection, *reversed(self._below)]:
+            if each is not None:
+                each.close()
+                try:
+                    await asyncio.wait_for(each.wait_closed(), 1.0)
+                except FOREIGN:
+                    each.abort()
+        self._below = []
+
+    # ------------------------------------------------------------------ commands
+
+    async def _ask(self, arguments: Sequence[str], stdin: bytes) -> bytes:
+        channel = await self._begin(arguments)
+        answer = bytearray()
+        try:
+            sending = asyncio.create_task(_send(channel, stdin))
+            try:
+                while data := await channel.read():
+                    answer += data
+                    if len(answer) > MAX_ANSWER_BYTES:
+                        raise TunetuiError(f"the agent on {self.host} answered with over {MAX_ANSWER_BYTES >> 20} MiB")
+            finally:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+            await channel.finished()
+        finally:
+            said = await channel.close()
+        if channel.exit_status is None:
+            raise LinkLostError(self.host, None)
+        if channel.exit_status and not answer.strip():
+            raise TunetuiError(
+                f"the agent's {arguments[0]} on {self.host} ended with status {channel.exit_status}: {said[-2000:]}"
+            )
+        return bytes(answer)
+
+    async def _begin(self, arguments: Sequence[str]) -> Channel:
+        """An agent command whose next word is its own."""
+        while True:
+            connection = await self._connected()
+            talk = Conversation(self.host, arguments, python=self.python, sure=self._was_there)
+            try:
+                async with asyncio.timeout(self._patience.bootstrap_seconds):
+                    channel = await Channel.start(connection, self.host, talk.command)
+                    try:
+                        self._was_there = await talk.carry_out(channel)
+                    except BaseException:
+                        channel.abandon()
+                        raise
+            except TimeoutError:
+                self._drop(connection)
+                raise LinkLostError(self.host, TimeoutError("no answer to a command")) from None
+            except (HostError, LinkLostError):
+                raise
+            except FOREIGN as error:
+                self._refuse(connection, error)
+            if self._was_there:
+                self.facts = self.facts or talk.facts
+                return channel
+
+    # ------------------------------------------------------------------ the connection
+
+    async def _connected(self) -> SSHClientConnection:
+        async with self._dialing:  # all commands wait for the one connection that is being made
+            if self._connection is not None and not self._connection.is_closed():
+                return self._connection
+            self._say("lost" if self._reached else "connecting")
+            try:
+                self._connection, self._below = await connect(self._route, self._host_keys, self._asker, self._patience)
+            except UnreachableError as error:
+                if self._reached:
+                    self._say("lost", error.message)
+                    raise LinkLostError(self.host, error) from None
+                raise
+            self._reached = True
+            self._say("ready")
+            return self._connection
+
+    def _refuse(self, connection: SSHClientConnection, error: BaseException) -> NoReturn:
+        """A command could not be begun: the link is gone, or the host allows no more of them."""
+        if isinstance(error, asyncssh.ChannelOpenError) and not connection.is_closed():
+            raise HostError(
+                f"{self.host}: the host opens no further session: {error.reason}",
+                code="sessions",
+                hint="MaxSessions in its sshd_config limits how many GPUs can be followed at once",
+            ) from None
+        self._drop(connection)
+        raise LinkLostError(self.host, error) from None
+
+    def _drop(self, connection: SSHClientConnection) -> None:
+        """A connection that does not answer is not waited for."""
+        if connection is self._connection:
+            self._connection = None
+            self._say("lost")
+        connection.abort()
+
+    def _say(self, phase: LinkPhase, text: str = "") -> None:
+        self._on_state(LinkState(self.host, phase, time.time(), text))
+
+
+async def _send(channel: Channel, stdin: bytes) -> None:
+    """All of it, then its end; a command that ends before it has read everything says why by itself."""
+    try:
+        await channel.write(stdin)
+        channel.end_input()
+    except LinkLostError:
+        return

@@ -1,0 +1,83 @@
+"""Makes the link to a host that was named: this machine, or any that the user's SSH configuration leads to."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunetui.core.errors import InputError, TunetuiError
+from tunetui.core.routes import LOCAL
+from tunetui.engines.local import LocalLink
+from tunetui.hosts.ssh_config import resolve
+from tunetui.settings import cache_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tunetui.core.asking import Asker
+    from tunetui.core.links import LinkState
+    from tunetui.engines.channel import Link
+
+CONFIG_VARIABLE = "TUNETUI_SSH_CONFIG"
+"""Names another file than ~/.ssh/config, as ``ssh -F`` does."""
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
+
+
+@dataclass(frozen=True)
+class LinkOptions:
+    """How hosts may be reached."""
+
+    host_keys: tuple[str, ...] = ()  # fingerprints ("SHA256:...") of which an unknown host must show one
+    accept_new_host_key: bool = False  # trust whatever key a host shows that was never seen
+    config_file: Path | None = None  # instead of the user's own SSH configuration
+    connect_seconds: float = 15.0  # where the SSH configuration sets no ConnectTimeout
+
+
+async def open_link(
+    name: str,
+    options: LinkOptions | None = None,
+    asker: Asker | None = None,
+    on_state: Callable[[LinkState], None] = lambda _: None,
+) -> Link:
+    """A link to "local" or to an SSH host, connected: whatever there is to ask or to say about a host comes first.
+
+    Without an ``asker`` an unknown host is refused, and a key that needs a passphrase is passed over.
+
+    Raises:
+        InputError: no host name, no fingerprint, or an SSH configuration that ssh refuses.
+        TunetuiError: the host cannot be reached, is not who it was, or accepts none of our keys.
+    """
+    options = options or LinkOptions()
+    if name == LOCAL:
+        return LocalLink(cache_folder())
+    fingerprints = tuple(_fingerprint(text) for text in options.host_keys)
+    route = await resolve(name, options.config_file or _configured())
+    try:
+        from tunetui.engines.ssh.connecting import Patience
+        from tunetui.engines.ssh.host_keys import HostKeyPolicy, HostKeys
+        from tunetui.engines.ssh.link import SshLink
+    except ImportError as error:
+        raise TunetuiError(f"asyncssh cannot be loaded: {error}", hint="pip install --upgrade tunetui") from None
+    host_keys = HostKeys(HostKeyPolicy(fingerprints, options.accept_new_host_key), asker)
+    link = SshLink(
+        route, host_keys, asker, patience=Patience(connect_seconds=options.connect_seconds), on_state=on_state
+    )
+    await link.connect()
+    return link
+
+
+def _configured() -> Path | None:
+    named = os.environ.get(CONFIG_VARIABLE, "")
+    return Path(named) if named else None
+
+
+def _fingerprint(text: str) -> str:
+    if not _FINGERPRINT.fullmatch(text):
+        raise InputError(
+            f"{text[:80]!r} is no fingerprint of a host key",
+            hint="it begins with SHA256: and is what ssh-keygen -lf shows of a key",
+        )
+    return text.rstrip("=")
