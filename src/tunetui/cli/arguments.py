@@ -139,6 +139,11 @@ def declare_batch(parser: argparse.ArgumentParser) -> None:
         help="compilers that run at once (default: one less than there are cores)",
     )  # fmt: skip
     batch.add_argument(
+        "--profile", choices=("leaders", "all"), nargs="?", const="leaders",
+        help="at the end read hardware counters of these rows with ncu, where it is there and allowed; no time changes "
+             "(default: leaders, the fastest row of every implementation)",
+    )  # fmt: skip
+    batch.add_argument(
         "--artifacts", metavar="FILE", type=Path, action="append", default=[],
         help="a bundle that tunetui build wrote: the host needs no compiler for what it holds; repeatable",
     )  # fmt: skip

@@ -59,6 +59,7 @@ class Batch:
                 fresh=self.parsed.fresh and not self.parsed.dry_run,
                 retry_failed=self.parsed.retry_failed,
                 build_jobs=self.parsed.build_jobs,
+                profile=self.parsed.profile or "",
                 artifacts=self.parsed.artifacts,
                 command=shlex.join(["tunetui", *self.parsed.argv]),
             )

@@ -39,6 +39,7 @@ class BatchOptions:
     retry_failed: bool = False  # rows that failed before are measured again
     build_jobs: int = 0  # 0: the agent decides
     command: str = ""  # as typed, for the record
+    profile: str = ""  # whose hardware counters are read at the end: "leaders" | "all"; empty: nobody's
     artifacts: list[Path] = field(default_factory=list)  # bundles that `tunetui build` wrote
 
     @property
@@ -138,6 +139,7 @@ def run_spec(opened: Opened, run: str) -> RunSpec:
         method=opened.grid.method,
         build_jobs=opened.options.build_jobs,
         prefer_prebuilt=languages_of(opened.arrived),
+        profile=opened.options.profile,
     )
 
 
