@@ -71,23 +71,21 @@ class Leaders:
         self._best.get((problem_key(trial.problem), trial.implementation), {}).pop(trial.id, None)
 
     def next_group(self) -> tuple[str, list[Leader]] | None:
-        """The next examination, and all trials of one problem that wait for it."""
+        """The next examination and the trials that wait for it: of one problem for energy, all of them for counters."""
         for what, whose in self._wanted.items():
-            problems = dict.fromkeys(problem for problem, _ in self._best)
-            for problem in problems:
-                chosen = [
-                    leader
-                    for (of, _), known in self._best.items()
-                    if of == problem
-                    for leader in _first(known.values(), whose)
-                    if (what, leader.trial.id) not in self._done and (leader.is_new or what != ENERGY)
-                ]
-                if chosen:
-                    return what, chosen
+            waiting = [
+                (problem, leader)
+                for (problem, _), known in self._best.items()
+                for leader in _first(known.values(), whose)
+                if (what, leader.trial.id) not in self._done and (leader.is_new or what != ENERGY)
+            ]
+            if waiting:  # the profiler takes long to start, and reads the counters of them all in one go
+                first = waiting[0][0]
+                return what, [leader for problem, leader in waiting if what == COUNTERS or problem == first]
         return None
 
     def give_up(self, what: str) -> None:
-        """This device cannot do that; its description says why."""
+        """Nobody is examined so: the device cannot, and its description says why."""
         self._wanted.pop(what, None)
 
     def examined(self, what: str, trials: Iterable[Trial]) -> None:

@@ -91,18 +91,19 @@ def contenders(standing: Standing, trials: Iterable[Trial], run: Run, finalists:
     for problem, field_ in fields.items():
         best = sorted(field_, key=lambda each: each[:2])[:finalists]
         if problem in awaited or any(row.stage != "finalists" for _, _, row, _ in best[:1]):
-            found += [_contender(row, trial) for _, _, row, trial in best]
+            found += [contender_of(row, trial, raced=row.stage == "finalists") for _, _, row, trial in best]
     return found
 
 
-def _contender(row: Row, trial: Trial) -> Contender:
+def contender_of(row: Row, trial: Trial, *, raced: bool) -> Contender:
+    """A row that stands, as an agent is told of it."""
     low, high = row.ci_low_ns, row.ci_high_ns
     return Contender(
         trial=trial,
         median_ns=row.median_ns or 0.0,
         low_ns=float(min(row.samples_ns)) if low is None else low,
         high_ns=float(max(row.samples_ns)) if high is None else high,
-        raced=row.stage == "finalists",
+        raced=raced,
     )
 
 

@@ -35,6 +35,7 @@ METRICS = {
     "lts__t_sector_hit_rate.pct": "ncu_l2_hit_percent",
 }
 """ncu's names to ours."""
+_MOST_PERCENT = 100.0
 MARKER = "tunetui_empty"
 """Launched before each row, so that ncu's list of kernels can be told apart."""
 _FORBIDDEN = "ERR_NVGPUCTRPERM"
@@ -152,7 +153,9 @@ def _figures(kernels: list[dict[str, str]], said: str) -> dict[str, Value]:
         values = [(_number(row.get(metric)), weight) for row, weight in zip(kernels, weights, strict=True)]
         known = [(value, weight) for value, weight in values if value is not None and weight > 0]
         if known:
-            figures[name] = round(sum(v * w for v, w in known) / sum(w for _, w in known), 2)
+            mean = sum(v * w for v, w in known) / sum(w for _, w in known)
+            if mean <= _MOST_PERCENT:  # more: the passes in which ncu counted did not see the same
+                figures[name] = round(mean, 2)
     if not figures:
         return {REASON: "n/a: ncu gave no figures for this GPU"}
     return {**figures, "ncu_kernels": len(kernels)}

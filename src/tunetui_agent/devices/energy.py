@@ -109,9 +109,8 @@ class _Poller:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="energy", daemon=True)
 
-    def __enter__(self) -> _Poller:
+    def __enter__(self) -> None:
         self._thread.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
