@@ -32,6 +32,8 @@ examples:
       the same file with other values; writes out/wide.leaderboard.toml, .json
   tunetui --batch sweep.toml --check --format json > leaderboard.json
       for CI: the exit code says whether every [targets] entry is met
+  tunetui --batch grids/seed-288.toml --host lambda-a10
+      the same on another machine, over SSH, where it goes on if the link is lost
   tunetui show quickstart.leaderboard.toml --sort latency_ms.p95 --top 10
 
 An interrupted run is resumed by the same command: only what is missing or
@@ -146,6 +148,24 @@ def declare_batch(parser: argparse.ArgumentParser) -> None:
     batch.add_argument(
         "--artifacts", metavar="FILE", type=Path, action="append", default=[],
         help="a bundle that tunetui build wrote: the host needs no compiler for what it holds; repeatable",
+    )  # fmt: skip
+    declare_hosts(parser)
+
+
+def declare_hosts(parser: argparse.ArgumentParser) -> None:
+    """Where to measure, and whom to trust; for every command that works on other machines."""
+    hosts = parser.add_argument_group("hosts")
+    hosts.add_argument(
+        "--host", metavar="NAME", action="append", default=[], dest="hosts",
+        help="measure there, over SSH: an alias of ~/.ssh/config, user@name:port, or local for this machine; repeatable",
+    )  # fmt: skip
+    hosts.add_argument(
+        "--host-key", metavar="SHA256:...", action="append", default=[], dest="host_keys",
+        help="trust an unknown host that shows a key with this fingerprint; repeatable",
+    )  # fmt: skip
+    hosts.add_argument(
+        "--accept-new-host-key", action="store_true",
+        help="trust whatever key an unknown host shows; one that has changed is refused all the same",
     )  # fmt: skip
 
 

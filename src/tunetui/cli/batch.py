@@ -47,9 +47,11 @@ class Batch:
                 return await self._carry_out(session)
             finally:
                 session.close()
+                await session.disconnect()
 
     async def _open(self) -> Session:
-        from tunetui.session import BatchOptions, Session
+        from tunetui.cli.asking import terminal_asker
+        from tunetui.session import BatchOptions, LinkOptions, Session
 
         return await Session.open(
             BatchOptions(
@@ -61,6 +63,13 @@ class Batch:
                 build_jobs=self.parsed.build_jobs,
                 profile=self.parsed.profile or "",
                 artifacts=self.parsed.artifacts,
+                hosts=self.parsed.hosts,
+                links=LinkOptions(
+                    host_keys=tuple(self.parsed.host_keys),
+                    accept_new_host_key=self.parsed.accept_new_host_key,
+                    ask_about_host_keys=False,
+                ),
+                asker=terminal_asker(),
                 command=shlex.join(["tunetui", *self.parsed.argv]),
             )
         )

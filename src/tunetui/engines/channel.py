@@ -44,6 +44,9 @@ class Link(Protocol):
 
     async def open(self, arguments: Sequence[str]) -> AgentStream: ...
 
+    async def close(self) -> None:
+        """Let go of the host; what runs there runs on."""
+
 
 class AgentRefusedError(TunetuiError):
     """The agent answered with a refusal; ``code`` is stable, ``answer`` is all it said."""

@@ -48,6 +48,9 @@ class LocalLink:
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by LocalStream.close
         return LocalStream(await self._spawn(arguments, stderr=stderr.fileno()), stderr)
 
+    async def close(self) -> None:
+        """Nothing is held between commands."""
+
     async def _spawn(self, arguments: Sequence[str], stderr: int) -> asyncio.subprocess.Process:
         archive = self._archive or self._place_archive()
         command = [self._python, str(archive), arguments[0], "--root", str(self._root), *arguments[1:]]

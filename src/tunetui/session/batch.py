@@ -144,6 +144,10 @@ class Session:
         finally:
             self._folder.close()
 
+    async def disconnect(self) -> None:
+        """Let go of the hosts."""
+        await self._opened.link.close()
+
     # ------------------------------------------------------------------ what is there already
 
     async def _catch_up(self) -> None:

@@ -32,6 +32,7 @@ class LinkOptions:
 
     host_keys: tuple[str, ...] = ()  # fingerprints ("SHA256:...") of which an unknown host must show one
     accept_new_host_key: bool = False  # trust whatever key a host shows that was never seen
+    ask_about_host_keys: bool = True  # headless runs refuse instead, also at a terminal
     config_file: Path | None = None  # instead of the user's own SSH configuration
     connect_seconds: float = 15.0  # where the SSH configuration sets no ConnectTimeout
 
@@ -61,7 +62,8 @@ async def open_link(
         from tunetui.engines.ssh.link import SshLink
     except ImportError as error:
         raise TunetuiError(f"asyncssh cannot be loaded: {error}", hint="pip install --upgrade tunetui") from None
-    host_keys = HostKeys(HostKeyPolicy(fingerprints, options.accept_new_host_key), asker)
+    policy = HostKeyPolicy(fingerprints, options.accept_new_host_key)
+    host_keys = HostKeys(policy, asker if options.ask_about_host_keys else None)
     link = SshLink(
         route, host_keys, asker, patience=Patience(connect_seconds=options.connect_seconds), on_state=on_state
     )

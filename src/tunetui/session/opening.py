@@ -12,10 +12,10 @@ import msgspec
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.planning import Plan, make_plan
+from tunetui.core.routes import LOCAL
 from tunetui.engines.channel import ask_json
-from tunetui.engines.local import LocalLink
 from tunetui.session.delivery import languages_of, send_bundles
-from tunetui.settings import cache_folder
+from tunetui.session.linking import LinkOptions, open_link
 from tunetui.store.atomic import check_writable
 from tunetui.store.definitions import load_definitions
 from tunetui_agent.messages import PROTOCOL, Argument, Device, Implementation, KernelSpec, Launch, RunSpec, Toolchain
@@ -23,6 +23,7 @@ from tunetui_agent.messages import PROTOCOL, Argument, Device, Implementation, K
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tunetui.core.asking import Asker
     from tunetui.core.definitions import Grid, Kernel
     from tunetui.engines.channel import Link
     from tunetui.session.delivery import Arrived
@@ -41,6 +42,9 @@ class BatchOptions:
     command: str = ""  # as typed, for the record
     profile: str = ""  # whose hardware counters are read at the end: "leaders" | "all"; empty: nobody's
     artifacts: list[Path] = field(default_factory=list)  # bundles that `tunetui build` wrote
+    hosts: list[str] = field(default_factory=list)  # where to measure, as named; none: this machine
+    links: LinkOptions = field(default_factory=LinkOptions)
+    asker: Asker | None = None  # who answers what hosts and keys ask
 
     @property
     def stem(self) -> Path:
@@ -80,7 +84,7 @@ async def open_plan(options: BatchOptions) -> Opened:
     """
     definitions = load_definitions(options.grid_path, options.overrides)
     check_writable(options.stem)
-    link = LocalLink(cache_folder())
+    link = await open_link(options.hosts[0] if options.hosts else LOCAL, options.links, options.asker)
     arrived = await send_bundles(link, options.artifacts, definitions.kernel)
     found = await probe(link, required_modules(definitions.kernel), languages_of(arrived))
     kind = definitions.grid.device or "cpu"
