@@ -17,6 +17,7 @@ from tunetui.cli.report import measured_rows, print_leaderboard, report_lines, u
 from tunetui.core.board_figures import metric_header
 from tunetui.core.leaderboard import Leaderboard
 from tunetui.core.text_fitting import text_width
+from tunetui_agent.messages import TrialMeasured
 
 GRID: dict[str, Any] = {
     "name": "quickstart", "kernel": "semantic-search",
@@ -39,12 +40,13 @@ def report(shown: Leaderboard, width: int | None = None) -> list[str]:
 def test_the_whole_report_reads_like_this() -> None:
     assert report(leaderboard(grid=GRID)) == [
         "semantic-search corpus_size=10000 dims=768 on Example CPU (2 cores, 8 GiB)",
-        "             row                median  ±95%     p95   throughput  bandwidth          max abs",
-        " #  impl   block  select            ms     %      ms  M vectors/s       GB/s  recall    error  tags",
-        "1=  mojo       4  -             0.3101  0.32  0.3123        32.25      99.1    1.000  2.4e-07  -",
-        "1=  mojo       2  -             0.3109  0.40  0.3136        32.16      98.8    1.000  2.4e-07  -",
-        " 3  numpy      -  argpartition  4.21    1.1   4.31           2.38       7.30   1.000  2.4e-07  noisy",
+        "             row  median  ±95%     p95   throughput  bandwidth          max abs",
+        " #  impl   block      ms     %      ms  M vectors/s       GB/s  recall    error  tags",
+        "1=  mojo       4  0.3101  0.32  0.3123        32.25      99.1    1.000  2.4e-07  -",
+        "1=  mojo       2  0.3109  0.40  0.3136        32.16      98.8    1.000  2.4e-07  -",
+        " 3  numpy      -  4.21    1.1   4.31           2.38       7.30   1.000  2.4e-07  noisy",
         "in every row: threads=2",
+        "in every row that has it: select=argpartition",
         "not ranked: 2 configurations",
         "  build failed: error: no such register",
         "    mojo row_block=8 threads=2",
@@ -70,12 +72,57 @@ def test_rows_that_were_raced_are_marked_and_the_mark_is_explained() -> None:
 def test_in_eighty_columns_lesser_columns_give_way_and_are_named() -> None:
     lines = report(leaderboard(), 80)
     assert lines[1:3] == [
-        "             row                median  ±95%     p95   throughput",
-        " #  impl   block  select            ms     %      ms  M vectors/s  recall  tags",
+        "             row  median  ±95%     p95   throughput  bandwidth",
+        " #  impl   block      ms     %      ms  M vectors/s       GB/s  recall  tags",
     ]
-    assert lines[6:8] == [
-        "left out for width: quality.max_abs_error, bandwidth_gb_per_s",
-        "  (--format csv has all)",
+    assert lines[6] == "left out for width: quality.max_abs_error (--format csv has all)"
+
+
+ON_A_GPU: dict[str, Any] = {
+    "resources": {
+        "registers": 64, "spill_bytes": 0, "dynamic_shared_bytes": 32768, "occupancy_theoretical_percent": 37.5,
+        "occupancy_limiter": "shared memory", "occupancy_achieved_percent": 35.561,
+    },
+    "telemetry": {"sm_clock_mhz": 1980.0, "power_w": 135.31},
+}  # fmt: skip
+
+
+def gpu_board() -> Leaderboard:
+    first, second, *_ = outcomes()
+    assert isinstance(first, TrialMeasured)
+    assert isinstance(second, TrialMeasured)
+    return leaderboard([replace(first, **ON_A_GPU), second])
+
+
+def test_rows_of_a_gpu_show_their_occupancy_even_in_eighty_columns() -> None:
+    lines = report(gpu_board(), 80)
+    assert lines[1:5] == [
+        "            row  median  ±95%     p95   throughput  theor  achvd",
+        " #  impl  block      ms     %      ms  M vectors/s  occ %  occ %  recall",
+        "1=  mojo      4  0.3101  0.32  0.3123        32.25   37.5   35.6   1.000",
+        "1=  mojo      2  0.3109  0.40  0.3136        32.16    -      -     1.000",
+    ]
+    left_out = " ".join(lines[5:8])
+    assert "occupancy_limiter" in left_out
+    assert "occupancy_achieved" not in left_out
+
+
+def test_with_room_a_gpus_rows_say_what_it_did_meanwhile() -> None:
+    (_, above, heads, row, *_) = report(gpu_board())
+    assert above.split()[-9:] == ["achvd", "occupancy", "spills", "shared", "clock", "power", "max", "abs", "build"]
+    assert "limited by" in heads
+    assert row.split()[-11:] == [
+        "35.6",
+        "shared",
+        "memory",
+        "64",
+        "0",
+        "32768",
+        "1980",
+        "135.3",
+        "1.000",
+        "2.4e-07",
+        "1.25",
     ]
 
 
@@ -171,6 +218,7 @@ def test_only_headings_are_coloured_and_only_where_wanted() -> None:
         ("arithmetic_gflop_per_s", ("arithmetic", "GFLOP/s")),
         ("bandwidth_percent", ("bandwidth", "%")),
         ("vectors_per_s", ("vectors", "vectors/s")),
+        ("bandwidth_percent_of_ceiling", ("ceiling", "%")),
         ("ratio", ("ratio", "")),
         ("per", ("per", "")),
     ],

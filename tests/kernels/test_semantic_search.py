@@ -64,6 +64,33 @@ def test_the_reference_agrees_with_a_plain_loop(inputs: dict[str, Any]) -> None:
         assert np.allclose(found[q], every[:5], atol=1e-15)
 
 
+def in_float64(inputs: dict[str, Any], k: int) -> Any:
+    scores = inputs["query_rows"].astype(np.float64) @ inputs["corpus"].astype(np.float64).T
+    return -np.sort(-scores, axis=1)[:, :k]
+
+
+@pytest.mark.parametrize(
+    ("corpus_size", "queries", "k", "dtype"),
+    [(5000, 70, 10, np.float32), (5000, 3, 10, np.float16), (2049, 1, 1, np.float32), (20, 2, 20, np.float32)],
+)
+def test_the_reference_is_that_of_float64_throughout(corpus_size: int, queries: int, k: int, dtype: Any) -> None:
+    problem = {"corpus_size": corpus_size, "dims": 40, "queries": queries, "k": k}
+    inputs = {name: array.astype(dtype) for name, array in reference.make_inputs(problem, 3).items()}
+    found = reference.reference(problem, inputs)
+    assert found.shape == (queries, k)
+    assert np.abs(found - in_float64(inputs, k)).max() < 1e-14
+
+
+def test_rows_too_near_for_float32_to_choose_among_are_decided_in_float64() -> None:
+    problem = {"corpus_size": 3000, "dims": 32, "queries": 4, "k": 5}
+    inputs = reference.make_inputs(problem, 2)
+    query = inputs["query_rows"][0]
+    for place in range(100):  # more than there are spare candidates, apart by less than float32 rounds
+        inputs["corpus"][1000 + 7 * place] = query * np.float32(1 + place % 3 * 2.0**-23)
+    found = reference.reference(problem, inputs)
+    assert np.abs(found - in_float64(inputs, 5)).max() < 1e-15
+
+
 def test_the_right_answer_is_accepted(inputs: dict[str, Any]) -> None:
     verdict = verdict_on(right_answer(inputs), inputs)
     assert verdict["ok"], verdict["cause"]

@@ -1,8 +1,8 @@
 """One board of a leaderboard as a table: which columns, how each figure is written, which gives way first.
 
-Where the width does not suffice, columns are left out in this order: figures of merit other than recall, the
-kernel's metrics from the last, recall, p95, tags, and the first metric last of all.  Rank, implementation, axes,
-median and interval always stay.
+Where the width does not suffice, columns are left out in this order: what a device tells of a row (`core.column_heads`), figures
+of merit other than recall, p99, the kernel's metrics from the last, recall, p95, tags, the first metric, and a GPU's occupancy
+last of all.  Rank, implementation, axes, median and interval always stay.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from tunetui.core import figures
 from tunetui.core.board_figures import (
     INTERVAL,
     P95,
+    P99,
     RACED_MARK,
     RECALL,
     UNITS,
@@ -22,14 +23,24 @@ from tunetui.core.board_figures import (
     is_raced,
     metric_header,
     number,
+    one_decimal,
     plain,
     uncertain,
 )
+from tunetui.core.column_heads import DEVICE_COLUMNS, HEADS
 from tunetui.core.labels import one_line
 from tunetui.core.leaderboard import Leaderboard
 from tunetui.core.text_fitting import header_lines
 
-_GIVES_WAY = {"other_quality": 600, "metric": 500, "recall": 400, "p95": 300, "tags": 200, "first_metric": 100}
+_GIVES_WAY = {
+    "other_quality": 600,
+    "metric": 500,
+    "p99": 540,
+    "recall": 400,
+    "p95": 300,
+    "tags": 200,
+    "first_metric": 100,
+}
 
 
 def table_columns(leaderboard: Leaderboard, names: Sequence[str], shown: Sequence[Line]) -> list[Column]:
@@ -52,7 +63,7 @@ def _column(name: str, metrics: Sequence[str], shown: Sequence[Line], confidence
         return Column(key=name, header=(f"±{confidence}%", "%"), cells=cells, align="point")
     if name.startswith("latency_ms.") and name != "latency_ms.n":
         cells = _cells(name, shown, lambda value, line: uncertain(value, line.relative))
-        way = _GIVES_WAY["p95"] if name == P95 else 0
+        way = {P95: _GIVES_WAY["p95"], P99: _GIVES_WAY["p99"]}.get(name, 0)
         return Column(key=name, header=(name.partition(".")[2], "ms"), cells=cells, align="point", gives_way=way)
     if name.startswith("quality."):
         way = _GIVES_WAY["recall" if name == RECALL else "other_quality"]
@@ -79,9 +90,11 @@ def _metric_column(name: str, place: int, shown: Sequence[Line]) -> Column:
 def _plain_column(name: str, shown: Sequence[Line]) -> Column:
     values = [line.figures.get(name) for line in shown]
     numeric = all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
-    cells = ["-" if value is None else one_line(plain(value)) for value in values]
-    way = _GIVES_WAY["tags"] if name == "tags" else 0
-    header = {"build_seconds": ("build", "s"), "latency_ms.n": ("n",)}.get(name) or header_lines(one_line(name))
+    write = one_decimal if name in DEVICE_COLUMNS and name.endswith("_percent") else plain
+    cells = ["-" if value is None else one_line(write(value)) for value in values]
+    known = HEADS.get(name)
+    way = _GIVES_WAY["tags"] if name == "tags" else known.gives_way if known else 0
+    header = known.lines if known else header_lines(one_line(name))
     return Column(key=name, header=header, cells=cells, align="point" if numeric else "left", gives_way=way)
 
 

@@ -8,7 +8,15 @@ from tunetui.cli.board_table import table_columns
 from tunetui.cli.narration import Face
 from tunetui.cli.tables import lay_out
 from tunetui.core import figures
-from tunetui.core.board_figures import RACED_MARK, Line, default_columns, in_every_row, is_raced, lines_of
+from tunetui.core.board_figures import (
+    RACED_MARK,
+    Line,
+    default_columns,
+    in_every_row,
+    in_rows_that_have_it,
+    is_raced,
+    lines_of,
+)
 from tunetui.core.labels import assignments, one_line, trial_label
 from tunetui.core.leaderboard import Board, Claim, DevicePart, Leaderboard
 from tunetui.core.targets import MET, Verdict
@@ -110,6 +118,10 @@ def _table(
     constant = {} if columns else in_every_row(board, tabled)
     if constant:
         words = ["in", "every", "row:", *assignments(constant)]
+        lines += [face.faint(line) for line in wrapped(words, face.width, indent="  ", first="")]
+    partly = {} if columns else in_rows_that_have_it(board, tabled)
+    if partly:
+        words = ["in", "every", "row", "that", "has", "it:", *assignments(partly)]
         lines += [face.faint(line) for line in wrapped(words, face.width, indent="  ", first="")]
     return lines
 

@@ -19,6 +19,10 @@ MET, MISSED, UNDECIDED = "met", "missed", "undecided"
 NS_PER_MS = 1e6
 NS_PER_S = 1e9
 
+_ASKED_AS = {"registers_per_thread": "registers", "spilled_bytes": "spill_bytes"}
+"""What targets call a resource, and what it is called in a row."""
+_SHARED = ("static_shared_bytes", "dynamic_shared_bytes")
+
 LATENCY_QUANTILES = {"median": 0.5, "p5": 0.05, "p95": 0.95, "p99": 0.99}
 
 
@@ -100,6 +104,10 @@ def figures_of(
     for name, number in {**row.telemetry, **row.resources}.items():
         if isinstance(number, int | float):
             figures[name] = exact(float(number))
+    figures |= {asked: figures[own] for asked, own in _ASKED_AS.items() if own in figures}
+    shared = [figures[name].value or 0.0 for name in _SHARED if name in figures]
+    if shared:
+        figures["shared_memory_bytes"] = exact(sum(shared))
     for name, number in row.quality.items():
         figures[name] = figures[QUALITY_PREFIX + name] = exact(number)
     figures |= _latencies(row, confidence)
