@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from tunetui.tui.widgets.store import ColumnStore
-
-Tone = Literal["accent", "good", "warning", "bad", "muted", "strong"]
-"""How a cell is coloured; the theme says how that looks.  Never the only sign: the text says the same."""
-
-TONES: tuple[Tone, ...] = ("accent", "good", "warning", "bad", "muted", "strong")
+from tunetui.tui.widgets.tones import Tone
 
 CellText = Callable[[ColumnStore, int], str]
 CellTone = Callable[[ColumnStore, int], Tone | None]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from time import monotonic
+from typing import ClassVar
 
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
 from textual.strip import Strip
+
+from tunetui.tui.widgets.tones import TONE_CLASSES, TONE_CSS
 
 _THUMB_INTERVAL_S = 0.5
 _CACHED_LINES = 1024
@@ -22,12 +26,11 @@ class LineView(ScrollView, can_focus=True):
     learns of it, at most twice a second.
     """
 
-    DEFAULT_CSS = """
-    LineView {
-        overflow-y: scroll; overflow-x: auto; scrollbar-size: 1 1;
-        background: $surface; color: $foreground; height: 1fr;
-    }
-    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
+    DEFAULT_CSS = (
+        "LineView { overflow-y: scroll; overflow-x: auto; scrollbar-size: 1 1; height: 1fr;"
+        "background: $surface; color: $foreground;" + TONE_CSS + "}"
+    )
 
     header_lines = 0
     """Lines at the top that do not scroll."""
@@ -103,6 +106,12 @@ class LineView(ScrollView, can_focus=True):
     def page_lines(self) -> int:
         """Scrolling lines that fit on screen, at least 1."""
         return max(self.view_size.height - self.header_lines, 1)
+
+    def scroll_quietly(self, y: int) -> None:
+        """Show the lines from ``y`` on without repainting those that look the same; `repaint_changed` sends the rest."""
+        self.set_reactive(LineView.scroll_y, float(y))
+        self.set_reactive(LineView.scroll_target_y, float(y))
+        self.vertical_scrollbar.set_reactive(ScrollBar.position, y)
 
     def set_content_size(self, width: int, lines: int) -> None:
         """The size of everything, header left out: quietly where only the number of lines changed."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tunetui.tui.widgets.columns import CellTone, Column, ColumnLayout, Place, Tone
+from tunetui.tui.widgets.columns import CellTone, Column, ColumnLayout, Place
 from tunetui.tui.widgets.literal import fit
 from tunetui.tui.widgets.store import ColumnStore
+from tunetui.tui.widgets.tones import ToneStyles
 
 CURSOR_MARK = "▸"
 
@@ -25,7 +26,7 @@ class RowStyles:
     row: Style
     header: Style
     found: Style
-    tones: Mapping[Tone, Style]
+    tones: ToneStyles
 
 
 class RowPainter:

@@ -8,11 +8,12 @@ from typing import ClassVar
 from rich.style import Style
 from textual.strip import Strip
 
-from tunetui.tui.widgets.columns import TONES, CellTone, Column, ColumnLayout, fitting
+from tunetui.tui.widgets.columns import CellTone, Column, ColumnLayout, fitting
 from tunetui.tui.widgets.line_view import LineView
 from tunetui.tui.widgets.ordering import Ordering
 from tunetui.tui.widgets.row_painter import RowPainter, RowStyles
 from tunetui.tui.widgets.store import ColumnStore
+from tunetui.tui.widgets.tones import tone_styles
 
 _PARTS = ("header", "cursor", "cursor-unfocused", "found")
 
@@ -20,7 +21,7 @@ _PARTS = ("header", "cursor", "cursor-unfocused", "found")
 class RowView(LineView):
     """Draws the rows of ``ordering`` under a header; which row the cursor is on is told to it as a position."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"rows--{name}" for name in (*_PARTS, *TONES)}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"rows--{name}" for name in _PARTS}
     DEFAULT_CSS = """
     RowView {
         & > .rows--header { background: $panel; color: $foreground; text-style: bold; }
@@ -29,12 +30,6 @@ class RowView(LineView):
         }
         & > .rows--cursor-unfocused { background: $boost; text-style: bold; }
         & > .rows--found { text-style: bold underline; color: $text-warning; }
-        & > .rows--accent { color: $text-accent; }
-        & > .rows--good { color: $text-success; }
-        & > .rows--warning { color: $text-warning; }
-        & > .rows--bad { color: $text-error; }
-        & > .rows--muted { color: $foreground 70%; }
-        & > .rows--strong { text-style: bold; }
     }
     """
     header_lines = 1
@@ -134,8 +129,7 @@ class RowView(LineView):
         if self._painter_now is None:
             part = {name: self.get_component_rich_style(f"rows--{name}") for name in _PARTS if name != "found"}
             found = self.get_component_rich_style("rows--found", partial=True)
-            tones = {tone: self.get_component_rich_style(f"rows--{tone}", partial=True) for tone in TONES}
             self._cursor_styles = (None, part["cursor-unfocused"], part["cursor"])
-            styles = RowStyles(self.rich_style, part["header"], found, tones)
+            styles = RowStyles(self.rich_style, part["header"], found, tone_styles(self))
             self._painter_now = RowPainter(self._layout, styles, self._row_tone)
         return self._painter_now

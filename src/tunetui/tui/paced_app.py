@@ -1,0 +1,111 @@
+"""An app whose frames are paced by its terminal: at most ten beats a second, none before the last frame arrived."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import ClassVar
+
+from textual import events
+from textual.app import App, ReturnType
+from textual.reactive import reactive
+
+from tunetui.tui.pacing import FULL, Beat, Ticker
+from tunetui.tui.terminal_port import TerminalPort
+
+_FIRST_PAINT_DELAY_S = 0.03
+_ENOUGH_UNDERWAY = 16_000
+"""Characters, two full frames: with more than that unacknowledged, further frames wait and become one."""
+
+
+class PacedApp(App[ReturnType]):
+    """Calls `beat` when there is room for a frame.  Screens should be `PacedScreen`s.
+
+    While the link is slow, ``lite`` is True and the app has the class ``-lite`` for style sheets.
+    """
+
+    lite: reactive[bool] = reactive(False)
+    """Whether less is shown because the link is slow; the app enters and leaves this by itself."""
+
+    LITE_CLASS: ClassVar[str] = "-lite"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ticker = Ticker()
+        self.port: TerminalPort | None = None
+        self._set_aside = False
+        self._asked_after = 0  # characters written when the last question was asked
+        self._arrived = 0  # and how many of them are known to have reached the terminal
+
+    def beat(self, beat: Beat) -> None:
+        """Draw what is new: called at most ten times a second, when the terminal has taken the frame before."""
+
+    @property
+    def round_trip_ms(self) -> float | None:
+        """How long a frame takes to the terminal and its answer back; None where it does not answer."""
+        took_s = self.ticker.acks.round_trip_s
+        return None if took_s is None or self.ticker.acks.is_silent else took_s * 1e3
+
+    @property
+    def is_behind(self) -> bool:
+        """Much is still on its way to the terminal, which has always said so far when it had arrived."""
+        if self.port is None or self.port.bytes_written - self._arrived <= _ENOUGH_UNDERWAY:
+            return False
+        acks = self.ticker.acks
+        return acks.is_reliable and acks.is_waiting(monotonic())
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Give the terminal to another program meanwhile.
+
+        Repaints are held as well: Textual's writer is stopped by then, and a queue of thirty frames would block the app.
+        """
+        self._set_aside = True
+        try:
+            with self.suspend(), self.batch_update():
+                yield
+        finally:
+            self._set_aside = False
+            self.screen.refresh()
+
+    def on_mount(self) -> None:
+        self.port = TerminalPort(self)
+        self.delay_update(_FIRST_PAINT_DELAY_S)  # one first paint in place of three: half the bytes
+        self.set_interval(FULL.beat_s, self._turn, name="beat")
+        self.call_after_refresh(self._settle_memory)
+
+    def post_display_hook(self) -> None:
+        """After every frame: ask the terminal to say when it has arrived."""
+        if self.port is None or self.port.bytes_written == self._asked_after:
+            return
+        now = monotonic()
+        if self.ticker.acks.may_ask(now):
+            self.ticker.acks.asked(now)
+            self._asked_after = self.port.bytes_written
+            self.port.ask()
+
+    def on_cursor_position(self, event: events.CursorPosition) -> None:
+        """The terminal's answer.  If a beat was due meanwhile it comes now, not at the next turn."""
+        event.stop()
+        self.ticker.acknowledged(monotonic())
+        self._arrived = self._asked_after
+        self.lite = self.ticker.lite.on
+        self.post_display_hook()  # frames that keys caused meanwhile
+        self._turn()
+
+    def watch_lite(self, lite: bool) -> None:
+        self.set_class(lite, self.LITE_CLASS)
+
+    def _turn(self) -> None:
+        if self._set_aside or self.port is None:
+            return
+        beat = self.ticker.due(monotonic(), queue_is_full=self.port.queue_is_full())
+        if beat is not None:
+            self.beat(beat)
+
+    def _settle_memory(self) -> None:
+        """What start-up made stays for good: not looking at it again takes 50 ms off the collector's longest pause."""
+        gc.collect()
+        gc.freeze()

@@ -1,0 +1,60 @@
+"""The one place that reaches into Textual's private parts: the way to the terminal behind an app.
+
+Pinned to the exact version of Textual in pyproject.toml; tests/tui/test_terminal_port.py says what moved when it changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.app import App
+from textual.drivers._writer_thread import WriterThread
+from textual.screen import Screen
+
+_ASK_FOR_CURSOR = "\x1b[6n"
+_FULL_QUEUE_WRITES = 2
+
+
+class TerminalPort:
+    """Counts what an app writes to its terminal, and asks the terminal to acknowledge it."""
+
+    def __init__(self, app: App[Any]) -> None:
+        """``app`` runs already; without a real terminal (headless) nothing is ever written."""
+        self.bytes_written = 0
+        self._driver = driver = None if app.is_headless else app._driver
+        if driver is not None:
+            self._write = driver.write
+            driver.write = self._counted_write  # type: ignore[method-assign]
+
+    @property
+    def is_open(self) -> bool:
+        return self._driver is not None
+
+    def ask(self) -> None:
+        """Have the terminal answer once everything written so far has reached it: as a `CursorPosition` event."""
+        if self._driver is not None:
+            self._write(_ASK_FOR_CURSOR)
+            self._driver.flush()
+
+    def queue_is_full(self) -> bool:
+        """Whether writes pile up in front of the terminal: Textual's queue blocks the event loop when it is full."""
+        writer = getattr(self._driver, "_writer_thread", None)
+        return isinstance(writer, WriterThread) and writer._queue.qsize() > _FULL_QUEUE_WRITES
+
+    def _counted_write(self, data: str) -> None:
+        self.bytes_written += len(data)
+        self._write(data)
+
+
+class PacedScreen(Screen[Any]):
+    """A screen that keeps what changed to itself while the terminal is behind, so that held keys become one frame."""
+
+    def _on_timer_update(self) -> None:
+        """Textual fires this up to 120 times a second while something waits to be drawn."""
+        if not getattr(self.app, "is_behind", False):
+            super()._on_timer_update()
+
+
+def text_of_screen(screen: Screen[Any]) -> list[str]:
+    """What a screen shows, as plain text, one string per line."""
+    return [strip.text for strip in screen._compositor.render_strips()]
