@@ -84,9 +84,9 @@ class RowPainter:
         fixed = min(layout.fixed_width, width)
         left = Strip([gutter, *cells(layout.fixed_places)], layout.fixed_width).crop_extend(0, fixed, base)
         if fixed == width:
-            return left
+            return left.simplify()
         right = Strip(cells(layout.moving_places), layout.width - layout.fixed_width)
-        return Strip.join([left, right.crop_extend(x, x + width - fixed, base)])
+        return Strip.join([left, right.crop_extend(x, x + width - fixed, base)]).simplify()
 
     def _row_style(self, store: ColumnStore, row: int) -> Style:
         tone = None if self._row_tone is None else self._row_tone(store, row)
