@@ -94,6 +94,7 @@ class Child:
         self.pid = self._process.pid
         self.printed = b""  # the end of what it printed
         self._selector, self._on_message, self._log = selector, on_message, log
+        self._closed = False
         self._outgoing = bytearray()
         self._incoming = bytearray()
         self._in, self._out, self._err = (_descriptor(pipe) for pipe in self._pipes())
@@ -129,7 +130,8 @@ class Child:
         return True
 
     def close(self) -> None:
-        """Forget its pipes."""
+        """Forget its pipes.  The selector may have told of them already: what comes of that is nothing."""
+        self._closed = True
         for pipe in (self._in, self._out, self._err):
             self._unregister(pipe)
         for stream in self._pipes():
@@ -140,6 +142,8 @@ class Child:
         return self._process.stdin, self._process.stdout, self._process.stderr
 
     def _write(self) -> None:
+        if self._closed:
+            return
         try:
             while self._outgoing:
                 del self._outgoing[: os.write(self._in, self._outgoing)]
@@ -183,6 +187,8 @@ class Child:
 
     def _chunks(self, pipe: int) -> list[bytes]:
         chunks: list[bytes] = []
+        if self._closed:  # its descriptors may be another child's by now
+            return chunks
         try:
             while len(chunks) < _READS_AT_ONCE:
                 chunk = os.read(pipe, 65536)

@@ -110,3 +110,14 @@ inner.wait()
 )
 def test_how_a_process_ended_is_said_in_words(status: int, words: str) -> None:
     assert words in death_of(status)
+
+
+def test_what_the_selector_told_of_a_child_that_was_closed_meanwhile_comes_to_nothing(nursery: Nursery) -> None:
+    child = nursery.start("print('{}'); import sys; print('gone', file=sys.stderr)")
+    assert child.wait(10.0)
+    told = [key.data for key, _ in nursery.selector.select()]
+    assert len(told) == 2, "both pipes are readable"
+    child.close()
+    for callback in told:
+        callback()
+    assert nursery.heard == []
