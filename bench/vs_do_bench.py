@@ -5,7 +5,7 @@
 Both clear the L2 before every sample and time with CUDA events.  They differ in how they clear it: do_bench overwrites 256 MB, tunetui
 overwrites twice the L2 and reads it back, so that the kernel under the clock does not pay for writing back what the clearing left.
 So each is also run with the other's clearing, which tells the policy from the method; a plain loop (clear, event, launches, event) with
-do_bench's clearing shows what tunetui's wait of 20 us between the clearing and the first event does.
+do_bench's clearing shows what tunetui's wait of 40 us between the clearing and the first event does.
 Needs torch and triton 3.x beside CuPy.
 """
 

@@ -15,6 +15,9 @@ from tunetui_agent.stopping import median_interval, next_check, stop_reason, tim
 PROGRESS_SECONDS = 0.25
 """Longest stretch without a word to whoever watches, and the shortest between two words."""
 
+STAYS_WARM_SECONDS = 0.25
+"""After work a device keeps its clocks at least this long."""
+
 Progress = Callable[[int, float, "float | None"], None]
 """Called with the number of samples, their median in ns and the interval's half width in percent."""
 
@@ -32,8 +35,23 @@ class Sampling:
     tags: list[str]
 
 
-def warm_up(execution: Execution, method: Method) -> int:
-    """Runs without timing until both the asked count and the asked seconds are reached; returns the count.
+class Warmth:
+    """Whether the device was at work just now: then its clocks are up, and a kernel needs only its own few executions."""
+
+    def __init__(self) -> None:
+        self._worked = float("-inf")
+
+    def seconds_needed(self, method: Method) -> float:
+        """What a warm-up has to last now."""
+        return 0.0 if time.perf_counter() - self._worked <= STAYS_WARM_SECONDS else method.warmup_seconds
+
+    def worked(self) -> None:
+        """A trial was sampled just now."""
+        self._worked = time.perf_counter()
+
+
+def warm_up(execution: Execution, method: Method, least_seconds: float) -> int:
+    """Runs without timing until the method's count and ``least_seconds`` are reached; returns the count.
 
     A kernel slower than the whole sampling budget is warmed up once.
     """
@@ -43,14 +61,17 @@ def warm_up(execution: Execution, method: Method) -> int:
         execution.run()
         count += 1
         spent = time.perf_counter() - begun
-        if (count >= method.warmup_samples and spent >= method.warmup_seconds) or spent >= method.max_seconds:
+        if (count >= method.warmup_samples and spent >= least_seconds) or spent >= method.max_seconds:
             return count
 
 
-def measure(device: OpenDevice, execution: Execution, method: Method, progress: Progress) -> Sampling:
-    """Warms up, then samples until precision, ``max_samples`` or ``max_seconds``."""
+def measure(
+    device: OpenDevice, execution: Execution, method: Method, progress: Progress, warmth: Warmth | None = None
+) -> Sampling:
+    """Warms up, then samples until precision, ``max_samples`` or ``max_seconds``.  Without ``warmth`` the device is cold."""
     begun = time.perf_counter()
-    warmups = warm_up(execution, method)
+    warmth = warmth or Warmth()
+    warmups = warm_up(execution, method, warmth.seconds_needed(method))
     watch = device.watch()
     started = time.perf_counter()
     try:
@@ -59,6 +80,7 @@ def measure(device: OpenDevice, execution: Execution, method: Method, progress: 
         watch.finish([])  # it may be a thread, which would go on watching beside every later trial
         raise
     ended = time.perf_counter()
+    warmth.worked()
     telemetry, tags = watch.finish(samples)
     telemetry["call_overhead_ns"] = round(execution.overhead_ns(), 1)
     return Sampling(samples, reason, warmups, started - begun, ended - started, telemetry, tags)

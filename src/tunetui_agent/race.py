@@ -102,7 +102,7 @@ class Race:
         try:
             prepared = self._evaluator.prepare(trial, artifact)
             started = time.perf_counter()
-            warmups = warm_up(prepared.execution, self._method)
+            warmups = warm_up(prepared.execution, self._method, self._method.warmup_seconds)
             self._lanes.append(Lane(prepared, warmups, time.perf_counter() - started))
         except TrialFault as fault:
             self._refuse(trial, fault, time.perf_counter() - begun, artifact)

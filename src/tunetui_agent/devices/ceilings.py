@@ -70,7 +70,7 @@ def _tflop_per_s(device: GpuDevice, dtype: str) -> float:
 
 
 def _seconds(device: GpuDevice, work: Callable[[], Any]) -> float:
-    start, stop = device.events[0]
+    start, stop = device.events
     taken = []
     work()
     for _ in range(_REPEATS):

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _FLUSH_FACTOR = 2  # of the L2's size: what is overwritten before every cold sample
 _LEAST_FLUSH_BYTES = 32 << 20
 _INPUT_SETS_KEPT = 3  # two for verification, one for timing
-_EVENT_PAIRS = 64
 
 
 def probe() -> list[Device]:
@@ -71,7 +70,7 @@ class GpuDevice:
         flush_bytes = max(_FLUSH_FACTOR * gpu.attributes["l2_bytes"], _LEAST_FLUSH_BYTES)
         self._flush_buffer: Any = cupy.empty(flush_bytes, cupy.uint8)
         self.harness = GpuHarness(self)
-        self.events = [(cupy.cuda.Event(), cupy.cuda.Event()) for _ in range(_EVENT_PAIRS)]
+        self.events = (cupy.cuda.Event(), cupy.cuda.Event())
         self._uploads: OrderedDict[int, tuple[InputSet, dict[str, Any], dict[str, int]]] = OrderedDict()
         self._matmul_ceilings: dict[str, dict[str, Value]] = {}
         self.eviction = (

@@ -25,8 +25,6 @@ GUARD_BYTES = 4096
 GUARD_BYTE = 0xA5
 """What the zones before and after every buffer that the kernel may write hold."""
 
-_CHUNK_SECONDS = 0.05
-"""Longest stretch of samples queued on the device before the host looks at the clock again."""
 _OVERHEAD_LAUNCHES = 100
 
 
@@ -43,7 +41,6 @@ class GpuExecution:
         self._raw: dict[str, Any] = {}  # the same with their guard zones, uint8
         self._inputs: dict[str, Any] = {}
         self._bound: InputSet | None = None
-        self._seconds = 0.0  # of one execution, flush included, as last seen
         self._queueing_seconds = 0.0  # what the host takes to queue one execution
         with self._faults():
             self._allocate()
@@ -88,7 +85,6 @@ class GpuExecution:
             self._call()
             self._queueing_seconds = time.perf_counter() - begun
             self._device.synchronize()
-            self._seconds = time.perf_counter() - begun
 
     def outputs(self) -> dict[str, Any]:
         """Copies of the outputs on the host."""
@@ -111,34 +107,29 @@ class GpuExecution:
     def samples(self, count: int, deadline: float) -> list[int]:
         """Nanoseconds of up to ``count`` executions by CUDA events, each after an L2 flush where the method says cold.
 
-        The flush (or, for hot caches, a short wait kernel) is still running while the host queues the launches, so
-        that no sample contains the host's own time.
+        A wait kernel, and where caches are cold the flush before it, still runs while the host queues the launches, so
+        that no sample contains the host's own time.  Nothing is queued behind a sample before it is over: what the
+        device has fetched of later work decides up to a microsecond of a sample, and differs from queue to queue.
         """
         self.poison()
         taken: list[int] = []
         with self._faults():
             while len(taken) < count and (not taken or time.perf_counter() < deadline):
-                room = max(1, int(_CHUNK_SECONDS / max(self._seconds, 1e-5)))
-                begun = time.perf_counter()
-                some = self._chunk(min(room, count - len(taken), len(self._device.events)))
-                taken += some
-                self._seconds = (time.perf_counter() - begun) / len(some)
+                taken.append(self._sample())
         return taken
 
-    def _chunk(self, count: int) -> list[int]:
-        stream, cold = self._device.stream, self._spec.method.cache == "cold"
-        pairs = self._device.events[:count]
-        for start, stop in pairs:
-            if cold:
-                self._device.flush()
-            # Twice what the last execution took to queue: a library's call is many launches and Python between them.
-            self._device.harness.wait(2 * self._queueing_seconds)
-            start.record(stream)
-            self._call()
-            stop.record(stream)
+    def _sample(self) -> int:
+        (start, stop), stream = self._device.events, self._device.stream
+        if self._spec.method.cache == "cold":
+            self._device.flush()
+        # Twice what the last execution took to queue: a library's call is many launches and Python between them.
+        self._device.harness.wait(2 * self._queueing_seconds)
+        start.record(stream)
+        self._call()
+        stop.record(stream)
         self._device.synchronize()
-        elapsed = self._cupy.cuda.get_elapsed_time
-        return [round(elapsed(start, stop) * 1e6) for start, stop in pairs]
+        elapsed_ms: float = self._cupy.cuda.get_elapsed_time(start, stop)
+        return round(elapsed_ms * 1e6)
 
     def repeat(self, count: int) -> str:
         """Executions back to back; where the method says cold, over copies of the inputs that together exceed the L2."""
@@ -177,7 +168,7 @@ class GpuExecution:
     def overhead_ns(self) -> float:
         """Median event time around as many empty launches as this execution makes."""
         with self._faults():
-            start, stop = self._device.events[0]
+            start, stop = self._device.events
             taken = []
             for _ in range(_OVERHEAD_LAUNCHES):
                 self._device.harness.wait(0.0)
