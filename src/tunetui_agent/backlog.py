@@ -130,6 +130,10 @@ class Backlog:
                 return self._entries.pop(entry.trial.id)
         return None
 
+    def first(self) -> Trial | None:
+        """The trial that is next, built or not."""
+        return next((entry.trial for entry in self._entries.values()), None)
+
     def head_is_ready(self) -> bool:
         entry = next(iter(self._entries.values()), None)
         return entry is not None and self._is_ready(entry)

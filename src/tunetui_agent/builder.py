@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 def main(spec_path: Path, cache: Path, supervisor: int) -> int:
     """Serve until the supervisor closes the pipe."""
     live_and_die_with(supervisor, runs_foreign_code=False)
+    os.nice(5)  # the worker comes first: it is one process beside many compilers
     line = Lifeline()
     desk = BuilderDesk(read_spec(spec_path), cache)
     for message in line.messages():

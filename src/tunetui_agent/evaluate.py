@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from tunetui_agent.devices import Execution, OpenDevice
 from tunetui_agent.faults import TrialFault
-from tunetui_agent.measure import Sampling, measure
+from tunetui_agent.measure import Sampling, Warmth, measure
 from tunetui_agent.messages import (
     Implementation,
     Method,
@@ -46,6 +47,7 @@ class Evaluator:
         self._spec = spec
         self._device = device
         self._oracle = Oracle(spec)
+        self._warmth = Warmth()
         self._implementations = {i.name: i for i in spec.kernel.implementations}
 
     def evaluate(
@@ -78,6 +80,11 @@ class Evaluator:
             return self.conclude(prepared, sampling, stage, time.perf_counter() - begun)
         except TrialFault as fault:
             return self.failed(trial, fault, stage, time.perf_counter() - begun, artifact)
+
+    def foresee(self, trial: Trial) -> None:
+        """Makes what every trial of this one's problem needs.  A fault is left for the first of them to find again."""
+        with contextlib.suppress(TrialFault):
+            self._oracle.foresee(trial)
 
     def prepare(self, trial: Trial, artifact: str | None) -> Prepared:
         """Loads and verifies a trial's kernel, ready for timing.  Raises `TrialFault`."""
@@ -161,4 +168,4 @@ class Evaluator:
                 TrialProgressed(trial=trial, samples=count, median_ns=median_ns, half_width_percent=half_width_percent)
             )
 
-        return measure(self._device, prepared.execution, method, speak)
+        return measure(self._device, prepared.execution, method, speak, self._warmth)

@@ -78,6 +78,8 @@ class RunSpec:
     method: Method
     build_jobs: int = 0  # 0: cores - 1, at least 1
     prefer_prebuilt: list[str] = field(default_factory=list)  # languages of bundles that were sent for this run
+    architecture: str = ""  # what to build for, where the app knows: building then begins before the device is open
+    deadline_seconds: float = 0.0  # after which the run is stopped though nobody asks; 0: never
     profile: str = ""  # whose hardware counters are read at the end: "leaders" | "all"; empty: nobody's
 
 

@@ -20,6 +20,7 @@ from tunetui_agent.devices.energy import REASON
 from tunetui_agent.examined import ENERGY
 from tunetui_agent.folder import is_watched
 from tunetui_agent.helm import Helm
+from tunetui_agent.host_report import HostReport
 from tunetui_agent.journal import JournalError
 from tunetui_agent.leaders import Leaders, wanted_by
 from tunetui_agent.messages import (
@@ -33,13 +34,10 @@ from tunetui_agent.messages import (
     NoticeRaised,
     RunEnded,
     StopRun,
-    TelemetrySampled,
     Toolchain,
     decode_command,
 )
-from tunetui_agent.noise import STEAL_LIMIT_PERCENT
 from tunetui_agent.stages import Stages
-from tunetui_agent.telemetry import HostTelemetry, load_average
 from tunetui_agent.worker import THREAD_VARIABLES
 from tunetui_agent.worker_seat import WorkerReports, WorkerSeat
 
@@ -51,8 +49,6 @@ if TYPE_CHECKING:
     from tunetui_agent.inbox import Inbox
     from tunetui_agent.journal import Journal
     from tunetui_agent.messages import RunSpec
-
-TELEMETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -110,11 +106,11 @@ class Supervisor:
         self._commands: set[str] = set()
         self._device: tuple[Device, str] | None = None
         self._toolchains: list[Toolchain] | None = None
+        self._foreseen = False
+        self._run_deadline = time.monotonic() + spec.deadline_seconds if spec.deadline_seconds else None
         self._found = self._closed = self._stopping = self._ended = False
-        self._telemetry = HostTelemetry()
-        self._next_telemetry = time.monotonic()
+        self._host = HostReport(self._journal.append)
         self._idle_since: float | None = None
-        self._stolen_noticed = False
 
     def run(self) -> None:
         """Until the run has ended and its last record is on disk."""
@@ -140,8 +136,10 @@ class Supervisor:
         signal.signal(signal.SIGTERM, lambda *_: None)
         self._selector.register(wakeup, selectors.EVENT_READ, lambda: self._on_signals(os.read(wakeup, 4096)))
         self._selector.register(self._claim.inbox.doorbell, selectors.EVENT_READ, self._read_commands)
-        self._warn_of_load()
+        self._host.warn_of_load()
         self._worker.start()
+        if self._claim.spec.architecture:
+            self._pool.set_target({"kind": "gpu", "architecture": self._claim.spec.architecture})
         self._pool.ask_toolchains("cpu" if self._claim.spec.device == "cpu" else "gpu")
         self._read_commands()
 
@@ -149,8 +147,9 @@ class Supervisor:
         if self._ended:
             return
         deadlines = [self._journal.sync_due(), self._worker.deadline(), self._pool.deadline(), self._idle_deadline()]
+        deadlines.append(self._run_deadline)
         if self._found and self._idle_since is None:
-            deadlines.append(self._next_telemetry)
+            deadlines.append(self._host.due)
         nearest = min((each for each in deadlines if each is not None), default=None)
         timeout = None if nearest is None else max(0.0, nearest - time.monotonic())
         for key, _ in self._selector.select(timeout):
@@ -166,9 +165,13 @@ class Supervisor:
             self._journal.sync()
         self._worker.look_at_clock()
         self._pool.look_at_clock()
-        if self._found and self._idle_since is None and now >= self._next_telemetry:
-            self._next_telemetry = now + TELEMETRY_SECONDS
-            self._sample_telemetry()
+        if self._found and self._idle_since is None:
+            self._host.sample_if_due(now)
+        if self._run_deadline is not None and now >= self._run_deadline:
+            self._run_deadline = None
+            text = f"the run's {self._claim.spec.deadline_seconds:g} seconds are over, and nobody was there to end it"
+            self._journal.append(NoticeRaised(code="deadline", text=text))
+            self._stop()
         idle = self._idle_deadline()
         if idle is not None and now >= idle and not self._ended:
             if is_watched(self._claim.run.watched):
@@ -180,12 +183,15 @@ class Supervisor:
     def _advance(self) -> None:
         if self._ended:
             return
-        self._stages.report_refused()
-        if self._found and not self._stopping:
-            self._begin_trial()
+        if self._found:
+            self._stages.report_refused()
+        if self._toolchains is not None and not self._stopping:
+            if self._found:
+                self._begin_trial()
             building_disturbs = self._builds_disturb and (self._worker.busy or self._backlog.head_is_ready())
             if not building_disturbs:
                 self._pool.advance()
+            if self._found:
                 self._stages.report_refused()
         if self._worker.busy:
             self._idle_since = None
@@ -204,6 +210,9 @@ class Supervisor:
         job = self._stages.next_early_race() or self._stages.next_measurement(in_order=self._builds_disturb)
         if job:
             self._worker.begin(job)
+        elif not self._foreseen and (trial := self._backlog.first()):
+            self._foreseen = True
+            self._worker.foresee(trial)
 
     def _race_or_end(self) -> None:
         if not self._stages.races_left and self._stages.leaders.next_group() is None:
@@ -272,6 +281,10 @@ class Supervisor:
         self._device = Device(**message["device"]), message["eviction"]
         if REASON in self._device[0].details:
             self._stages.leaders.give_up(ENERGY)
+        told = self._claim.spec.architecture
+        if told and told != message["target"]["architecture"]:
+            self._end("failed", f"the device takes {message['target']['architecture']}, the app was told {told}")
+            return
         self._pool.set_target(message["target"])
         self._announce_device()
 
@@ -290,21 +303,6 @@ class Supervisor:
 
     def _idle_deadline(self) -> float | None:
         return None if self._idle_since is None else self._idle_since + self._claim.idle_seconds
-
-    def _warn_of_load(self) -> None:
-        cores, load = os.cpu_count() or 1, load_average()
-        if load > cores / 2:
-            text = f"load average {load:.1f} on {cores} cores at the start: other processes will widen the intervals"
-            self._journal.append(NoticeRaised(code="noisy-host", text=text))
-
-    def _sample_telemetry(self) -> None:
-        figures = self._telemetry.sample()
-        self._journal.append(TelemetrySampled(figures=figures))
-        stolen = figures.get("stolen_percent", 0.0)
-        if stolen > STEAL_LIMIT_PERCENT and not self._stolen_noticed:
-            self._stolen_noticed = True
-            text = f"the hypervisor took {stolen:.0f} % of the CPU's time: measurements on this host are noisy"
-            self._journal.append(NoticeRaised(code="stolen-time", text=text))
 
     def _spawn(self, what: str, hear: Callable[[dict[str, Any]], None]) -> Child:
         environment = agent_environment()

@@ -24,6 +24,7 @@ ALIGNMENT = 64
 """Bytes to which every array is aligned: a cache line, and the widest vector load."""
 
 GiB = 1 << 30
+_VERIFICATION, _TIMING = ("verify-0", "verify-1"), "timing"
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: str, guard_bytes: int = 0) -> tuple[Any, Any]:
@@ -84,12 +85,17 @@ class Oracle:
     def verification_inputs(self, trial: Trial) -> InputSet:
         """One of the problem's two verification sets, in turn, so that no trial can live off the one before."""
         key = json.dumps(trial.problem, sort_keys=True)
-        turn = self._turns[key] = (self._turns.get(key, -1) + 1) % 2
-        return self._inputs(trial, f"verify-{turn}")
+        turn = self._turns[key] = (self._turns.get(key, -1) + 1) % len(_VERIFICATION)
+        return self._inputs(trial, _VERIFICATION[turn])
 
     def timing_inputs(self, trial: Trial) -> InputSet:
         """The set that every trial of the problem is timed on."""
-        return self._inputs(trial, "timing")
+        return self._inputs(trial, _TIMING)
+
+    def foresee(self, trial: Trial) -> None:
+        """Makes the problem's three sets with their references, before anybody waits for them."""
+        for purpose in (*_VERIFICATION, _TIMING):
+            _ = self._inputs(trial, purpose).expected
 
     def discard_damaged(self) -> None:
         """Forgets every set that a failed kernel has written to; it is made anew when next asked for."""

@@ -40,6 +40,9 @@ def main(spec_path: Path, supervisor: int) -> int:
             last = _measure(line, device, evaluator, message)
         elif message["do"] == "race":
             last = _race(line, device, evaluator, spec, message)
+        elif message["do"] == "foresee":
+            evaluator.foresee(*read_trials([message["trial"]]))
+            continue
         elif message["do"] == "examine":
             last = _examine(line, device, evaluator, spec, message)
         else:

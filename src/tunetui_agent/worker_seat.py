@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from tunetui_agent.backlog import Entry
+    from tunetui_agent.messages import Trial
 
 START_SECONDS = 120.0
 """For loading NumPy or CuPy and opening the device on a cold disk."""
@@ -112,6 +113,11 @@ class WorkerSeat:
         self._job, self._began = job, time.monotonic()
         self._deadline = self._began + self._timeout_seconds
         self._child.send(job.request())
+
+    def foresee(self, trial: Trial) -> None:
+        """While it has nothing to do: make the inputs and references of this trial's problem, which take a while."""
+        if self._child and self.idle:
+            self._child.send({"do": "foresee", "trial": asdict(trial)})
 
     def end_race(self) -> None:
         """A race in hand shall end soon, without figures; an examination with those that it has."""

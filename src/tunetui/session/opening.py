@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from tunetui.session.delivery import Arrived
 
 
+DEADLINE_GRACE_SECONDS = 10.0
+"""The app stops a run when its minutes are over; this much later an agent that nobody is left to ask does it by itself."""
+
+
 @dataclass(frozen=True)
 class BatchOptions:
     """What the command line asked for."""
@@ -144,7 +148,14 @@ def run_spec(opened: Opened, run: str) -> RunSpec:
         build_jobs=opened.options.build_jobs,
         prefer_prebuilt=languages_of(opened.arrived),
         profile=opened.options.profile,
+        architecture=architecture_of(opened.device),
+        deadline_seconds=60 * minutes + DEADLINE_GRACE_SECONDS if (minutes := opened.grid.budget.minutes) else 0.0,
     )
+
+
+def architecture_of(device: Device) -> str:
+    """What kernels for a GPU are built for; empty for a CPU, which only its own worker can describe."""
+    return f"sm_{device.attributes['compute_capability']}" if device.kind == "gpu" else ""
 
 
 def source_hashes(kernel: Kernel) -> dict[str, str]:

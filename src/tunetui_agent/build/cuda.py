@@ -23,6 +23,7 @@ RECIPE = 2
 """Raised when the command line or what is kept changes: older artifacts are then built again."""
 
 TRACE_MACRO = "TUNETUI_TRACE"
+_STORED_BEFORE_TRIMMING = 32  # looking through the cache takes longer the more is in it
 STANDARD_OPTIONS = ("-std=c++17", "--ptxas-options=-v", "-default-device")
 
 _ERROR = re.compile(
@@ -36,12 +37,13 @@ _SOURCES = (".cu", ".cuh", ".h", ".hpp")
 class CudaBuilder:
     """Cubins for GPU targets; see the module's docstring."""
 
-    batch = 4
+    batch = 1  # one takes tenths of a second: larger shares would leave builders idle at the end
 
     def __init__(self, cache: Path, compiler: str = "") -> None:
         """``compiler`` is the version that keys name; "" is this host's."""
         self._compiler = compiler
         self._cache = ArtifactCache(cache)
+        self._stored = 0  # since the cache was last trimmed
 
     def toolchain(self) -> Toolchain:
         """NVRTC as found on this host, or what to install."""
@@ -68,7 +70,9 @@ class CudaBuilder:
             key = self.key(spec, implementation, trial, target)
             if key not in finished:
                 finished[key] = self._one(key, spec, implementation, self._options(implementation, trial, target))
-        self._cache.trim(keep=set(finished) | {traced_key(key) for key in finished})
+        if self._stored >= _STORED_BEFORE_TRIMMING:
+            self._cache.trim(keep=set(finished) | {traced_key(key) for key in finished})
+            self._stored = 0
         return list(finished.values())
 
     def _one(self, key: str, spec: RunSpec, implementation: Implementation, options: list[str]) -> BuildFinished:
@@ -112,6 +116,7 @@ class CudaBuilder:
             payload = Path(folder) / "kernel.cubin"
             payload.write_bytes(compiled.cubin)
             self._cache.store(key, payload, fields)
+        self._stored += 1
 
     def _options(self, implementation: Implementation, trial: Trial, target: Target) -> list[str]:
         known = {**trial.problem, **trial.configuration}
