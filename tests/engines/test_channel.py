@@ -92,8 +92,8 @@ class CutStream:
     async def write(self, data: bytes) -> None:
         await self._stream.write(data)
 
-    async def close(self) -> str:
-        return await self._stream.close()
+    async def close(self, *, at_once: bool = False) -> str:
+        return await self._stream.close(at_once=at_once)
 
 
 class CutLink(LocalLink):
@@ -170,7 +170,7 @@ async def test_a_link_that_never_holds_is_given_up_after_as_many_attempts_as_it_
 
 async def test_a_run_that_is_not_there_or_is_another_one_is_refused(host: Host) -> None:
     host.start(spec("run"))
-    with pytest.raises(AgentRefusedError, match="no-such-run"):
+    with pytest.raises(AgentRefusedError, match="run other on local is not there any more"):
         await Taken(LocalLink(host.root), "other").follower.follow()
     taken = Taken(LocalLink(host.root), "run")
     taken.epoch = "of another agent"

@@ -8,6 +8,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
 from tunetui_agent.messages import encode_command
 
@@ -29,8 +30,11 @@ class AgentStream(Protocol):
 
     async def write(self, data: bytes) -> None: ...
 
-    async def close(self) -> str:
-        """End the stream, wait for its process; what it said on stderr (a bounded tail)."""
+    async def close(self, *, at_once: bool = False) -> str:
+        """End the stream, wait for its process; what it said on stderr (a bounded tail), cleaned.
+
+        ``at_once``: nothing is heard of it any more, so nothing is waited for.
+        """
 
 
 class Link(Protocol):
@@ -136,6 +140,7 @@ class Follower:
         """``position`` says what to ask for next, ``take`` stores one raw record and so advances it."""
         self.outbox = Outbox()
         self.ended: str | None = None  # set by whoever takes the last record
+        self.obituary: dict[str, Any] = {}  # what the host said of an agent that died: "rebooted", "stderr"
         self._link, self._run, self._position, self._take = link, run, position, take
         self._client, self._on_state = client, on_state
         self._failures = 0
@@ -169,17 +174,18 @@ class Follower:
         if at.epoch:
             arguments += ["--epoch", at.epoch]
         stream = await self._link.open(arguments)
-        said = ""
-        sender = None
+        said, silent = "", False
+        self.outbox.restart()
+        sender = asyncio.create_task(self._send(stream))
         try:
-            self.outbox.restart()
-            sender = asyncio.create_task(self._send(stream))
             outcome = await self._receive(stream)
+        except TimeoutError:
+            silent = True
+            raise TimeoutError(f"nothing was heard for {SILENCE_SECONDS:.0f} s") from None
         finally:
-            if sender:
-                sender.cancel()
-                await asyncio.gather(sender, return_exceptions=True)
-            said = await stream.close()
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+            said = await stream.close(at_once=silent)
         return outcome, said
 
     async def _send(self, stream: AgentStream) -> None:
@@ -209,6 +215,27 @@ class Follower:
             self._failures, self._backoff = 0, FIRST_BACKOFF_SECONDS
             self._on_state("attached")
         elif said == "error":
-            code = str(answer.get("error", "error"))
-            raise AgentRefusedError(f"the agent refused to attach to run {self._run}: {code}", code=code, answer=answer)
+            raise _refusal(self._run, self._link.host, answer)
+        elif said == "dead":
+            self.obituary = answer
         return said
+
+
+def _refusal(run: str, host: str, answer: dict[str, Any]) -> AgentRefusedError:
+    """Why a run cannot be followed, for people."""
+    code = clean(str(answer.get("error", "error")))[:80]
+    have, want = (clean(str(answer.get(key)))[:20] for key in ("have", "want"))
+    name = f"run {run} on {host}"
+    message, hint = {
+        "no-such-run": (f"{name} is not there any more", "the host's folder was emptied; what was received is kept"),
+        "epoch": (
+            f"{host} has another run under the name {run}",
+            "the host's folder was emptied or the machine set up anew; what was received is kept",
+        ),
+        "protocol": (
+            f"{name} was begun by a tunetui of protocol {have}, this one speaks {want}",
+            "it goes on by itself; follow it with the version of tunetui that began it",
+        ),
+        "not-delivered": (f"a command could not be handed to {name}: {clean(str(answer.get('text', '')))[:300]}", ""),
+    }.get(code, (f"the agent refused to attach to {name}: {code}", ""))
+    return AgentRefusedError(message, code=code, answer=answer, hint=hint)

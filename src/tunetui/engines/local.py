@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
 from tunetui.engines.archive import agent_archive, agent_sha256
 
@@ -39,7 +40,7 @@ class LocalLink:
         process = await self._spawn(arguments, stderr=asyncio.subprocess.PIPE)
         stdout, stderr = await process.communicate(stdin)
         if process.returncode and not stdout.strip():
-            said = stderr.decode(errors="replace").strip()[-2000:]
+            said = clean(stderr.decode(errors="replace").strip()[-2000:])
             raise TunetuiError(f"the agent's {arguments[0]} ended with status {process.returncode}: {said}")
         return stdout
 
@@ -95,9 +96,11 @@ class LocalStream:
         self._stdin.write(data)
         await self._stdin.drain()
 
-    async def close(self) -> str:
+    async def close(self, *, at_once: bool = False) -> str:
         with contextlib.suppress(OSError):
             self._stdin.close()
+        if at_once:
+            self._process.kill()
         try:
             await asyncio.wait_for(self._process.wait(), 2.0)
         except TimeoutError:
@@ -105,4 +108,4 @@ class LocalStream:
             await self._process.wait()
         with self._stderr as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _STDERR_TAIL_BYTES))
-            return file.read().decode(errors="replace").strip()
+            return clean(file.read().decode(errors="replace").strip())

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
-from tunetui.engines.ssh.failures import FOREIGN, explain, on_the_way, refused_keys
+from tunetui.engines.ssh.failures import FOREIGN, explain, on_the_way, refused_keys, revoked
 from tunetui.engines.ssh.keys import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from asyncssh import SSHClientConnection, SSHKey, SSHKeyPair
 
     from tunetui.core.asking import Asker
     from tunetui.core.routes import Hop, Route
     from tunetui.engines.ssh.host_keys import HostKeys
+
+_FAREWELL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,39 +48,72 @@ class _Client(asyncssh.SSHClient):
         return self._keys.next()
 
 
-async def connect(
-    route: Route, host_keys: HostKeys, asker: Asker | None, patience: Patience
-) -> tuple[SSHClientConnection, list[SSHClientConnection]]:
-    """A connection to the last hop, and those to the hops before it, which carry it.
+class Way:
+    """Everything that is open for one host: its connection, those to the hops before it, and proxy commands."""
+
+    def __init__(self) -> None:
+        self.connections: list[SSHClientConnection] = []
+        self.commands: list[asyncio.subprocess.Process] = []
+
+    @property
+    def connection(self) -> SSHClientConnection:
+        """To the host itself."""
+        return self.connections[-1]
+
+    def abort(self) -> None:
+        """Let go of all of it at once."""
+        for connection in reversed(self.connections):
+            connection.abort()
+
+    async def close(self) -> None:
+        """Let go of all of it in good order, as far as the other side takes part in that."""
+        for connection in reversed(self.connections):
+            connection.close()
+            try:
+                await asyncio.wait_for(connection.wait_closed(), _FAREWELL_SECONDS)
+            except FOREIGN:
+                connection.abort()
+        for command in self.commands:  # its streams have ended, so it ends
+            try:
+                await asyncio.wait_for(command.wait(), _FAREWELL_SECONDS)
+            except TimeoutError:
+                command.kill()
+                await command.wait()
+
+
+async def connect(route: Route, host_keys: HostKeys, asker: Asker | None, patience: Patience) -> Way:
+    """A connection to the last hop, carried by those to the hops before it.
 
     Raises HostError; whatever was opened is closed then.
     """
-    below: list[SSHClientConnection] = []
+    way = Way()
     try:
         for position, hop in enumerate(route.hops):
-            dialing = _Dialing(on_the_way(route, position), hop, host_keys, asker, patience)
-            below.append(await dialing.connect(below[-1] if below else None))
+            dialing = _Dialing(on_the_way(route, position), hop, host_keys, asker, patience, way)
+            way.connections.append(await dialing.connect())
     except BaseException:
-        for connection in reversed(below):
-            connection.abort()
+        way.abort()
+        await way.close()
         raise
-    return below[-1], below[:-1]
+    return way
 
 
 class _Dialing:
     """The way to one hop, tried again after each answer of the user."""
 
-    def __init__(self, where: str, hop: Hop, host_keys: HostKeys, asker: Asker | None, patience: Patience) -> None:
-        self._where, self._hop, self._host_keys, self._patience = where, hop, host_keys, patience
+    def __init__(
+        self, where: str, hop: Hop, host_keys: HostKeys, asker: Asker | None, patience: Patience, way: Way
+    ) -> None:
+        self._where, self._hop, self._host_keys, self._patience, self._way = where, hop, host_keys, patience, way
         self._keys = Keys(hop, asker)
         self._pinned: SSHKey | None = None  # the very key that the user was shown
         self._timeout_seconds = hop.connect_timeout_seconds or patience.connect_seconds
 
-    async def connect(self, tunnel: SSHClientConnection | None) -> SSHClientConnection:
+    async def connect(self) -> SSHClientConnection:
         try:
             await self._keys.load()
             while True:
-                connection = await self._try(tunnel)
+                connection = await self._try()
                 if connection is not None:
                     break
         finally:
@@ -87,7 +122,7 @@ class _Dialing:
             self._host_keys.remember(self._hop, self._pinned)
         return connection
 
-    async def _try(self, tunnel: SSHClientConnection | None) -> SSHClientConnection | None:
+    async def _try(self) -> SSHClientConnection | None:
         """One connection, or None where an answer of the user makes another try worthwhile."""
         known = self._host_keys.known(self._hop)
         trusted = [self._pinned] if self._pinned is not None else known.trusted
@@ -97,14 +132,16 @@ class _Dialing:
             return await asyncssh.connect(
                 self._hop.address,
                 self._hop.port,
-                tunnel=tunnel,
                 client_factory=lambda: client,
                 known_hosts=lambda *_: (trusted, known.authorities, known.revoked),
                 host_key_alias=self._hop.host_key_alias or None,
                 server_host_key_algs=known.algorithms,
+                **await self._carrier(),
                 **self._options(),
             )
         except asyncssh.HostKeyNotVerifiable as error:
+            if "revoked" in str(error):
+                raise revoked(self._where, self._hop) from None
             if client.shown is None or self._pinned is not None:
                 raise explain(error, self._where, self._hop, self._timeout_seconds) from None
             await self._host_keys.judge(self._where, self._hop, client.shown, known)
@@ -119,11 +156,22 @@ class _Dialing:
                 raise refused_keys(self._where, self._hop, self._keys.tried, too_many=True) from None
             raise explain(error, self._where, self._hop, self._timeout_seconds) from None
 
+    async def _carrier(self) -> dict[str, Any]:
+        """What carries the connection: the hop before, the user's own proxy command, or TCP."""
+        if not self._hop.proxy_command:
+            return {"tunnel": self._way.connections[-1] if self._way.connections else None}
+        ours, its = socket.socketpair()
+        with its:
+            shell = os.environ.get("SHELL") or "/bin/sh"
+            command = await asyncio.create_subprocess_exec(  # as ssh runs it, but with no terminal to write to
+                shell, "-c", f"exec {self._hop.proxy_command}",
+                stdin=its.fileno(), stdout=its.fileno(), stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        self._way.commands.append(command)
+        return {"sock": ours}
+
     def _options(self) -> dict[str, Any]:
         """Everything is said here: no configuration is read behind our back, and only keys are tried."""
-        command: Sequence[str] | None = None
-        if self._hop.proxy_command:  # the user's own, run as ssh runs it
-            command = [os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {self._hop.proxy_command}"]
         return {
             "config": None,
             "username": self._hop.user,
@@ -135,7 +183,6 @@ class _Dialing:
             "host_based_auth": False,
             "gss_kex": False,
             "gss_auth": False,
-            "proxy_command": command,
             "connect_timeout": self._timeout_seconds,
             "login_timeout": self._timeout_seconds,
             "keepalive_interval": self._patience.keepalive_seconds,

@@ -110,6 +110,15 @@ def _explain_protocol(error: asyncssh.Error, where: str, hop: Hop) -> HostError:
     return HostError(f"{where}: the connection to {hop.place} failed: {said}", code="protocol")
 
 
+def revoked(where: str, hop: Hop) -> HostError:
+    """A key that known_hosts warns of."""
+    return HostError(
+        f"{where}: {hop.place} shows a host key that is revoked in known_hosts; nothing was sent to it",
+        code="host-key-revoked",
+        hint="ask whoever runs the machine; a line that begins with @revoked names the key",
+    )
+
+
 def refused_keys(where: str, hop: Hop, tried: Sequence[str], *, too_many: bool) -> HostError:
     """No key was accepted."""
     keys = ", ".join(tried) or "no key at all"

@@ -83,11 +83,9 @@ class HostKeys:
         """Whether a key that the files do not vouch for is to be trusted.
 
         Raises:
-            HostError: "host-key-revoked", "host-key-changed", "host-key-unknown", "host-key-declined".
+            HostError: "host-key-changed", "host-key-unknown", "host-key-declined".
         """
         shown = key.get_fingerprint()
-        if key in known.revoked:
-            raise HostError(f"{where}: {hop.place} shows a revoked host key, {shown}", code="host-key-revoked")
         if known.trusted:
             raise _changed(where, hop, key, known)
         if shown in self._policy.fingerprints:

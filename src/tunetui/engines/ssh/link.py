@@ -11,7 +11,7 @@ import asyncssh
 from tunetui.core.errors import TunetuiError
 from tunetui.core.links import LinkPhase, LinkState
 from tunetui.engines.ssh.bootstrap import Conversation
-from tunetui.engines.ssh.connecting import Patience, connect
+from tunetui.engines.ssh.connecting import Patience, Way, connect
 from tunetui.engines.ssh.failures import FOREIGN, HostError, LinkLostError, UnreachableError
 from tunetui.engines.ssh.streams import Channel
 
@@ -53,8 +53,7 @@ class SshLink:
         self._on_state = on_state
         self._dialing = asyncio.Lock()
         self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
-        self._connection: SSHClientConnection | None = None
-        self._below: list[SSHClientConnection] = []
+        self._way: Way | None = None
         self._was_there = False  # the agent, the last time
         self._reached = False  # at least once: from then on an unreachable host is a lost link
 
@@ -87,15 +86,9 @@ class SshLink:
 
     async def close(self) -> None:
         """Let go of the host; what runs there runs on."""
-        connection, self._connection = self._connection, None
-        for each in [connection, *reversed(self._below)]:
-            if each is not None:
-                each.close()
-                try:
-                    await asyncio.wait_for(each.wait_closed(), 1.0)
-                except FOREIGN:
-                    each.abort()
-        self._below = []
+        way, self._way = self._way, None
+        if way is not None:
+            await way.close()
 
     # ------------------------------------------------------------------ commands
 
@@ -151,11 +144,11 @@ class SshLink:
 
     async def _connected(self) -> SSHClientConnection:
         async with self._dialing:  # all commands wait for the one connection that is being made
-            if self._connection is not None and not self._connection.is_closed():
-                return self._connection
+            if self._way is not None and not self._way.connection.is_closed():
+                return self._way.connection
             self._say("lost" if self._reached else "connecting")
             try:
-                self._connection, self._below = await connect(self._route, self._host_keys, self._asker, self._patience)
+                self._way = await connect(self._route, self._host_keys, self._asker, self._patience)
             except UnreachableError as error:
                 if self._reached:
                     self._say("lost", error.message)
@@ -163,7 +156,7 @@ class SshLink:
                 raise
             self._reached = True
             self._say("ready")
-            return self._connection
+            return self._way.connection
 
     def _refuse(self, connection: SSHClientConnection, error: BaseException) -> NoReturn:
         """A command could not be begun: the link is gone, or the host allows no more of them."""
@@ -178,8 +171,9 @@ class SshLink:
 
     def _drop(self, connection: SSHClientConnection) -> None:
         """A connection that does not answer is not waited for."""
-        if connection is self._connection:
-            self._connection = None
+        if self._way is not None and connection is self._way.connection:
+            self._way.abort()
+            self._way = None
             self._say("lost")
         connection.abort()
 

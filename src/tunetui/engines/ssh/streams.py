@@ -129,9 +129,11 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         """The command is over, and how is known."""
         await self._closed.wait()
 
-    async def close(self) -> str:
+    async def close(self, *, at_once: bool = False) -> str:
         """End the command's input, wait for it a little, let go; the end of what it said on stderr, cleaned."""
-        if self._channel is not None and not self._closed.is_set():
+        if at_once:
+            self.abandon()
+        elif self._channel is not None and not self._closed.is_set():
             self.end_input()
             self._received.clear()
             self._channel.resume_reading()  # an end that is never read never comes
