@@ -12,6 +12,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -153,14 +154,16 @@ def _head(seq: int) -> bytes:
     return b'{"seq":%d,' % seq
 
 
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+
+
 def _is_whole(line: bytes) -> bool:
-    if line.endswith(b"}") and line.count(b"{") == line.count(b"}"):
-        return True  # a prefix of a record lacks its last brace; looking closer at each would cost a replay dearly
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
+    """Whether a record is not torn: a prefix ends inside a string, or lacks its last brace.
+
+    Parsing each line would cost a replay dearly; braces and brackets inside strings count for nothing.
+    """
+    outside = _STRING.sub(b"", line)
+    return outside.endswith(b"}") and b'"' not in outside and outside.count(b"{") == outside.count(b"}")
 
 
 def _replace_older(run: RunFolder, client: str) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,6 +182,18 @@ def test_the_least_recently_used_artifacts_go_first(tmp_path: Path) -> None:
     assert cache.find("a") is not None  # used just now
     assert cache.trim(keep={"b"}) == ["c"]
     assert [cache.find(key) is not None for key in ("a", "b", "c")] == [True, True, False]
+
+
+def test_what_was_used_within_the_hour_is_not_removed_however_much_there_is(tmp_path: Path) -> None:
+    cache = ArtifactCache(tmp_path, limit_bytes=100)
+    payload = tmp_path / "kernel.so"
+    for seconds_ago, key in ((7200, "old"), (1800, "of this run"), (0, "new")):
+        payload.unlink(missing_ok=True)
+        payload.write_bytes(bytes(100))
+        cache.store(key, payload, {})
+        used = time.time() - seconds_ago
+        os.utime(cache.folder(key) / META, (used, used))
+    assert ArtifactCache(tmp_path, limit_bytes=100).trim(keep=set()) == ["old"]
 
 
 def test_an_artifact_without_its_file_is_no_artifact(tmp_path: Path) -> None:

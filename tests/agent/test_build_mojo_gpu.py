@@ -148,6 +148,12 @@ def test_a_twin_of_every_entry_is_needed() -> None:
     assert not is_traced(partly, implementation_of(partly))
 
 
+def test_a_twin_that_nobody_wants_is_not_built() -> None:
+    spec = mojo_spec()
+    plain = replace(spec, method=replace(spec.method, occupancy="theoretical"))
+    assert not is_traced(plain, implementation_of(plain))
+
+
 def test_ptx_with_two_kernels_or_none_is_refused() -> None:
     one = ".visible .entry scale_1a2b(\n"
     assert entry_point(one) == "scale_1a2b"

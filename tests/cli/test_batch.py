@@ -205,6 +205,7 @@ def test_a_terminal_that_hangs_up_leaves_the_agent_at_work(workplace: Workplace)
     run.send_signal(signal.SIGHUP)
     run.communicate(timeout=20)
     assert run.returncode == 128 + signal.SIGHUP
+    assert workplace.files() == ["tiny.leaderboard.json", "tiny.leaderboard.toml"]
     out, said = workplace.run("--set", "axes.tile_rows=64,128,256")
     assert "0 rows done" not in said
     assert "(" not in out.splitlines()[0].rpartition("GiB)")[2]
@@ -216,7 +217,9 @@ def test_how_a_run_ended_decides_the_exit_code() -> None:
     assert exit_code("done", measured_all, check=False) == ExitCode.OK
     assert exit_code("done", measured_all, check=True) == ExitCode.TARGET_MISSED
     assert exit_code("done", leaderboard(outcomes()[:3]), check=True) == ExitCode.OK
-    assert exit_code("budget", measured_all, check=True) == ExitCode.BUDGET_ENDED
+    assert exit_code("budget", measured_all, check=True) == ExitCode.TARGET_MISSED
+    assert exit_code("budget", measured_all, check=False) == ExitCode.BUDGET_ENDED
+    assert exit_code("budget", leaderboard(outcomes()[:3]), check=True) == ExitCode.BUDGET_ENDED
     assert exit_code("done", nothing, check=False) == ExitCode.NOTHING_MEASURED
     assert exit_code("interrupted", nothing, check=False) == ExitCode.INTERRUPTED
     assert exit_code("failed", measured_all, check=False) == ExitCode.UNAVAILABLE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -64,6 +65,17 @@ def test_rows_are_filtered_and_the_first_are_kept(saved: list[Path], capsys: pyt
     ]
     assert implementations(said(capsys, "show", saved[0], "--where", "rank <= 1", "--top", "1")) == ["mojo"]
     assert "no row to show" in said(capsys, "show", saved[0], "--where", "row_block > 99")
+
+
+def test_problems_without_a_row_that_was_asked_for_have_no_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    several = [each for n in (1000, 2000, 3000) for each in outcomes({"corpus_size": n, "dims": 8})]
+    numbered = [replace(each, trial=replace(each.trial, id=f"{place:016x}")) for place, each in enumerate(several)]
+    (file, _) = write_leaderboard(leaderboard(numbered), tmp_path / "several")
+    text = said(capsys, "show", file, "--where", "corpus_size == 2000")
+    assert text.count("semantic-search") == 1
+    assert "no row to show of 2 other problems" in text
 
 
 def test_failed_rows_can_be_asked_for(saved: list[Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,12 +6,20 @@ from tests.core.journals import PROBLEM, agent, agent_started, app, device_found
 from tunetui.core.decoding import decode_grid, grid_to_dict
 from tunetui.core.definitions import Compare
 from tunetui.core.errors import InputError
-from tunetui.core.events import ProvenanceRecorded, Record, RunFinished, TrialsQueued, TrialsStaled
+from tunetui.core.events import PlannedKernel, ProvenanceRecorded, Record, RunFinished, TrialsQueued, TrialsStaled
 from tunetui.core.leaderboard import CLAIM_NOTE, SCHEMA_VERSION
 from tunetui.core.publishing import build_leaderboard
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
-from tunetui_agent.messages import DriftNoticed, NoticeRaised, RaceEnded, RaceStarted, TrialFailed, TrialStarted
+from tunetui_agent.messages import (
+    DriftNoticed,
+    NoticeRaised,
+    RaceEnded,
+    RaceStarted,
+    TrialExamined,
+    TrialFailed,
+    TrialStarted,
+)
 
 FAST, SLOW = [1_000_000 + i for i in range(30)], [2_000_000 + i for i in range(30)]
 
@@ -119,6 +127,43 @@ def test_every_figure_that_cannot_be_computed_has_its_own_reason() -> None:
     reasons = {row.trial[-1]: row.unavailable.get("metrics.odd", "") for row in board.rows}
     assert "division by zero" in reasons["1"]
     assert reasons["2"] == "n/a: not a finite number"
+
+
+ENERGY_PER_QUERY = {"energy_mj_per_query": "energy_mj / queries", "queries_per_s": "queries / seconds"}
+
+
+def with_energy(**telemetry: float | str) -> list[Record]:
+    kernel = PlannedKernel(name="search", source_hashes={}, metrics=ENERGY_PER_QUERY)
+    return [
+        app(0, planned(kernel=kernel, grid={"name": "quick", "targets": {"energy_mj_per_query": "< 5"}})),
+        app(1, TrialsQueued(trials=[ref(1), ref(2)])),
+        agent(0, agent_started()),
+        agent(1, device_found()),
+        agent(2, measured(1, FAST)),
+        agent(3, measured(2, SLOW)),
+        agent(4, TrialExamined(trial=ref(1).id, what="energy", telemetry=dict(telemetry))),
+    ]
+
+
+def test_a_metric_of_the_energy_is_there_for_rows_that_were_examined_and_has_its_reason_elsewhere() -> None:
+    (board,) = build_leaderboard(run_of(with_energy(energy_mj=3.5))).boards
+    first, second = board.rows
+    assert first.metrics["energy_mj_per_query"] == 3.5
+    assert first.latency_ms is not None
+    assert first.latency_ms.n == len(FAST)
+    assert "energy_mj_per_query" not in second.metrics
+    assert second.unavailable["metrics.energy_mj_per_query"] == (
+        "n/a: its energy was not measured (method.energy says whose is)"
+    )
+    assert "queries_per_s" in second.metrics
+    assert [verdict.verdict for verdict in board.targets] == ["met"]
+
+
+def test_why_the_energy_of_a_row_could_not_be_measured_is_said() -> None:
+    (board,) = build_leaderboard(run_of(with_energy(energy_reason="n/a: it did not move"))).boards
+    assert board.rows[0].unavailable["metrics.energy_mj_per_query"] == "n/a: it did not move"
+    assert board.targets[0].verdict == "undecided"
+    assert board.targets[0].reason == "n/a: it did not move"
 
 
 def test_the_parts_around_the_boards_say_where_it_comes_from() -> None:

@@ -51,6 +51,13 @@ def test_a_target_is_judged_on_the_uncertain_side(target: str, low: float, high:
     assert bool(found.reason) == (verdict == UNDECIDED)
 
 
+def test_resources_are_found_by_the_names_that_targets_have_for_them() -> None:
+    own = {"registers": 64, "spill_bytes": 8, "static_shared_bytes": 16, "dynamic_shared_bytes": 1024}
+    found = figures(row([5] * 6, resources=own))
+    asked = {name: find(found, name).value for name in ("registers_per_thread", "spilled_bytes", "shared_memory_bytes")}
+    assert asked == {"registers_per_thread": 64, "spilled_bytes": 8, "shared_memory_bytes": 1040}
+
+
 def test_a_percentile_is_judged_on_its_own_interval_and_says_how_many_samples_it_lacks() -> None:
     found = figures(row([1_000_000] * 100))
     p95 = judge(parse_target("latency_ms.p95", "< 50"), find(found, "latency_ms.p95"))

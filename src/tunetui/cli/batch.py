@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import shlex
 import signal
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from tunetui.session import Session
 
 _REDRAW_SECONDS = 0.1
+_LAST_SECONDS = 1.0
+"""For the leaderboard when the terminal is gone."""
 _BROKEN_PIPE = 128 + int(signal.SIGPIPE)
 
 
@@ -51,28 +55,32 @@ class Batch:
 
     async def _open(self) -> Session:
         from tunetui.cli.asking import terminal_asker
-        from tunetui.session import BatchOptions, LinkOptions, Session
+        from tunetui.cli.preparing import PreparationLine, link_options, preparing
+        from tunetui.session import BatchOptions, Session
+        from tunetui.settings import load_settings
 
-        return await Session.open(
-            BatchOptions(
-                grid_path=self.parsed.batch,
-                overrides=self.parsed.overrides,
-                output_stem=self.parsed.output,
-                fresh=self.parsed.fresh and not self.parsed.dry_run,
-                retry_failed=self.parsed.retry_failed,
-                build_jobs=self.parsed.build_jobs,
-                profile=self.parsed.profile or "",
-                artifacts=self.parsed.artifacts,
-                hosts=self.parsed.hosts,
-                links=LinkOptions(
-                    host_keys=tuple(self.parsed.host_keys),
-                    accept_new_host_key=self.parsed.accept_new_host_key,
-                    ask_about_host_keys=False,
-                ),
-                asker=terminal_asker(),
-                command=shlex.join(["tunetui", *self.parsed.argv]),
-            )
+        settings = load_settings()
+        self.err.lines([f"warning     {line}" for line in settings.warnings])
+        waiting = PreparationLine(self.err)
+        options = BatchOptions(
+            grid_path=self.parsed.batch,
+            overrides=self.parsed.overrides,
+            output_stem=self.parsed.output,
+            fresh=self.parsed.fresh and not self.parsed.dry_run,
+            retry_failed=self.parsed.retry_failed,
+            build_jobs=self.parsed.build_jobs,
+            profile=self.parsed.profile or "",
+            artifacts=self.parsed.artifacts,
+            hosts=self.parsed.hosts,
+            links=link_options(self.parsed, settings),
+            preparing=preparing(self.parsed, settings, waiting),
+            asker=terminal_asker(),
+            command=shlex.join(["tunetui", *self.parsed.argv]),
         )
+        try:
+            return await Session.open(options)
+        finally:
+            waiting.end()
 
     async def _carry_out(self, session: Session) -> int:
         from tunetui.cli.plan_text import session_lines
@@ -95,6 +103,7 @@ class Batch:
             while not running.done():
                 await asyncio.wait({running}, timeout=_REDRAW_SECONDS)
                 if self.asked.hung_up:
+                    _save_quickly(session)
                     session.close()
                     os._exit(HUNG_UP)  # as if killed: the agent stays at work, and the next start attaches to it
                 display.draw(session.snapshot, time.time())
@@ -120,7 +129,8 @@ class Batch:
             failure = failure or error
         if not self.asked.reader_left:
             print_leaderboard(leaderboard, self.format, self.out)
-        self.err.lines([*_ending(session.ended, leaderboard), *(f"wrote {literal(path)}" for path in paths)])
+        said = [*_ending(session.ended, leaderboard), *_where_details_are(session)]
+        self.err.lines([*said, *(f"wrote {literal(path)}" for path in paths)])
         if failure is not None:
             raise failure
         if self.asked.reader_left:
@@ -140,7 +150,7 @@ class Batch:
 
 def exit_code(ended: str, leaderboard: Leaderboard, *, check: bool) -> ExitCode:
     """The exit code of a run that ended for this reason with this leaderboard."""
-    from tunetui.cli.report import measured_rows, unmet_targets
+    from tunetui.cli.report import measured_rows, missed_targets, unmet_targets
 
     if ended == "interrupted":
         return ExitCode.INTERRUPTED
@@ -148,11 +158,35 @@ def exit_code(ended: str, leaderboard: Leaderboard, *, check: bool) -> ExitCode:
         return ExitCode.UNAVAILABLE
     if measured_rows(leaderboard) == 0 and (ended != "budget" or any(board.rows for board in leaderboard.boards)):
         return ExitCode.NOTHING_MEASURED
+    if check and missed_targets(leaderboard):
+        return ExitCode.TARGET_MISSED  # also where the budget ended: a miss is one, whatever was left to measure
     if ended == "budget":
         return ExitCode.BUDGET_ENDED
     if check and unmet_targets(leaderboard):
         return ExitCode.TARGET_MISSED
     return ExitCode.OK
+
+
+def _save_quickly(session: Session) -> None:
+    """The leaderboard so far, if it can be written before a shell that hangs up ends us; files are replaced whole."""
+
+    def save() -> None:
+        with contextlib.suppress(TunetuiError):
+            if any(board.rows for board in session.leaderboard().boards):
+                session.save()
+
+    saving = threading.Thread(target=save, name="save", daemon=True)
+    saving.start()
+    saving.join(_LAST_SECONDS)
+
+
+def _where_details_are(session: Session) -> list[str]:
+    """Compiler output and tracebacks are kept for each failed trial; a leaderboard holds their first line."""
+    failed = sum(bool(row.detail) for row in session.snapshot.current_rows())
+    if not failed:
+        return []
+    whose = "1 failed configuration" if failed == 1 else f"{failed} failed configurations"
+    return [f"what compilers and kernels said of {whose} is in {literal(session.resume.journal)}"]
 
 
 def _ending(ended: str, leaderboard: Leaderboard) -> list[str]:

@@ -19,7 +19,7 @@ from tunetui.core.board_figures import (
 )
 from tunetui.core.labels import assignments, one_line, trial_label
 from tunetui.core.leaderboard import Board, Claim, DevicePart, Leaderboard
-from tunetui.core.targets import MET, Verdict
+from tunetui.core.targets import MET, MISSED, Verdict
 from tunetui.core.text_fitting import wrapped
 from tunetui_agent.messages import Value
 
@@ -50,9 +50,18 @@ def report_lines(
 ) -> list[str]:
     """The report as lines; ``rows`` (board's place to its lines) and ``columns`` stand for all and the usual ones."""
     lines: list[str] = []
+    without = [
+        place for place, board in enumerate(leaderboard.boards) if rows is not None and board.rows and not rows[place]
+    ]
+    if len(without) == len(leaderboard.boards):
+        without = without[1:]  # one says it for all
     for place, board in enumerate(leaderboard.boards):
+        if place in without:
+            continue
         shown = list(rows[place]) if rows is not None else lines_of(board)
         lines += [*([""] if lines else []), *board_lines(leaderboard, board, shown, face, columns)]
+    if without:
+        lines += ["", f"no row to show of {figures.counted(len(without), 'other problem')}"]
     lines += _claims(leaderboard.compare, face.width)
     return lines
 
@@ -77,6 +86,11 @@ def board_lines(
 def measured_rows(leaderboard: Leaderboard) -> int:
     """How many configurations have a rank."""
     return sum(entry.rank is not None for board in leaderboard.boards for entry in board.rows)
+
+
+def missed_targets(leaderboard: Leaderboard) -> list[Verdict]:
+    """Targets that are surely missed."""
+    return [verdict for verdict in leaderboard.verdicts() if verdict.verdict == MISSED]
 
 
 def unmet_targets(leaderboard: Leaderboard) -> list[Verdict]:

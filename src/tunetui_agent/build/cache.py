@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -15,6 +16,7 @@ LIMIT_BYTES = 2 << 30
 """Default size of all artifacts together; the least recently used go first."""
 
 META = "artifact.json"
+_IN_USE_SECONDS = 3600
 
 
 def content_key(*parts: Any) -> str:
@@ -29,6 +31,7 @@ class ArtifactCache:
     def __init__(self, cache: Path, limit_bytes: int = LIMIT_BYTES) -> None:
         self._root = cache / "builds"
         self._limit_bytes = limit_bytes
+        self._opened_ns = time.time_ns()
 
     def folder(self, key: str) -> Path:
         """Where the artifact of this key lies, or will."""
@@ -75,8 +78,13 @@ class ArtifactCache:
                 raise
 
     def trim(self, keep: set[str]) -> list[str]:
-        """Removes the least recently used artifacts over the limit, never those in ``keep``; returns the removed keys."""
+        """Removes the least recently used artifacts over the limit; returns the removed keys.
+
+        Never those in ``keep``, nor what was used since this cache was opened or in the last hour: a run builds ahead of
+        its device, and races at its end what it built at its beginning.  One run may need more than the limit.
+        """
         found = []
+        in_use_ns = min(self._opened_ns, time.time_ns() - _IN_USE_SECONDS * 10**9)
         for folder in self._root.glob("[!.]*"):
             try:
                 meta = json.loads((folder / META).read_text())
@@ -85,8 +93,8 @@ class ArtifactCache:
                 continue  # being written or removed by another builder
         total = sum(size for _, _, size in found)
         removed = []
-        for _, key, size in sorted(found):
-            if total <= self._limit_bytes:
+        for used_ns, key, size in sorted(found):
+            if total <= self._limit_bytes or used_ns >= in_use_ns:
                 break
             if key not in keep:
                 shutil.rmtree(self.folder(key), ignore_errors=True)

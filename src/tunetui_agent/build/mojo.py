@@ -39,7 +39,7 @@ class MojoBuilder:
     def __init__(self, cache: Path) -> None:
         self._cache = ArtifactCache(cache)
         self._own_cache = cache / "mojo"
-        self._batches = MojoBatches(self._cache, self)
+        self._batches = MojoBatches(self)
 
     def toolchain(self) -> Toolchain:
         """The Mojo compiler with its runtime libraries, or what to install."""
@@ -71,6 +71,10 @@ class MojoBuilder:
         finished = self._batches.build(spec, implementation, trials, target)
         self._cache.trim(keep={record.artifact for record in finished})
         return finished
+
+    def is_there(self, spec: RunSpec, implementation: Implementation, key: str) -> bool:
+        """Whether the library is in the cache."""
+        return self._cache.find(key) is not None
 
     def variant(self, key: str, spec: RunSpec, implementation: Implementation, trial: Trial, target: Target) -> Variant:
         """The exported function that calls the kernel with this trial's parameters."""

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Protocol
 
 from tunetui_agent.build import Target
-from tunetui_agent.build.cache import ArtifactCache
 from tunetui_agent.build.mojo_toolchain import (
     INSTALL,
     Compiler,
@@ -53,6 +52,9 @@ class Product(Protocol):
     def key(self, spec: RunSpec, implementation: Implementation, trial: Trial, target: Target) -> str:
         """The artifact's name."""
 
+    def is_there(self, spec: RunSpec, implementation: Implementation, key: str) -> bool:
+        """Whether nothing of this artifact is left to be built."""
+
     def variant(self, key: str, spec: RunSpec, implementation: Implementation, trial: Trial, target: Target) -> Variant:
         """The generated function of one trial.  Raises SourceFault."""
 
@@ -72,8 +74,8 @@ class Product(Protocol):
 class MojoBatches:
     """Brings trials to artifacts of one product; see the module's docstring."""
 
-    def __init__(self, cache: ArtifactCache, product: Product) -> None:
-        self._cache, self._product = cache, product
+    def __init__(self, product: Product) -> None:
+        self._product = product
 
     def build(
         self, spec: RunSpec, implementation: Implementation, trials: list[Trial], target: Target
@@ -86,7 +88,7 @@ class MojoBatches:
             if key in finished or key in todo:
                 continue
             begun = time.perf_counter()
-            if self._cache.find(key) is not None:
+            if self._product.is_there(spec, implementation, key):
                 finished[key] = _done(implementation, key, time.perf_counter() - begun, cached=True)
                 continue
             try:

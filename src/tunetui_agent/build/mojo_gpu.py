@@ -58,7 +58,7 @@ class MojoGpuBuilder:
         self._compiler = compiler
         self._cache = ArtifactCache(cache)
         self._own_cache = cache / "mojo"
-        self._batches = MojoBatches(self._cache, self)
+        self._batches = MojoBatches(self)
 
     def toolchain(self) -> Toolchain:
         """The Mojo compiler with the libraries that know GPUs, or what to install."""
@@ -84,6 +84,11 @@ class MojoGpuBuilder:
         keys = {record.artifact for record in finished}
         self._cache.trim(keep=keys | {traced_key(key) for key in keys})
         return finished
+
+    def is_there(self, spec: RunSpec, implementation: Implementation, key: str) -> bool:
+        """Whether the cache has all that this run wants: an earlier one may have wanted no twin."""
+        twin = not is_traced(spec, implementation) or self._cache.find(traced_key(key)) is not None
+        return self._cache.find(key) is not None and twin
 
     def variant(self, key: str, spec: RunSpec, implementation: Implementation, trial: Trial, target: Target) -> Variant:
         """A function that writes the PTX of every entry, and of its traced twin, with this trial's parameters."""
@@ -157,7 +162,9 @@ def open_builder(cache: Path, compiler: str = "") -> MojoGpuBuilder:
 
 
 def is_traced(spec: RunSpec, implementation: Implementation) -> bool:
-    """Whether the source offers a traced twin of every entry."""
+    """Whether traced twins are wanted, and the source offers one of every entry."""
+    if spec.method.occupancy != "traced":
+        return False
     text = spec.kernel.files.get(implementation.source, "")
     return all(
         re.search(rf"^def {re.escape(launch.entry)}{_TRACED}\b", text, re.MULTILINE)

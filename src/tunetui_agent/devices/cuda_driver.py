@@ -67,6 +67,11 @@ def kernel_driver_version() -> str:
     return next((word for word in text.split() if word[:1].isdigit() and word.count(".") >= 1), "")
 
 
+def uuid_text(raw: bytes, name: str) -> str:
+    """As nvidia-smi and NVML write it.  Only its name tells a MIG instance: "NVIDIA A100-SXM4-40GB MIG 1g.5gb"."""
+    return f"{'MIG' if ' MIG ' in name else 'GPU'}-{uuid.UUID(bytes=raw)}"
+
+
 class _Driver:
     def __init__(self) -> None:
         try:
@@ -101,7 +106,7 @@ class _Driver:
         attributes |= {"compute_capability": 10 * major + minor, "memory_bytes": total.value}
         return Gpu(
             ordinal=ordinal,
-            uuid=f"GPU-{uuid.UUID(bytes=bytes(raw))}",
+            uuid=uuid_text(bytes(raw), name.value.decode(errors="replace")),
             name=name.value.decode(errors="replace"),
             memory_bytes=total.value,
             attributes=attributes,
