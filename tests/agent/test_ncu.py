@@ -20,7 +20,7 @@ NAMES = list(METRICS)
 def page(*kernels: tuple[str, float, list[str]]) -> str:
     """As ``--csv --page raw`` prints kernels: name, nanoseconds, the four metrics."""
     lines = ["==PROF== Connected to process 7", ",".join(f'"{name}"' for name in ["ID", "Kernel Name", *NAMES, TIME])]
-    lines.append(",".join(['""', '""', '"%"', '"%"', '"%"', '"%"', '"ns"']))
+    lines.append('"","","%","%","%","%","ns"')
     for number, (name, time, values) in enumerate(kernels):
         lines.append(",".join(f'"{each}"' for each in [str(number), name, *values, f"{time:,.0f}"]))
     return "\n".join(lines)
