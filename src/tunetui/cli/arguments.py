@@ -23,6 +23,10 @@ commands:
   tunetui COMMAND --help explains one.
 
 examples:
+  tunetui
+      the app: grids to measure, leaderboards to open, runs to replay
+  tunetui grids/quickstart.toml
+      the app, measuring this grid
   tunetui --batch grids/quickstart.toml
       measure the quickstart sweep on this machine's CPU;
       writes quickstart.leaderboard.toml and quickstart.leaderboard.json
@@ -33,7 +37,7 @@ examples:
   tunetui --batch sweep.toml --check --format json > leaderboard.json
       for CI: the exit code says whether every [targets] entry is met
   tunetui --batch grids/seed-288.toml --host lambda-a10
-      the same on another machine, over SSH, where it goes on if the link is lost
+      the same on another machine over SSH; it goes on if the link is lost
   tunetui show quickstart.leaderboard.toml --sort latency_ms.p95 --top 10
 
 An interrupted run is resumed by the same command: only what is missing or
@@ -68,6 +72,17 @@ examples:
   tunetui show a.leaderboard.toml --where "tile_rows >= 1024 and threads == 1"
   tunetui show a.leaderboard.toml --columns rank,implementation,build_seconds
   tunetui show a.leaderboard.toml --format csv > rows.csv
+"""
+
+SERVE_DESCRIPTION = """\
+Show the app in a browser.  Whoever can reach the address can use the app as
+you: there is no password, so it listens on 127.0.0.1 unless --bind says
+otherwise.  Each visitor gets an app of their own.  Needs the extra "serve"."""
+
+SERVE_EXAMPLES = """\
+examples:
+  tunetui serve
+  tunetui serve --port 8100 -- --replay quickstart --speed 8
 """
 
 DOCTOR_DESCRIPTION = """\
@@ -117,6 +132,7 @@ def declare_batch(parser: argparse.ArgumentParser) -> None:
     """Options of the program itself: ``tunetui [--batch GRID ...]``."""
     parser.add_argument("--version", action="version", version=f"tunetui {tunetui.__version__}")
     parser.add_argument("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
+    declare_app(parser)
     batch = parser.add_argument_group("headless run")
     batch.add_argument("--batch", metavar="GRID", type=Path, help="measure the sweep that this TOML file describes")
     batch.add_argument("--dry-run", action="store_true", help="print the plan and stop")
@@ -152,12 +168,48 @@ def declare_batch(parser: argparse.ArgumentParser) -> None:
     declare_hosts(parser)
 
 
+def declare_serve(parser: argparse.ArgumentParser) -> None:
+    """Options of ``tunetui serve``."""
+    parser.add_argument("--port", type=_whole_number, default=8000, help="(default: 8000)")
+    parser.add_argument(
+        "--bind", metavar="ADDRESS", default="127.0.0.1", help="(default: 127.0.0.1, this machine alone)"
+    )
+    parser.add_argument("app", nargs="*", metavar="-- ARGUMENT", help="what the app is started with")
+
+
+def declare_app(parser: argparse.ArgumentParser) -> None:
+    """What the interactive app is to open."""
+    app = parser.add_argument_group("the app (without --batch)")
+    app.add_argument(
+        "file", metavar="FILE", nargs="?", type=Path, help="a grid (TOML) to measure, or a saved leaderboard to open"
+    )
+    app.add_argument(
+        "--replay", metavar="RUN", help="play a run's journal: its name, the beginning of it, a folder or a file"
+    )
+    app.add_argument("--speed", metavar="N", type=_speed, default=1.0, help="times as fast as it happened (default: 1)")
+    app.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+
+
+def _speed(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 1e6:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
+    return number
+
+
 def declare_hosts(parser: argparse.ArgumentParser) -> None:
     """Where to measure, and whom to trust; for every command that works on other machines."""
     hosts = parser.add_argument_group("hosts")
     hosts.add_argument(
         "--host", metavar="NAME", action="append", default=[], dest="hosts",
         help="measure there, over SSH: an alias of ~/.ssh/config, user@name:port, or local for this machine; repeatable",
+    )  # fmt: skip
+    hosts.add_argument(
+        "--offline-wheels", metavar="DIR", nargs="?", const="",
+        help="hosts have no way out: send what their Python needs over the link; fetched here, or taken from DIR",
     )  # fmt: skip
     hosts.add_argument(
         "--host-key", metavar="SHA256:...", action="append", default=[], dest="host_keys",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import http.client
 import urllib.error
@@ -54,11 +55,12 @@ def fetch_wheel(cache: Path, name: str, wheel: Wheel, on_bytes: Callable[[int], 
         if digest(path) == wheel.sha256:
             on_bytes(wheel.size)
             return path
-        _fetch(wheel, part, on_bytes)
-        if digest(part) != wheel.sha256:
-            part.unlink(missing_ok=True)
-            raise TunetuiError(f"{wheel.url} is not the locked file: its SHA-256 differs", hint="try again")
-        part.replace(path)
+        with part.with_suffix(".lock").open("ab") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)  # another tunetui may fetch the same: its bytes will do
+            if digest(path) != wheel.sha256:
+                _fetch(wheel, part, on_bytes)
+                _keep(part, path, wheel)
+        on_bytes(wheel.size)
     except urllib.error.HTTPError as error:
         raise TunetuiError(f"{wheel.url} cannot be fetched: {error.code} {clean(error.reason)}") from None
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
@@ -70,6 +72,15 @@ def fetch_wheel(cache: Path, name: str, wheel: Wheel, on_bytes: Callable[[int], 
     except OSError as error:
         raise TunetuiError(f"cannot keep {name} in {cache}: {error.strerror or error}") from None
     return path
+
+
+def _keep(part: Path, path: Path, wheel: Wheel) -> None:
+    if part.stat().st_size < wheel.size:
+        raise TunetuiError(f"{wheel.url}: the connection ended early", hint="try again: what came is kept")
+    if digest(part) != wheel.sha256:
+        part.unlink()
+        raise TunetuiError(f"{wheel.url} is not the locked file: its SHA-256 differs", hint="try again")
+    part.replace(path)
 
 
 def digest(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from tunetui.hosts.ssh_config import resolve
 from tunetui.settings import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tunetui.core.asking import Asker
     from tunetui.core.links import LinkState
@@ -35,6 +35,7 @@ class LinkOptions:
     ask_about_host_keys: bool = True  # headless runs refuse instead, also at a terminal
     config_file: Path | None = None  # instead of the user's own SSH configuration
     connect_seconds: float = 15.0  # where the SSH configuration sets no ConnectTimeout
+    addresses: Mapping[str, str] = field(default_factory=dict)  # where a host is that the settings name
 
 
 async def open_link(
@@ -55,7 +56,8 @@ async def open_link(
     if name == LOCAL:
         return LocalLink(cache_folder())
     fingerprints = tuple(_fingerprint(text) for text in options.host_keys)
-    route = await resolve(name, options.config_file or _configured())
+    route = await resolve(options.addresses.get(name, name), options.config_file or _configured())
+    route = replace(route, name=name)
     try:
         from tunetui.engines.ssh.connecting import Patience
         from tunetui.engines.ssh.host_keys import HostKeyPolicy, HostKeys

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
+from tunetui.core.labels import one_line
+from tunetui.core.routes import LOCAL
 from tunetui.engines.channel import LineFramer, ask_json
 from tunetui.hosts.environments import LEAST_GLIBC, NEWEST_FIRST, Recipe, Wheel, recipe, set_for
 from tunetui.hosts.wheels import fetch_wheel, find_wheel
-from tunetui.settings import cache_folder
+from tunetui.settings import HostSettings, cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tunetui.engines.channel import AgentStream, Link
 
-MANAGED = "managed"
-"""As a host's ``python``: an environment of our own, whatever else the host has."""
 RUNS_ON_CHOSEN = frozenset({"probe", "start", "doctor"})
 """Agent commands that load numpy and CuPy, or start what does."""
 SILENCE_SECONDS = 15.0
@@ -40,6 +40,21 @@ class PrepareOptions:
 
 
 @dataclass(frozen=True)
+class Preparing:
+    """What the user said about the Pythons of all hosts, and who is told how far they are."""
+
+    settings: Mapping[str, HostSettings] = field(default_factory=dict)  # by name of the host
+    offline_wheels: bool = False
+    wheels_folder: Path | None = None
+    on_progress: Callable[[Preparation], None] = lambda _: None
+
+    def options(self, host: str) -> PrepareOptions:
+        """For one host."""
+        own = self.settings.get(host, HostSettings())
+        return PrepareOptions(own.python, self.offline_wheels or own.offline_wheels, self.wheels_folder)
+
+
+@dataclass(frozen=True)
 class Preparation:
     """How far a host is; ``done`` and ``total`` are bytes of wheels, 0 where nothing is counted."""
 
@@ -54,16 +69,8 @@ class PreparedLink:
     """A link whose measuring commands run on the Python that was chosen; everything else is the link's own."""
 
     def __init__(self, link: Link, python: str, *, user_site: bool) -> None:
-        self.link = link
+        self.link, self.host, self.retries = link, link.host, link.retries
         self.python, self.user_site = python, user_site
-
-    @property
-    def host(self) -> str:
-        return self.link.host
-
-    @property
-    def retries(self) -> int | None:
-        return self.link.retries
 
     async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
         return await self.link.ask(self._with_python(arguments), stdin)
@@ -71,11 +78,28 @@ class PreparedLink:
     async def open(self, arguments: Sequence[str]) -> AgentStream:
         return await self.link.open(self._with_python(arguments))
 
+    async def close(self) -> None:
+        await self.link.close()
+
     def _with_python(self, arguments: Sequence[str]) -> list[str]:
         if arguments[0] not in RUNS_ON_CHOSEN:
             return list(arguments)
         more = ["--python", self.python, *(["--user-site"] if self.user_site else [])]
         return [arguments[0], *more, *arguments[1:]]
+
+
+async def prepared(link: Link, kind: str, preparing: Preparing) -> Link:
+    """The link to a host that can measure on a ``kind`` of device.
+
+    This machine measures with the Python that runs tunetui, unless the settings name another.
+
+    Raises:
+        TunetuiError: as `prepare_host`.
+    """
+    options = preparing.options(link.host)
+    if link.host == LOCAL and not options.python:
+        return link
+    return await prepare_host(link, kind, options, preparing.on_progress)
 
 
 async def prepare_host(
@@ -102,7 +126,7 @@ async def _look(link: Link, kind: str, python: str) -> dict[str, Any]:
     answer = await ask_json(link, arguments)
     if not answer.get("ok"):
         hint = "the host's `python` in settings.toml names it" if answer.get("error") == "python" else ""
-        raise TunetuiError(clean(f"{link.host}: {str(answer.get('text', answer))[:1000]}"), hint=hint)
+        raise TunetuiError(f"{link.host}: {one_line(str(answer.get('text', answer))[:1000])}", hint=hint)
     needed = {"python", "user_site", "version"} if answer.get("state") == "ready" else {"host", "tried"}
     if answer.get("state") not in ("ready", "missing") or not needed <= set(answer):
         raise TunetuiError(f"the agent on {link.host} answered with something else than expected")
@@ -258,7 +282,7 @@ class _Building:
             "--offline-wheels fetches the wheels here",
             "died": "try again: it goes on from a clean start",
         }
-        text = clean(str(answer.get("text", answer))[:1500])
+        text = one_line(str(answer.get("text", answer))[:1500])
         return TunetuiError(f"{self._link.host}: {text}", hint=hints.get(str(answer.get("error")), self._name_one()))
 
 

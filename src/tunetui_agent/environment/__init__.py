@@ -37,6 +37,7 @@ def look(host: HostFolder, kind: str, asked: str = "") -> dict[str, Any]:
     """
     host.prepare()
     folder = environments_of(host)
+    asked = str(Path(asked).expanduser()) if asked.startswith("~/") else asked
     note = recall(folder, kind, asked)
     if note is not None:
         mark_used(folder, str(note["python"]))

@@ -96,6 +96,9 @@ class _Building:
     def run(self, folder: Path) -> dict[str, Any]:
         """The environment at ``folder``, and what it can do."""
         request = self._request
+        there = self._whole(folder)
+        if there is not None:  # somebody was first, or asks again because its link was lost
+            return there
         self._check_room()
         self._scratch.mkdir(mode=0o700)
         self._progress.step("environment", f"a new environment of {request.python}")
@@ -113,9 +116,19 @@ class _Building:
         for name in [*request.sizes, request.pip]:
             if name:
                 remove(self._wheels / name)
-        whole = ask(str(python_of(folder)), request.kind, request.cuda)
-        remember(environments_of(self._host), request.kind, "", whole)
-        return {"ok": True, "python": whole.python}
+        whole = self._whole(folder)
+        if whole is None:
+            raise FolderError("environment", f"{folder} does not work where it lies")
+        return whole
+
+    def _whole(self, folder: Path) -> dict[str, Any] | None:
+        if not (folder / READY).exists():
+            return None
+        found = ask(str(python_of(folder)), self._request.kind, self._request.cuda)
+        if found.why:
+            return None
+        remember(environments_of(self._host), self._request.kind, "", found)
+        return {"ok": True, "python": found.python}
 
     def _check_room(self) -> None:
         space = os.statvfs(self._host.root)

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tunetui_agent.environment.folders import remove, wheels_of
 from tunetui_agent.environment.request import checked_wheel
-from tunetui_agent.folder import FolderError, HostFolder, is_disk_full, take_lock
+from tunetui_agent.folder import FolderError, HostFolder, checked_name, is_disk_full, take_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,14 +30,15 @@ def receive(
     part = target.with_name(f".{target.name}.{sha256[:16]}.part")
     lock = None
     try:
+        lock = take_lock(host.root / "locks" / checked_name(f"wheel-{sha256[:16]}.lock"))
+        if lock is None:
+            raise FolderError("busy", f"{name} is being sent by somebody else")
         if _digest(target) == sha256:
             say({"say": "have", "offset": size})
             return {"ok": True, "name": name}
-        lock = take_lock(part)
-        if lock is None:
-            raise FolderError("busy", f"{name} is being sent by somebody else")
+        part.touch(mode=0o600)
         if part.stat().st_size > size:
-            os.ftruncate(lock, 0)
+            os.truncate(part, 0)
         offset = part.stat().st_size
         say({"say": "have", "offset": offset})
         _read(stream, part, size - offset)
