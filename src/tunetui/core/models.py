@@ -5,10 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from tunetui.core.identity import content_hash
+from tunetui.core.routes import LOCAL
 from tunetui_agent.messages import Device
-
-LOCAL = "local"
-"""The name of this machine among hosts."""
 
 _GIB = 1 << 30
 

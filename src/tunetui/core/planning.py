@@ -117,6 +117,17 @@ def make_plan(grid: Grid, kernel: Kernel, device: Device, toolchains: Sequence[T
     )
 
 
+def provenances_on(
+    grid: Grid, kernel: Kernel, device: Device, toolchains: Sequence[Toolchain]
+) -> dict[str, dict[str, Any]]:
+    """How figures of each usable implementation come about on a device.  Raises as `make_plan`."""
+    usable, _ = _usable(grid, kernel, device, toolchains)
+    return {
+        name: provenance_fields(kernel, definition, device, toolchain, grid.method)
+        for name, (definition, toolchain) in usable.items()
+    }
+
+
 _Usable = dict[str, tuple[ImplementationDefinition, Toolchain]]
 
 

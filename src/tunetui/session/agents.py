@@ -1,11 +1,11 @@
-"""Agents at work for one run: started with a plan's trials, followed to their last record, asked to stop."""
+"""The agents of one place, one after the other: started, followed to their last record, sent commands."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 import socket
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,54 +15,56 @@ from tunetui.core.records import decode_record
 from tunetui.engines.channel import AgentRefusedError, Follower, Position, ask_json
 from tunetui.session.resuming import died
 from tunetui.store.atomic import StoreError
-from tunetui_agent.messages import (
-    CancelRun,
-    CloseQueue,
-    CommandAccepted,
-    ConsiderFinalists,
-    Contender,
-    EnqueueTrials,
-    NoticeRaised,
-    RunEnded,
-    RunSpec,
-    StopRun,
-    Trial,
-)
+from tunetui_agent.messages import CancelRun, CommandAccepted, NoticeRaised, RunEnded, RunSpec, StopRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tunetui.core.events import Record
     from tunetui.engines.channel import Link
     from tunetui.session.recording import Recording
 
-ENQUEUED_AT_ONCE = 1000
-"""Trials of one command: its line stays far below what the agent accepts."""
-_SYNC_SECONDS = 0.05
-_CLOSE = "close"  # one id for every way to it: an agent carries it out once
+CLOSE = "close"
+"""One id for every way to say that no more trials come: an agent carries it out once."""
 
 
 class Agents:
     """At most one agent at a time; every record goes through the recording."""
 
-    def __init__(self, link: Link, recording: Recording) -> None:
+    def __init__(
+        self,
+        link: Link,
+        recording: Recording,
+        on_record: Callable[[Record], None] = lambda _: None,
+        on_link: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """``on_record`` is told of every record once it is kept, ``on_link`` "lost" or "attached"."""
         self.failed = ""  # why the last agent gave up, if it did
+        self.ended = ""  # how the last one ended
+        self.source = ""  # of the present or the last one
         self._wish: type[StopRun | CancelRun] | None = None  # asked of every agent, also of one not yet started
         self._link, self._recording = link, recording
+        self._on_record, self._on_link = on_record, on_link
         self._follower: Follower | None = None
-        self._source = ""
+        self._lost = False
 
-    async def states(self) -> dict[str, str]:
-        """Every agent run on the host: "running", "done", "dead" or "rebooted"."""
-        answer = await ask_json(self._link, ["list"])
-        runs = answer.get("runs")
-        rows = runs if isinstance(runs, list) else []
-        return {str(row.get("run")): str(row.get("state")) for row in rows if isinstance(row, dict)}
+    @property
+    def is_followed(self) -> bool:
+        """Whether there is an agent now."""
+        return self._follower is not None
 
-    async def measure(self, spec: RunSpec, trials: Sequence[Trial], contenders: Sequence[Contender]) -> str:
-        """Start an agent, hand it the trials, and the rows that may be raced with them; follow it to its end.
+    @property
+    def is_lost(self) -> bool:
+        """Whether the link to the present one is down."""
+        return self._lost and self._follower is not None
 
-        Returns:
-            "ended" or "dead".
+    @property
+    def undelivered(self) -> int:
+        """Commands that the present agent has not accepted yet."""
+        return len(self._follower.outbox.waiting) if self._follower else 0
+
+    async def measure(self, spec: RunSpec, commands: Sequence[Any]) -> str:
+        """Start an agent, send it these, follow it to its end: "ended" or "dead".
 
         Raises:
             AgentRefusedError: it does not start; the device is busy, say.
@@ -70,36 +72,32 @@ class Agents:
         answer = await ask_json(self._link, ["start"], json.dumps(asdict(spec)).encode())
         if not answer.get("ok"):
             raise _refused(answer, self._link.host)
-        follower = self._new_follower(spec.run)
-        for start in range(0, len(trials), ENQUEUED_AT_ONCE):
-            part = list(trials[start : start + ENQUEUED_AT_ONCE])
-            follower.outbox.send(EnqueueTrials(command=f"trials-{start}", trials=part))
-        for start in range(0, len(contenders), ENQUEUED_AT_ONCE):
-            some = list(contenders[start : start + ENQUEUED_AT_ONCE])
-            follower.outbox.send(ConsiderFinalists(command=f"contenders-{start}", contenders=some))
-        follower.outbox.send(CloseQueue(command=_CLOSE))
-        if self._wish:
-            follower.outbox.send(self._wish(command=_fresh_id("wish")))
-        return await self._follow(follower)
+        return await self.follow(spec.run, commands)
 
-    async def follow(self, source: str) -> str:
+    async def follow(self, source: str, commands: Sequence[Any] = ()) -> str:
         """Follow a run that is there already, from where its records end here, to its end: "ended" or "dead"."""
-        follower = self._new_follower(source)
-        # Whoever began it may have died before saying that no more will come; to say it again is harmless.
-        follower.outbox.send(CloseQueue(command=_CLOSE))
+        self.source, self.failed, self.ended = source, "", ""
+        self._lost = False
+        follower = self._follower = Follower(
+            self._link,
+            source,
+            position=lambda: self._recording.position(source),
+            take=self._take,
+            client=client_name(),
+            on_state=self._link_changed,
+        )
+        for command in commands:
+            follower.outbox.send(command)
+        if self._wish:
+            follower.outbox.send(self._wish(command=fresh_id("wish")))
         return await self._follow(follower)
 
-    async def end(self, source: str) -> None:
-        """Have a run end at once, and wait for that; what it measured is not taken."""
-
-        def leave_at_the_end(raw: bytes) -> None:
-            event = decode_record(source, raw).event
-            if isinstance(event, RunEnded):
-                follower.ended = event.reason
-
-        follower = Follower(self._link, source, position=Position, take=leave_at_the_end, client=_client_name())
-        follower.outbox.send(CancelRun(command=_fresh_id("wish")))
-        await follower.follow()
+    def send(self, command: Any) -> bool:
+        """Send a command to the present agent, now or when its link is back; False where there is no agent."""
+        if self._follower is None:
+            return False
+        self._follower.outbox.send(command)
+        return True
 
     def stop(self) -> None:
         """Ask for the end after the present trial."""
@@ -111,61 +109,68 @@ class Agents:
 
     def _ask(self, wish: type[StopRun | CancelRun]) -> None:
         self._wish = wish
-        if self._follower:
-            self._follower.outbox.send(wish(command=_fresh_id("wish")))
-
-    def _new_follower(self, source: str) -> Follower:
-        self._source, self.failed = source, ""
-        self._follower = Follower(
-            self._link,
-            source,
-            position=lambda: self._recording.position(source),
-            take=self._take,
-            client=_client_name(),
-        )
-        return self._follower
+        self.send(wish(command=fresh_id("wish")))
 
     async def _follow(self, follower: Follower) -> str:
-        syncing = asyncio.create_task(self._sync_often())
         try:
             outcome = await follower.follow()
         except StoreError:  # nothing more can be kept here, so nothing more is to be measured
-            await ask_json(self._link, ["stop", "--run", self._source])
+            await ask_json(self._link, ["stop", "--run", self.source])
             raise
         finally:
-            syncing.cancel()
-            await asyncio.gather(syncing, return_exceptions=True)
             self._follower = None
             self._recording.journal.sync()
         if outcome == "dead":
-            self._recording.say(NoticeRaised(code="agent-died", text=died(self._source)))
+            self._recording.say(NoticeRaised(code="agent-died", text=died(self.source)))
         return outcome
 
-    async def _sync_often(self) -> None:
-        while True:
-            await asyncio.sleep(_SYNC_SECONDS)
-            self._recording.journal.sync()
-
     def _take(self, raw: bytes) -> None:
-        record = self._recording.take(self._source, raw)
+        record = self._recording.take(self.source, raw)
         if record is None or self._follower is None:
             return
         if isinstance(record.event, CommandAccepted):
             self._follower.outbox.accepted(record.event.command)
         elif isinstance(record.event, RunEnded):
-            self._follower.ended = record.event.reason
+            self._follower.ended = self.ended = record.event.reason
             if record.event.reason == "failed":
                 self.failed = clean(record.event.detail) or "the agent failed"
                 self._recording.say(NoticeRaised(code="agent-failed", text=self.failed))
+        self._on_record(record)
+
+    def _link_changed(self, state: str) -> None:
+        self._lost = state == "lost"
+        self._on_link(state)
 
 
-def _client_name() -> str:
+async def states_on(link: Link) -> dict[str, str]:
+    """Every agent run on a host: "running", "done", "dead" or "rebooted"."""
+    answer = await ask_json(link, ["list"])
+    runs = answer.get("runs")
+    rows = runs if isinstance(runs, list) else []
+    return {str(row.get("run")): str(row.get("state")) for row in rows if isinstance(row, dict)}
+
+
+async def end_run(link: Link, source: str) -> None:
+    """Have a run end at once, and wait for that; what it measured is not taken."""
+
+    def leave_at_the_end(raw: bytes) -> None:
+        event = decode_record(source, raw).event
+        if isinstance(event, RunEnded):
+            follower.ended = event.reason
+
+    follower = Follower(link, source, position=Position, take=leave_at_the_end, client=client_name())
+    follower.outbox.send(CancelRun(command=fresh_id("wish")))
+    await follower.follow()
+
+
+def client_name() -> str:
     """Names this follower, so that a stale one of ours on a half-open link is replaced and nobody else's."""
     host = "".join(c if c.isalnum() or c in "-_" else "-" for c in socket.gethostname())[:40] or "host"
     return f"app-{host}-{secrets.token_hex(4)}"
 
 
-def _fresh_id(what: str) -> str:
+def fresh_id(what: str) -> str:
+    """A command's id that no other has."""
     return f"{what}-{secrets.token_hex(4)}"
 
 

@@ -3,42 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import tunetui
-from tunetui.core.decoding import grid_to_dict
 from tunetui.core.errors import TunetuiError
-from tunetui.core.events import (
-    PlannedKernel,
-    ProvenanceRecorded,
-    RunFinished,
-    RunPlanned,
-    RunResumed,
-    TrialsQueued,
-    TrialsStaled,
-)
+from tunetui.core.events import RunFinished, RunResumed, TrialsQueued
 from tunetui.core.publishing import build_leaderboard
-from tunetui.session.agents import Agents
-from tunetui.session.opening import BatchOptions, Opened, open_plan, run_spec, source_hashes
+from tunetui.core.snapshot import problem_key
+from tunetui.session.agents import CLOSE, Agents
+from tunetui.session.catching_up import Alive, CatchingUp
+from tunetui.session.crews import Crew
+from tunetui.session.links import Links
+from tunetui.session.opening import BatchOptions, Opened, connector, let_go, open_groups, run_spec
+from tunetui.session.places import accepted, merged, with_suffixes
+from tunetui.session.plan_records import planned, record_plan
+from tunetui.session.profiling import unprofiled
 from tunetui.session.recording import Recording
-from tunetui.session.resuming import Standing, agents_name, agents_to_take_over, contenders, stand
+from tunetui.session.resuming import Standing, contenders, joined, stand
+from tunetui.session.seats import Ledger
+from tunetui.session.steering import Steering
+from tunetui.session.working import Work
 from tunetui.store.journal import Journal
 from tunetui.store.leaderboard import write_leaderboard
 from tunetui.store.runs import RunFolder, run_id, runs_root
-from tunetui_agent.messages import FAILURES, NoticeRaised, reference_to
+from tunetui_agent.messages import FAILURES, CloseQueue, NoticeRaised, reference_to
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from tunetui.core.leaderboard import Leaderboard
-    from tunetui.core.snapshot import Run
-
-_AGENTS_IN_VAIN = 3
-"""That many agents of one start may die with nothing done since the one before."""
+    from tunetui.core.links import LinkState
+    from tunetui.engines.channel import Link
+    from tunetui.session.opening import Connect
+    from tunetui.session.places import Group
+    from tunetui_agent.messages import Contender, Device, Toolchain
 
 
 @dataclass(frozen=True)
@@ -56,78 +56,104 @@ class ResumeSummary:
     damage: list[str] = field(default_factory=list)  # lines of the journal that could not be used, in words
 
 
-class Session:
+class Session(Steering):
     """A run from its plan to its files; open it with `Session.open`, close it with `close`."""
 
-    def __init__(self, opened: Opened, folder: RunFolder, journal: Journal) -> None:
-        self.grid, self.kernel, self.plan = opened.grid, opened.kernel, opened.plan
-        self.device, self.toolchains = opened.device, opened.toolchains
-        self.arrived = opened.arrived  # what bundles brought to the host
-        self.ended = ""  # "done" | "interrupted" | "budget" | "failed"
+    def __init__(self, opened: Opened, folder: RunFolder, journal: Journal, links: Links) -> None:
+        self.grid, self.kernel, self.arrived = opened.grid, opened.kernel, opened.arrived
+        self.ended = ""  # "done" | "interrupted" | "budget" | "failed"; empty where it goes on without us
         self.resume = ResumeSummary(journal=journal.path)
-        self._options, self._opened, self._folder = opened.options, opened, folder
+        self._options, self._opened, self._folder, self._links = opened.options, opened, folder, links
         self._recording = Recording(journal)
-        self._agents = Agents(opened.link, self._recording)
-        self._alive = ""  # an agent run found at work when the session was opened
+        links.told_to(self._recording)
+        self.groups = with_suffixes(opened.groups, self.snapshot)
+        self.places = [place for group in self.groups for place in group.places]
+        self.plan = merged([group.plan for group in self.groups])
+        self._work = Work([self._crew(group) for group in self.groups], self._recording, links)
+        self._alive: list[Alive] = []  # agents found at work when the session was opened
+        self._seen_out: dict[str, Agents] = {}  # those of them that are followed to their end for an earlier plan
         self._stop_asked = ""  # "", "interrupted" or "budget"
         self._retry_failed = opened.options.retry_failed
+        self._renewed: set[str] = set()  # problems that get new rows in this start
 
     @classmethod
-    async def open(cls, options: BatchOptions) -> Session:
+    async def open(cls, options: BatchOptions, connect: Connect | None = None) -> Session:
         """Load, probe, plan, take the run's folder and see what it holds.
+
+        ``connect`` makes the link to a host by its name; by default as ``options`` say.
 
         Raises:
             TunetuiError: anything that makes the run impossible, in words.
         """
-        opened = await open_plan(options)
-        folder = RunFolder(runs_root() / run_id(opened.grid.name, options.stem), fresh=options.fresh)
+        links = Links()
+        opened = await open_groups(options, links, connect or connector(options, links))
         try:
-            session = cls(opened, folder, Journal(folder.journal))
-        except TunetuiError:
-            folder.close()
+            folder = RunFolder(runs_root() / run_id(opened.grid.name, options.stem), fresh=options.fresh)
+            try:
+                session = cls(opened, folder, Journal(folder.journal), links)
+            except TunetuiError:
+                folder.close()
+                raise
+        except BaseException:
+            await let_go(opened.groups)
             raise
         try:
             await session._catch_up()
         except BaseException:
             session.close()
+            await session.disconnect()
             raise
         return session
 
     @property
-    def snapshot(self) -> Run:
-        """The newest state of the run."""
-        return self._recording.snapshot
+    def device(self) -> Device:
+        """The first device."""
+        return self.places[0].device
+
+    @property
+    def toolchains(self) -> list[Toolchain]:
+        """What the first device's host has."""
+        return self.places[0].toolchains
+
+    @property
+    def links(self) -> dict[str, LinkState]:
+        """The state of the link to each host, also of those that take no part."""
+        return self._links.states
 
     async def run(self, on_record: Callable[[bytes], None] | None = None) -> None:
-        """Measure what is missing, until there is nothing left, the budget ends or somebody asks to stop.
+        """Measure what is missing, until there is nothing left, the budget ends or somebody asks to stop or to leave.
 
         ``on_record`` gets every journal line that is written meanwhile.  `ended` says how it ended.
 
         Raises:
-            TunetuiError: the agent cannot be started or followed, or the journal cannot be written.
+            TunetuiError: no agent can be started or followed, or the journal cannot be written.
         """
         self._recording.on_line = on_record
         self.ended = "failed"  # until it is not
         try:
-            await self._within_budget(self._attend())
-            self.ended = self._how_it_ended()
-        except asyncio.CancelledError:  # this process leaves; the agent goes on, so nothing has ended
+            stayed = await self._within_budget(self._attend())
+            self.ended = self._how_it_ended() if stayed else ""
+        except asyncio.CancelledError:  # this process leaves; the agents go on, so nothing has ended
             self.ended = ""
             raise
         finally:
             if self.ended:
-                self._recording.say(RunFinished(reason=self.ended, detail=self._agents.failed))
+                self._recording.say(RunFinished(reason=self.ended, detail=self._work.failed))
             self._recording.journal.sync()
 
     def request_stop(self, reason: str = "interrupted") -> None:
-        """Finish the present trial, then end."""
+        """Finish the present trials, then end."""
         self._stop_asked = self._stop_asked or reason
-        self._agents.stop()
+        self._work.stop()
+        for agents in self._seen_out.values():
+            agents.stop()
 
     def request_cancel(self) -> None:
-        """End at once; the present trial is lost."""
+        """End at once; the present trials are lost."""
         self._stop_asked = "interrupted"
-        self._agents.cancel()
+        self._work.cancel()
+        for agents in self._seen_out.values():
+            agents.cancel()
 
     def leaderboard(self) -> Leaderboard:
         """The leaderboard of what is measured so far."""
@@ -138,7 +164,7 @@ class Session:
         return write_leaderboard(self.leaderboard(), self._options.stem)
 
     def close(self) -> None:
-        """Let go of the run; whatever the agent still does goes on."""
+        """Let go of the run; whatever agents still do goes on."""
         try:
             self._recording.journal.close()
         finally:
@@ -146,12 +172,12 @@ class Session:
 
     async def disconnect(self) -> None:
         """Let go of the hosts."""
-        await self._opened.link.close()
+        await let_go(self.groups)
 
     # ------------------------------------------------------------------ what is there already
 
     async def _catch_up(self) -> None:
-        """Take over what the last agent wrote after the last app was gone; it may still be at work."""
+        """Take over what agents wrote after the last app was gone; they may still be at work."""
         journal = self._recording.journal
         found = bool(journal.recovered.records)
         damage = [f"line {d.line} of the journal could not be used and was skipped: {d.reason}" for d in journal.damage]
@@ -159,15 +185,10 @@ class Session:
         for text in damage:
             if text not in said:  # by an earlier start
                 self._recording.say(NoticeRaised(code="journal-damaged", text=text))
-        states = await self._agents.states() if found or self._folder.archived else {}
+        catching_up = CatchingUp(self._links_by_host(), self._recording, self._folder.folder.name)
         if self._folder.archived:
-            await self._end_all(states)
-        name = self._folder.folder.name
-        for source in agents_to_take_over(name, self.snapshot, states):
-            if states.get(source) == "running":
-                self._alive = source
-            elif source in states:
-                await self._agents.follow(source)
+            await catching_up.end_all()
+        self._alive = await catching_up.take_over() if found else []
         standing = self._standing()
         self.resume = ResumeSummary(
             found=found,
@@ -181,87 +202,114 @@ class Session:
             damage=damage,
         )
 
-    async def _end_all(self, states: Mapping[str, str]) -> None:
-        """End the agents of the journal that was put away: they would keep the device from the new one's."""
-        for source, state in states.items():
-            if state == "running" and source.startswith(f"{self._folder.folder.name}-"):
-                await self._agents.end(source)
+    def _links_by_host(self) -> dict[str, Link]:
+        return {place.host: place.link for place in self.places}
 
-    def _standing(self) -> Standing:
-        return stand(self.plan.trials, self.plan.provenances, self.snapshot, retry_failed=self._retry_failed)
+    def _standing(self, *groups: Group) -> Standing:
+        """Of some groups, or of all."""
+        chosen, run = groups or self.groups, self.snapshot
+        standings = [
+            stand(
+                group.plan.trials, group.plan.provenances, run,
+                retry_failed=self._retry_failed, accepted=accepted(group, run),
+            )
+            for group in chosen
+        ]  # fmt: skip
+        return joined(standings)
 
     # ------------------------------------------------------------------ measuring
 
-    async def _attend(self) -> None:
-        """Follow the agent that is there, then have measured what it leaves missing."""
+    def _crew(self, group: Group) -> Crew:
+        finalists, whose, again = self.grid.method.finalists, self._options.profile, self._options.retry_failed
+
+        def rivals(group: Group) -> list[Contender]:
+            return contenders(self._standing(group), group.plan.trials, self.snapshot, finalists, self._renewed)
+
+        def unread(group: Group) -> list[Contender]:
+            return unprofiled(group.plan.trials, self._standing(group).kept, self.snapshot, whose, again=again)
+
+        return Crew(
+            group,
+            self._recording,
+            self._folder.folder.name,
+            lambda seat, run: run_spec(self._opened, group, seat.place, run),
+            rivals,
+            unread,
+            self._links.followed,
+        )
+
+    async def _attend(self) -> bool:
+        """Go on with the agents that are there, then have measured what they leave missing; False where we left."""
+        for text in self._opened.said:
+            self._recording.say(NoticeRaised(code="place-left-out", text=text))
+        held: set[str] | None = None  # by agents at work; None: there are none
         if self._alive:
             version, command = tunetui.__version__, self._options.command
             self._recording.say(RunResumed(tunetui_version=version, command=command, attached=True))
-            await self._agents.follow(self._alive)
-            if self._stop_asked or (self._is_planned() and not self._standing().missing):
-                return
-        self._plan_run()
-        in_vain = 0
-        # An agent that dies is replaced, unless several in a row got nothing done.
-        while (standing := self._standing()).missing and not self._stop_asked and in_vain < _AGENTS_IN_VAIN:
-            name = agents_name(self._folder.folder.name, self.snapshot)
-            spec = run_spec(self._opened, name + secrets.token_hex(4))
-            rivals = contenders(standing, self.plan.trials, self.snapshot, self.grid.method.finalists)
-            if await self._agents.measure(spec, standing.missing, rivals) != "dead":
-                return
-            in_vain = 0 if len(self._standing().kept) > len(standing.kept) else in_vain + 1
-
-    def _is_planned(self) -> bool:
-        """Whether the plan on record asks for what this one does; targets and axes may have been edited meanwhile."""
-        plan, now = self.snapshot.plan, self._planned()
-        return plan is not None and (plan.grid, plan.kernel, plan.axes) == (now.grid, now.kernel, now.axes)
-
-    def _plan_run(self) -> None:
-        """The plan, its provenances and its trials, on record before anything is measured."""
+            if self._fits():
+                held = self._adopt()
+            else:  # they measure what an earlier plan asked for
+                await self._see_out()
+                if self._stop_asked:
+                    return True
         standing = self._standing()
+        missing = [trial for trial in standing.missing if trial.id not in (held or ())]
+        self._renewed = {problem_key(trial.problem) for trial in standing.missing}
+        if held is None:
+            asked = planned(self._opened, self.groups, self.plan, self._folder.folder.name)
+            record_plan(self._recording, asked, self.plan, standing)
+        elif missing:
+            self._recording.say(TrialsQueued(trials=[reference_to(trial) for trial in missing]))
         self._retry_failed = False  # from here on they are queued; those that fail again stand
-        if standing.stale:
-            self._recording.say(TrialsStaled(reasons=standing.stale))
-        self._recording.say(self._planned())
-        for identity, fields in self.plan.provenances.items():
-            if self.snapshot.provenances.get(identity) != fields:
-                self._recording.say(ProvenanceRecorded(id=identity, fields=fields))
-        refs = [reference_to(trial) for trial in standing.missing]
-        self._recording.say(TrialsQueued(trials=refs, kept=standing.kept))
+        if self._stop_asked:
+            return True
+        for crew in self._work.crews:
+            crew.deal([trial for trial in missing if trial.id in crew.trials])
+        return await self._work.run()
 
-    def _planned(self) -> RunPlanned:
-        return RunPlanned(
-            run=self._folder.folder.name,
-            name=self.grid.name,
-            tunetui_version=tunetui.__version__,
-            command=self._options.command,
-            started=time.time(),
-            seed=self.grid.method.seed,
-            grid=grid_to_dict(self.grid),
-            kernel=PlannedKernel(
-                name=self.kernel.name, source_hashes=source_hashes(self.kernel), metrics=dict(self.kernel.metrics)
-            ),
-            problems=list(self.plan.problems),
-            axes=self.plan.axes,
-            trials=len(self.plan.trials),
-            excluded=self.plan.excluded,
-            method=asdict(self.grid.method),
-            device_kind=self.device.kind,
-        )
+    def _fits(self) -> bool:
+        """Whether the plan on record asks for what this one does; targets and axes may have been edited meanwhile."""
+        plan, now = self.snapshot.plan, planned(self._opened, self.groups, self.plan, self._folder.folder.name)
+        same = plan is not None and (plan.grid, plan.kernel, plan.axes) == (now.grid, now.kernel, now.axes)
+        known = {(alive.host, alive.device) for alive in self._alive if alive.device}
+        here = {(place.host, place.name) for place in self.places}
+        return same and known <= here and not self._standing().stale
 
-    async def _within_budget(self, work: Awaitable[None]) -> None:
+    def _adopt(self) -> set[str]:
+        """Give each agent at work to the seat of its device; the trials that they have in hand."""
+        records = self._recording.journal.recovered.records
+        ledger = Ledger(records, [alive.source for alive in self._alive])
+        held: set[str] = set()
+        for alive in self._alive:
+            crew, seat = next(
+                ((crew, seat) for crew in self._work.crews for seat in crew.seats if seat.name == alive.device),
+                (self._work.crews[0], self._work.crews[0].seats[0]),
+            )
+            crew.adopt(seat, alive.source, ledger, closed=alive.closed)
+            held.update(ledger.held(alive.source))
+        return held
+
+    async def _see_out(self) -> None:
+        """Follow agents to their end as if nothing had changed; what they measure may be kept."""
+        links = self._links_by_host()
+        self._seen_out = {alive.source: Agents(links[alive.host], self._recording) for alive in self._alive}
+        close = CloseQueue(command=CLOSE)
+        await asyncio.gather(*(agents.follow(source, [close]) for source, agents in self._seen_out.items()))
+        self._seen_out, self._alive = {}, []
+
+    async def _within_budget(self, work: Awaitable[bool]) -> bool:
         minutes = self.grid.budget.minutes
         timer = None
         if minutes is not None:
             timer = asyncio.get_running_loop().call_later(minutes * 60, self.request_stop, "budget")
         try:
-            await work
+            return await work
         finally:
             if timer:
                 timer.cancel()
 
     def _how_it_ended(self) -> str:
-        if self._stop_asked == "interrupted":
+        if self._stop_asked == "interrupted" or self._work.is_stopped_by_others:
             return "interrupted"
         if self._standing().missing:
             return self._stop_asked or "failed"

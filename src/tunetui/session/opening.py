@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,22 +13,28 @@ import msgspec
 
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError, TunetuiError
-from tunetui.core.planning import Plan, make_plan
+from tunetui.core.models import device_id
 from tunetui.core.routes import LOCAL
 from tunetui.engines.channel import ask_json
 from tunetui.session.delivery import languages_of, send_bundles
 from tunetui.session.linking import LinkOptions, open_link
+from tunetui.session.places import Group, Place, group_places
+from tunetui.session.preparing import Preparing, prepared
 from tunetui.store.atomic import check_writable
 from tunetui.store.definitions import load_definitions
 from tunetui_agent.messages import PROTOCOL, Argument, Device, Implementation, KernelSpec, Launch, RunSpec, Toolchain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from tunetui.core.asking import Asker
     from tunetui.core.definitions import Grid, Kernel
     from tunetui.engines.channel import Link
     from tunetui.session.delivery import Arrived
+    from tunetui.session.links import Links
+
+    Connect = Callable[[str], Awaitable[Link]]
+    """A link to a host by its name."""
 
 
 DEADLINE_GRACE_SECONDS = 10.0
@@ -48,6 +56,7 @@ class BatchOptions:
     artifacts: list[Path] = field(default_factory=list)  # bundles that `tunetui build` wrote
     hosts: list[str] = field(default_factory=list)  # where to measure, as named; none: this machine
     links: LinkOptions = field(default_factory=LinkOptions)
+    preparing: Preparing = field(default_factory=Preparing)  # what to measure with there
     asker: Asker | None = None  # who answers what hosts and keys ask
 
     @property
@@ -72,31 +81,84 @@ class Opened:
     options: BatchOptions
     grid: Grid
     kernel: Kernel
-    link: Link
-    device: Device
-    toolchains: list[Toolchain]
-    plan: Plan
-    arrived: list[Arrived] = field(default_factory=list)  # what the bundles brought
+    groups: list[Group]
+    arrived: list[Arrived] = field(default_factory=list)  # what the bundles brought, of one host
+    said: list[str] = field(default_factory=list)  # of hosts and devices that take no part
 
 
-async def open_plan(options: BatchOptions) -> Opened:
-    """Load, probe and plan; nothing is written but the agent's own archive.
+async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> Opened:
+    """Load, probe all hosts at once, and plan; nothing is written but the agents' own archives.
 
     Raises:
         InputError: a file or an option is wrong.
-        TunetuiError: the host has no such device, or its agent does not answer.
+        TunetuiError: no host has such a device, or none answers; of one host, why.
     """
     definitions = load_definitions(options.grid_path, options.overrides)
     check_writable(options.stem)
-    link = await open_link(options.hosts[0] if options.hosts else LOCAL, options.links, options.asker)
-    arrived = await send_bundles(link, options.artifacts, definitions.kernel)
-    found = await probe(link, required_modules(definitions.kernel), languages_of(arrived))
     kind = definitions.grid.device or "cpu"
-    device = choose_device(found, kind)
-    toolchains = found.toolchains.get(kind, [])
+    hosts = list(dict.fromkeys(options.hosts or [LOCAL]))
+    visits = [_visit(host, options, links, connect, definitions.kernel, kind) for host in hosts]
+    found = await asyncio.gather(*visits, return_exceptions=True)
+    places, arrived, said, errors = [], [], [], []
+    for host, visit in zip(hosts, found, strict=True):
+        if isinstance(visit, TunetuiError):
+            errors.append(visit)
+            said.append(f"{host} takes no part: {visit.message}")
+            links.dead(host, visit.message)
+        elif isinstance(visit, BaseException):
+            raise visit
+        else:
+            places += visit[0]
+            arrived = arrived or visit[1]
+    wrong = next((error for error in errors if isinstance(error, InputError)), None)
+    if wrong is not None or not places:
+        await _let_go(places)
+        raise wrong or (errors[0] if len(hosts) == 1 else _nobody(said))
     with definitions.named():
-        plan = make_plan(definitions.grid, definitions.kernel, device, toolchains)
-    return Opened(options, definitions.grid, definitions.kernel, link, device, toolchains, plan, arrived)
+        groups, unable = group_places(places, definitions.grid, definitions.kernel)
+    return Opened(options, definitions.grid, definitions.kernel, groups, arrived, said + unable)
+
+
+async def _visit(
+    host: str, options: BatchOptions, links: Links, connect: Connect, kernel: Kernel, kind: str
+) -> tuple[list[Place], list[Arrived]]:
+    """The places of one host."""
+    link = await connect(host)
+    try:
+        link = await prepared(link, kind, options.preparing)
+        arrived = await send_bundles(link, options.artifacts, kernel)
+        prebuilt = languages_of(arrived)
+        found = await probe(link, required_modules(kernel), prebuilt)
+        devices = choose_devices(found, kind)
+    except BaseException:
+        await link.close()
+        raise
+    links.ready(host)
+    toolchains = found.toolchains.get(kind, [])
+    places = [
+        Place(link, host, dataclasses.replace(each, id=device_id(each, host)), each.id, toolchains, prebuilt)
+        for each in devices
+    ]
+    return places, arrived
+
+
+def connector(options: BatchOptions, links: Links) -> Connect:
+    """How hosts are reached, as the options say."""
+    return lambda host: open_link(host, options.links, options.asker, links.tell)
+
+
+async def let_go(groups: Iterable[Group]) -> None:
+    """Close the links of all places."""
+    await _let_go([place for group in groups for place in group.places])
+
+
+async def _let_go(places: Iterable[Place]) -> None:
+    for link in {id(place.link): place.link for place in places}.values():
+        await link.close()
+
+
+def _nobody(said: Sequence[str]) -> TunetuiError:
+    return TunetuiError("no host could be used", hint="\n".join(said))
 
 
 def required_modules(kernel: Kernel) -> list[str]:
@@ -125,11 +187,11 @@ async def probe(link: Link, modules: Sequence[str] = (), prefer_prebuilt: Sequen
     return Found(devices, toolchains, clean(str(answer.get("host", link.host))))
 
 
-def choose_device(found: Found, kind: str) -> Device:
-    """The first device of a kind.  Raises TunetuiError where there is none."""
-    for device in found.devices:
-        if device.kind == kind:
-            return device
+def choose_devices(found: Found, kind: str) -> list[Device]:
+    """All devices of a kind.  Raises TunetuiError where there is none."""
+    devices = [device for device in found.devices if device.kind == kind]
+    if devices:
+        return devices
     there = ", ".join(clean(device.name) for device in found.devices) or "nothing"
     raise TunetuiError(
         f"no {kind.upper()} that could be used on {found.host}; found {there}",
@@ -137,18 +199,18 @@ def choose_device(found: Found, kind: str) -> Device:
     )
 
 
-def run_spec(opened: Opened, run: str) -> RunSpec:
-    """What the agent is told of the run; the trials follow as commands."""
+def run_spec(opened: Opened, group: Group, place: Place, run: str) -> RunSpec:
+    """What the agent of a place is told of the run; the trials follow as commands."""
     return RunSpec(
         protocol=PROTOCOL,
         run=run,
-        device=opened.device.id,
-        kernel=kernel_spec(opened.kernel, opened.device.kind, opened.plan.axes),
+        device=place.agent_device,
+        kernel=kernel_spec(opened.kernel, place.device.kind, group.plan.axes),
         method=opened.grid.method,
         build_jobs=opened.options.build_jobs,
-        prefer_prebuilt=languages_of(opened.arrived),
+        prefer_prebuilt=place.prebuilt,
         profile=opened.options.profile,
-        architecture=architecture_of(opened.device),
+        architecture=architecture_of(place.device),
         deadline_seconds=60 * minutes + DEADLINE_GRACE_SECONDS if (minutes := opened.grid.budget.minutes) else 0.0,
     )
 

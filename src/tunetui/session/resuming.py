@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tunetui.core.identity import content_hash
-from tunetui.core.snapshot import MEASURED, problem_key
+from tunetui.core.snapshot import MEASURED, SKIPPED, problem_key
 from tunetui_agent.messages import FAILURES, Contender
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from tunetui.core.snapshot import Row, Run
     from tunetui_agent.messages import Trial
@@ -55,18 +55,26 @@ def agents_to_take_over(folder: str, run: Run, states: Iterable[str]) -> list[st
 
 
 def stand(
-    trials: Iterable[Trial], provenances: Mapping[str, Mapping[str, Any]], run: Run, *, retry_failed: bool = False
+    trials: Iterable[Trial],
+    provenances: Mapping[str, Mapping[str, Any]],
+    run: Run,
+    *,
+    retry_failed: bool = False,
+    accepted: Mapping[str, Collection[str]] | None = None,
 ) -> Standing:
     """Sort ``trials`` by the rows of ``run``.  ``provenances`` holds the plan's fields by provenance id.
 
-    A failed row stands too (measuring it again would fail again), unless ``retry_failed``.
+    A failed row stands too (measuring it again would fail again), and a skipped one, unless ``retry_failed``.
+    ``accepted`` holds, for the provenance of a trial, the others under which its row stands: of another device of the
+    same model, say.
     """
     standing = Standing()
+    others = accepted or {}
     for trial in trials:
         row = run.rows.get(trial.id)
         if row is None or not _has_outcome(row, retry_failed=retry_failed):
             standing.missing.append(trial)
-        elif row.provenance == trial.provenance:
+        elif row.provenance == trial.provenance or row.provenance in others.get(trial.provenance, ()):
             standing.kept.append(trial.id)
         else:
             before, now = run.provenances.get(row.provenance, {}), provenances.get(trial.provenance, {})
@@ -75,10 +83,23 @@ def stand(
     return standing
 
 
-def contenders(standing: Standing, trials: Iterable[Trial], run: Run, finalists: int) -> list[Contender]:
+def joined(standings: Iterable[Standing]) -> Standing:
+    """What several parts of a plan hold, together."""
+    whole = Standing()
+    for each in standings:
+        whole.kept.extend(each.kept)
+        whole.stale.update(each.stale)
+        whole.missing.extend(each.missing)
+    return whole
+
+
+def contenders(
+    standing: Standing, trials: Iterable[Trial], run: Run, finalists: int, renewed: Collection[str] = ()
+) -> list[Contender]:
     """Rows that stand and may be among the best: old leaders are raced with the new ones, on the same day's device.
 
     Of each problem the ``finalists`` fastest; none of a problem that gets no new row and was raced when it got its last.
+    ``renewed`` are keys of problems that got new rows since they were raced.
     """
     kept = set(standing.kept)
     fields: dict[str, list[tuple[float, str, Row, Trial]]] = {}
@@ -86,12 +107,26 @@ def contenders(standing: Standing, trials: Iterable[Trial], run: Run, finalists:
         row = run.rows[trial.id] if trial.id in kept else None
         if row is not None and row.status == MEASURED and row.median_ns is not None:
             fields.setdefault(row.problem_key, []).append((row.median_ns, row.trial, row, trial))
-    awaited = {problem_key(trial.problem) for trial in standing.missing}
+    awaited = {problem_key(trial.problem) for trial in standing.missing} | set(renewed)
     found = []
     for problem, field_ in fields.items():
         best = sorted(field_, key=lambda each: each[:2])[:finalists]
         if problem in awaited or any(row.stage != "finalists" for _, _, row, _ in best[:1]):
             found += [contender_of(row, trial, raced=row.stage == "finalists") for _, _, row, trial in best]
+    return found
+
+
+def undecided(rivals: Iterable[Contender]) -> list[Contender]:
+    """Those of problems whose leader has a rival that it overlaps with, unless all of these were raced already."""
+    fields: dict[str, list[Contender]] = {}
+    for rival in rivals:
+        fields.setdefault(problem_key(rival.trial.problem), []).append(rival)
+    found: list[Contender] = []
+    for field_ in fields.values():
+        leader = min(field_, key=lambda each: (each.median_ns, each.trial.id))
+        close = [each for each in field_ if each.low_ns <= leader.high_ns]
+        if len(close) > 1 and not all(each.raced for each in close):
+            found += field_
     return found
 
 
@@ -127,4 +162,4 @@ def _is_hash(*values: object) -> bool:
 
 
 def _has_outcome(row: Row, *, retry_failed: bool) -> bool:
-    return row.status == MEASURED or (row.status in FAILURES and not retry_failed)
+    return row.status == MEASURED or ((row.status in FAILURES or row.status == SKIPPED) and not retry_failed)

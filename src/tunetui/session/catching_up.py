@@ -1,0 +1,90 @@
+"""Takes over what agents wrote after the last app was gone, host by host, and finds those that are still at work."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tunetui.engines.channel import AgentRefusedError
+from tunetui.session.agents import Agents, end_run, states_on
+from tunetui.session.resuming import agents_to_take_over
+from tunetui_agent.messages import NoticeRaised
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tunetui.core.snapshot import Placed
+    from tunetui.engines.channel import Link
+    from tunetui.session.recording import Recording
+
+
+@dataclass(frozen=True)
+class Alive:
+    """An agent that an earlier start began and that is still at work."""
+
+    source: str
+    host: str
+    device: str  # its id in the run; empty in a journal that is older than hosts
+    closed: bool  # its queue: it was told to end by itself
+
+
+class CatchingUp:
+    """Use it once, when a run is opened."""
+
+    def __init__(self, links: Mapping[str, Link], recording: Recording, folder: str) -> None:
+        """``links`` is host to link; ``folder`` is the name of the run's folder."""
+        self._links, self._recording, self._folder = links, recording, folder
+
+    async def end_all(self) -> None:
+        """End the agents of a journal that was put away: they would keep their devices from the new one's."""
+        for host, states in (await self._states()).items():
+            for source, state in states.items():
+                if state == "running" and source.startswith(f"{self._folder}-"):
+                    await end_run(self._links[host], source)
+
+    async def take_over(self) -> list[Alive]:
+        """Every record that hosts still have for this run; who is still at work there."""
+        by_host = await self._states()
+        states = {source: (host, state) for host, found in by_host.items() for source, state in found.items()}
+        run = self._recording.snapshot
+        alive, following = [], []
+        for source in agents_to_take_over(self._folder, run, states):
+            placed = run.placed.get(source)
+            if source not in states:
+                self._missing(source, placed)
+                continue
+            host, state = states[source]
+            if state == "running":
+                closed = placed.alone if placed is not None else True
+                alive.append(Alive(source, host, placed.device if placed is not None else "", closed))
+            else:
+                following.append(self._follow(source, host, state))
+        await asyncio.gather(*following)
+        return alive
+
+    async def _states(self) -> dict[str, dict[str, str]]:
+        found = await asyncio.gather(*(states_on(link) for link in self._links.values()))
+        return dict(zip(self._links, found, strict=True))
+
+    async def _follow(self, source: str, host: str, state: str) -> None:
+        if state == "rebooted":
+            self._say("host-rebooted", f"{host} was restarted while a run was at work there: {source} ended with it")
+        try:
+            await Agents(self._links[host], self._recording).follow(source)
+        except AgentRefusedError as error:
+            self._say("agent-gone", f"what {source} left on {host} cannot be taken over: {error.message}")
+
+    def _missing(self, source: str, placed: Placed | None) -> None:
+        host = placed.host if placed is not None else "local"
+        if host in self._links:
+            self._say(
+                "agent-gone", f"{source} is no longer on {host}: what it measured after its last record here is lost"
+            )
+        else:
+            text = f"{source} was at work on {host}, which takes no part now: what it measured comes when it does"
+            self._say("agent-elsewhere", text)
+
+    def _say(self, code: str, text: str) -> None:
+        if text not in {notice.text for notice in self._recording.snapshot.notices}:
+            self._recording.say(NoticeRaised(code=code, text=text))

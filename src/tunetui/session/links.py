@@ -1,0 +1,64 @@
+"""How the link to each host is, and the notices that a run's journal keeps of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tunetui.core.links import LinkState
+from tunetui.core.routes import LOCAL
+from tunetui_agent.messages import NoticeRaised
+
+if TYPE_CHECKING:
+    from tunetui.session.recording import Recording
+    from tunetui.session.seats import Seat
+
+
+class Links:
+    """The newest state of each host's link; an outage is told once when it begins and once when it is over."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, LinkState] = {}
+        self._lost_since: dict[str, float] = {}
+        self._recording: Recording | None = None
+
+    def told_to(self, recording: Recording) -> None:
+        """From here on there is a journal to keep notices in."""
+        self._recording = recording
+
+    def tell(self, state: LinkState) -> None:
+        """A link changed."""
+        self.states[state.host] = state
+        if state.host == LOCAL or self._recording is None:
+            return
+        if state.state == "lost" and state.host not in self._lost_since:
+            self._lost_since[state.host] = state.since
+            self._say("link-lost", f"the link to {state.host} is lost; the run goes on there")
+        elif state.state == "ready" and (since := self._lost_since.pop(state.host, None)) is not None:
+            seconds = max(0.0, state.since - since)
+            self._say("link-back", f"the link to {state.host} is back after {seconds:.0f} s")
+
+    def followed(self, seat: Seat, said: str) -> None:
+        """Whoever follows an agent lost it or is attached again."""
+        host = seat.place.host
+        before = self.states.get(host)
+        state = "ready" if said == "attached" else "lost"
+        if before is None or before.state != state:
+            self.tell(LinkState(host=host, state=state, since=time.time(), text=before.text if before else ""))
+
+    def dead(self, host: str, why: str) -> None:
+        """A host takes no part."""
+        self.tell(LinkState(host=host, state="dead", since=time.time(), text=why))
+
+    def ready(self, host: str) -> None:
+        """A host answers."""
+        if host not in self.states or self.states[host].state == "connecting":
+            self.tell(LinkState(host=host, state="ready", since=time.time()))
+
+    def wish_waits(self, host: str) -> None:
+        """Somebody wants the run to end, and the link is down."""
+        self._say("wish-waits", f"the link to {host} is down: the run there is told to end when it is back")
+
+    def _say(self, code: str, text: str) -> None:
+        if self._recording is not None:
+            self._recording.say(NoticeRaised(code=code, text=text))
