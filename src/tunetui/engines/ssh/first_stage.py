@@ -61,7 +61,7 @@ def use_newer_python(asked: dict[str, Any]) -> None:
     """Go on in the newest Python there is, where ``python3`` is too old."""
     if sys.version_info >= OLDEST:
         return
-    places = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/bin", "/usr/bin", home(".local/bin")])
+    places = os.pathsep.join([os.environ.get("PATH", os.defpath), home(".local/bin")])
     for minor in range(_NEWEST_MINOR, OLDEST[1] - 1, -1):
         found = shutil.which("python3.%d" % minor, path=places)
         if found:
