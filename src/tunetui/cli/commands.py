@@ -29,7 +29,7 @@ def dispatch(argv: Sequence[str]) -> int:
     Raises:
         TunetuiError: the command line is wrong, or what it asked for could not be done.
     """
-    if argv and not argv[0].startswith("-"):
+    if argv and not argv[0].startswith("-") and not _is_file(argv[0]):
         name = argv[0]
         if name not in COMMANDS:
             raise _unknown(name)
@@ -74,20 +74,28 @@ def _parsed(parser: Parser, argv: Sequence[str], run: Callable[[argparse.Namespa
 
 
 def _run_program(parsed: argparse.Namespace) -> int:
-    if parsed.batch is None and set(parsed.argv) - {"--no-color"}:
-        raise InputError(
-            "no grid is named", hint="these options go with one: tunetui --batch GRID " + " ".join(parsed.argv)
-        )
     if parsed.batch is None:
+        from tunetui.cli.app import open_app
+
+        return open_app(parsed)
+    if parsed.file is not None or parsed.replay:
         raise InputError(
-            "the interactive app does not exist yet",
-            hint="tunetui --batch GRID      measure a grid, for example grids/quickstart.toml\n"
-            "tunetui show FILE...      print saved leaderboards\n"
-            "tunetui --help            everything else",
+            "--batch draws no app", hint="leave --batch away to open a file or a replay, or leave those away to measure"
         )
     from tunetui.cli.batch import run_batch
 
     return run_batch(parsed)
+
+
+def _run_serve(parsed: argparse.Namespace) -> int:
+    from tunetui.cli.serve import run_serve
+
+    return run_serve(parsed)
+
+
+def _is_file(name: str) -> bool:
+    """Whether the first argument is a file to open rather than the name of a command."""
+    return name not in COMMANDS and name.endswith((".toml", ".json"))
 
 
 def _run_show(parsed: argparse.Namespace) -> int:
@@ -109,10 +117,6 @@ def _run_build(parsed: argparse.Namespace) -> int:
 
 
 def _unknown(name: str) -> InputError:
-    if name.endswith((".leaderboard.toml", ".json")):
-        return InputError(f"there is no command {name!r}", hint=f"to print that leaderboard: tunetui show {name}")
-    if name.endswith(".toml"):
-        return InputError(f"there is no command {name!r}", hint=f"to measure that grid: tunetui --batch {name}")
     near = difflib.get_close_matches(name, COMMANDS, n=1)
     meant = f"did you mean {near[0]!r}? " if near else ""
     return InputError(
@@ -128,6 +132,13 @@ COMMANDS: dict[str, Command] = {
         examples=arguments.SHOW_EXAMPLES,
         declare=arguments.declare_show,
         run=_run_show,
+    ),
+    "serve": Command(
+        summary="show the app in a browser, for this machine alone",
+        description=arguments.SERVE_DESCRIPTION,
+        examples=arguments.SERVE_EXAMPLES,
+        declare=arguments.declare_serve,
+        run=_run_serve,
     ),
     "doctor": Command(
         summary="examine this machine: what a run needs, and what is missing",

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from textual._context import active_message_pump
 from textual.app import App
 from textual.drivers._writer_thread import WriterThread
+from textual.message_pump import MessagePump
 from textual.screen import Screen
 
 _ASK_FOR_CURSOR = "\x1b[6n"
@@ -58,3 +60,8 @@ class PacedScreen(Screen[Any]):
 def text_of_screen(screen: Screen[Any]) -> list[str]:
     """What a screen shows, as plain text, one string per line."""
     return [strip.text for strip in screen._compositor.render_strips()]
+
+
+def present_pump() -> MessagePump | None:
+    """Whose message is being handled now: a widget, a screen or the app; None outside of all."""
+    return active_message_pump.get(None)

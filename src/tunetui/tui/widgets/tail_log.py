@@ -43,6 +43,7 @@ class TailLog(LineView):
         self._pieces: list[LogLine] = []
         self._dropped_pieces = 0
         self._wrapped_at = 0
+        self._follows = True  # at the last look; a change of height moves the end away
         self._styles_now: tuple[Style, ToneStyles] | None = None
 
     @property
@@ -91,6 +92,8 @@ class TailLog(LineView):
 
     def on_resize(self) -> None:
         if self.view_size.width == self._wrapped_at:
+            if self._follows:
+                self._show(follows=True)
             return
         follows = self.is_at_end
         self._pieces, self._dropped_pieces = self._wrapped(self._entries), 0
@@ -116,6 +119,7 @@ class TailLog(LineView):
         self.scroll_quietly(max(self.scroll_offset.y - pieces, 0))
 
     def _show(self, *, follows: bool) -> None:
+        self._follows = follows
         if not self.is_mounted:
             return
         self.set_content_size(self.view_size.width, len(self._pieces))

@@ -1,0 +1,72 @@
+"""What a heatmap shows of a table: the best latency for every pair of two figures' values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tunetui.core.board_figures import MEDIAN
+from tunetui.core.figures import setting
+from tunetui.tui.figure_table import FigureTable
+from tunetui.tui.widgets.heatmap import Grid
+from tunetui.tui.widgets.ordering import Filter
+from tunetui.tui.widgets.store import Floats, Rows
+
+_MOST_VALUES = 200
+"""Of one axis; more cannot be seen anyway."""
+
+
+def best_over(table: FigureTable, x: str, y: str, shown: Filter | None = None) -> Grid:
+    """The smallest median of the shown rows for each value of ``x`` and of ``y``; NaN where none was measured."""
+    store = table.store
+    rows: Rows = np.arange(store.count, dtype=np.intp)
+    if shown is not None:
+        rows = rows[shown(store, rows)]
+    if MEDIAN not in table.numbers or not {x, y} <= table.numbers | table.texts:
+        return Grid(np.empty((0, 0)), (), ())
+    x_names, x_at = _axis(table, x, rows)
+    y_names, y_at = _axis(table, y, rows)
+    values: Floats = np.full((len(y_names), len(x_names)), np.inf)
+    medians = store.numbers(MEDIAN)[rows]
+    known = np.isfinite(medians) & (x_at >= 0) & (y_at >= 0)
+    np.minimum.at(values, (y_at[known], x_at[known]), medians[known])
+    values[np.isinf(values)] = np.nan
+    return Grid(values, x_names, y_names, x_title=x, y_title=y, unit="ms")
+
+
+def telling_axes(table: FigureTable, axes: Sequence[str]) -> list[str]:
+    """The axes that most rows have first: two of them say most of all rows."""
+    store = table.store
+    rows: Rows = np.arange(store.count, dtype=np.intp)
+    known = {
+        axis: int(
+            (store.words(axis, rows) != "").sum() if store.is_text(axis) else (~np.isnan(store.numbers(axis))).sum()
+        )
+        for axis in axes
+        if axis in table.numbers | table.texts
+    }
+    return sorted(known, key=lambda axis: -known[axis])
+
+
+def _axis(table: FigureTable, name: str, rows: Rows) -> tuple[list[str], Rows]:
+    """The values of an axis in order, and for each row which one it has; -1 for a row without."""
+    store = table.store
+    if store.is_text(name):
+        words = store.words(name, rows)
+        values, at = np.unique(words, return_inverse=True)
+        names = [str(value) for value in values]
+        missing = words == ""
+    else:
+        numbers = store.numbers(name)[rows]
+        values, at = np.unique(numbers, return_inverse=True)
+        names = [setting(int(v) if float(v).is_integer() else float(v)) if v == v else "" for v in values.tolist()]  # noqa: PLR0124 (NaN)
+        missing = np.isnan(numbers)
+    places = at.astype(np.intp)
+    places[missing] = -1
+    if names and names[0] == "":  # the empty word sorts first
+        names, places = names[1:], np.where(missing, -1, places - 1)
+    elif names and names[-1] == "":  # NaN sorts last
+        names = names[:-1]
+    places[places >= _MOST_VALUES] = -1
+    return names[:_MOST_VALUES], places

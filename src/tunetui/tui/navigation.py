@@ -1,0 +1,184 @@
+"""From screen to screen: what is opened over what, and how the app is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from tunetui.core.board_figures import MEDIAN
+from tunetui.core.errors import TunetuiError
+from tunetui.core.figures import count
+from tunetui.session import BatchOptions, library
+from tunetui.tui.screens.asking import ScreenAsker
+from tunetui.tui.screens.command_screen import CommandScreen, PaletteEntry
+from tunetui.tui.screens.help import help_screen, notices_screen
+from tunetui.tui.sources import LiveRun
+from tunetui.tui.widgets.table import LiveTable
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from tunetui.tui.app import Cockpit
+
+    _Mixed = App[None]
+else:
+    _Mixed = object
+
+
+class Navigation(_Mixed):
+    """The half of the app that moves between screens."""
+
+    @property
+    def _cockpit(self) -> Cockpit:
+        return cast("Cockpit", self)
+
+    # ------------------------------------------------------------------------------------------- screens
+
+    def show_help(self) -> None:
+        """Every key of this screen."""
+        cockpit, screen = self._cockpit, self.screen
+        groups: dict[str, Any] = {}
+        moves: list[Any] = []
+        name = "tunetui"
+        if isinstance(screen, CommandScreen):
+            name = screen.TITLED
+            groups["On this screen"] = screen.OFFERS
+            moves = LiveTable.BINDINGS if screen.table is not None else []
+        groups["Everywhere"] = cockpit.OFFERS
+        self.push_screen(help_screen(name, groups, cockpit.looks.keymap, moves))
+
+    def show_notices(self) -> None:
+        """What was said so far."""
+        self.push_screen(notices_screen(self._cockpit.said))
+
+    async def go_back(self) -> None:
+        """Close the present screen; the first one stays."""
+        if self._cockpit.can_go_back:
+            await self.pop_screen()
+
+    def open_file(self, path: Path) -> None:
+        """Open a saved leaderboard or the journal of a run.  Raises TunetuiError."""
+        from tunetui.tui.screens.leaderboard import board_screen
+
+        self.push_screen(board_screen(path))
+
+    def open_replay(self, journal: Path, speed: float = 1.0) -> None:
+        """Play a journal.  Raises TunetuiError."""
+        from tunetui.session.replaying import Replay
+        from tunetui.tui.screens.run import RunScreen
+        from tunetui.tui.sources import ReplayedRun
+
+        self.push_screen(RunScreen(ReplayedRun(Replay(journal, speed))))
+
+    def kept_entries(self) -> Iterable[PaletteEntry]:
+        """A palette line for every saved leaderboard here and every kept run."""
+        for path in library.kept_leaderboards(Path.cwd()):
+            yield PaletteEntry(f"Leaderboard: {path.name}", "open this file", partial(self._try, self.open_file, path))
+        for run in library.kept_runs():
+            journal = run.journal
+            yield PaletteEntry(f"Run: {run.name}", "open its leaderboard", partial(self._try, self.open_file, journal))
+            yield PaletteEntry(f"Replay: {run.name}", "play its journal", partial(self._try, self.open_replay, journal))
+
+    def _try(self, open_it: Any, path: Path) -> None:
+        try:
+            open_it(path)
+        except TunetuiError as error:
+            self._cockpit.tell_error(error)
+
+    # ----------------------------------------------------------------------------------------- a live run
+
+    def start_grid(self, path: Path) -> None:
+        """Open the grid's run and measure what is missing; at most one run at a time."""
+        if self._cockpit.live is not None and self._cockpit.live.alive:
+            self._cockpit.tell("a run is at work already; stop it or leave it first", "warning")
+            return
+        self.run_worker(self._open_and_run(path), name="open run", group="run", exclusive=True)
+
+    def measuring(self, path: Path) -> BatchOptions:
+        """How a grid is measured from here; questions of hosts and keys are asked on the screen."""
+        cockpit = self._cockpit
+        command = cockpit.batch.command or f"tunetui {path}"
+        links = replace(cockpit.batch.links, ask_about_host_keys=True)
+        return replace(cockpit.batch, grid_path=path, command=command, links=links, asker=ScreenAsker(cockpit))
+
+    async def _open_and_run(self, path: Path) -> None:
+        from tunetui.session import Session
+        from tunetui.tui.screens.run import RunScreen
+
+        cockpit = self._cockpit
+        cockpit.tell(f"opening {path}")
+        try:
+            session = await Session.open(self.measuring(path))
+        except TunetuiError as error:
+            cockpit.tell_error(error)
+            return
+        if cockpit.live is not None:
+            cockpit.live.close()
+        cockpit.live = LiveRun(session)
+        self.push_screen(RunScreen(cockpit.live))
+        await cockpit.live.attend()
+        if cockpit.live.failure is not None:
+            cockpit.tell_error(cockpit.live.failure)
+        for saved in cockpit.live.saved:
+            cockpit.tell(f"wrote {saved}")
+
+    # ---------------------------------------------------------------------------------------- how to leave
+
+    async def action_quit(self) -> None:
+        """Leave; with a run at work, ask what is to become of it."""
+        from tunetui.tui.screens.leaving import LeavingScreen
+
+        live = self._cockpit.live
+        if live is None or not live.alive:
+            self.exit()
+            return
+        counts = live.snapshot.counts
+        name = live.session.grid.name
+        progress = f"{count(counts.done)} of {count(counts.total)} done"
+        if not isinstance(self.screen, LeavingScreen):
+            self.push_screen(LeavingScreen(name, progress), self._leave)
+
+    def _leave(self, choice: str | None) -> None:
+        if choice in {"leave", "stop"}:
+            self._cockpit.leaving = choice
+            self.exit()
+
+    # -------------------------------------------------------------------------------------------- copying
+
+    def copyable(self) -> LiveTable | None:
+        """The table whose row would be copied."""
+        screen = self.screen
+        table = screen.table if isinstance(screen, CommandScreen) else None
+        return table if table is not None and table.cursor_key is not None else None
+
+    def copy(self, *, cell: bool) -> None:
+        """The row under the cursor, or the figure that the table is sorted by."""
+        from tunetui.tui.row_detail import as_text
+        from tunetui.tui.screens.board_screen import BoardScreen
+
+        table, screen = self.copyable(), self.screen
+        if table is None or table.cursor_key is None or not isinstance(screen, BoardScreen):
+            return
+        detail = screen.detail_of(table.cursor_key)
+        if detail is None:
+            return
+        name = table.ordering.sort_key or MEDIAN
+        if cell:
+            self._cockpit.copy_text(str(detail.figures.get(name, "n/a")), name)
+        else:
+            self._cockpit.copy_text(as_text(detail), "row")
+
+    def save_picture(self) -> None:
+        """The screen as SVG, in the working directory."""
+        stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+        path = Path.cwd() / f"tunetui-{stamp}.svg"
+        try:
+            path.write_text(self.export_screenshot(), encoding="utf-8")
+        except OSError as error:
+            self._cockpit.tell(f"{path}: {error.strerror or error}", "error")
+        else:
+            self._cockpit.tell(f"wrote {path}")

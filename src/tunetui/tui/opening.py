@@ -1,0 +1,130 @@
+"""From a command line to the app and back: the first screen, the looks, the run that may outlive the app."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tunetui.core.errors import ExitCode, InputError, TunetuiError
+from tunetui.session import BatchOptions, library, shipped_folder
+from tunetui.tui.app import Cockpit, Looks
+from tunetui.tui.commands.boards import BOARD
+from tunetui.tui.commands.command import AnyCommand
+from tunetui.tui.commands.everywhere import EVERYWHERE
+from tunetui.tui.commands.rows import HEATMAP, ROW
+from tunetui.tui.commands.runs import STEERING
+from tunetui.tui.commands.starting import START
+from tunetui.tui.keys import checked_keys
+from tunetui.tui.screens.command_screen import CommandScreen
+from tunetui.tui.screens.start import StartScreen
+from tunetui.tui.themes import DEFAULT_THEME, load_themes
+
+SCOPES: dict[str, tuple[AnyCommand, ...]] = {
+    "Start": (*EVERYWHERE, *START),
+    "Run": (*EVERYWHERE, *STEERING, *BOARD),
+    "Leaderboard": (*EVERYWHERE, *BOARD),
+    "Row": (*EVERYWHERE, *ROW),
+    "Heatmap": (*EVERYWHERE, *HEATMAP),
+}
+"""The commands that can be reached at one time, by screen."""
+
+
+@dataclass(frozen=True)
+class AppOptions:
+    """What the command line asked for."""
+
+    file: Path | None = None  # a grid to measure, or a leaderboard to open
+    replay: str = ""
+    speed: float = 1.0
+    theme: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    theme_folder: Path | None = None
+    mouse: bool = True
+    batch: BatchOptions | None = None  # how a grid is measured: overrides, hosts, links
+    warnings: tuple[str, ...] = ()  # about the settings
+
+
+def run_app(options: AppOptions) -> int:
+    """Open the app and stay until it is left; returns the exit code.
+
+    Raises:
+        TunetuiError: no terminal, or nothing of what was asked for can be opened.
+    """
+    if not sys.stdin.isatty() or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+        raise InputError(
+            "the app needs a terminal",
+            hint="tunetui --batch GRID measures without one; tunetui show FILE prints a leaderboard",
+        )
+    return asyncio.run(_run(options))
+
+
+async def _run(options: AppOptions) -> int:
+    cockpit = make_app(options)
+    await cockpit.run_async(mouse=options.mouse)
+    return await close_up(cockpit)
+
+
+def make_app(options: AppOptions) -> Cockpit:
+    """The app with its first screen.  Raises TunetuiError where that cannot be opened."""
+    cockpit = Cockpit(_first_screen(options), find_looks(options), options.batch)
+    if options.file is not None and _is_grid(options.file):
+        cockpit.grid_to_start = options.file
+    return cockpit
+
+
+def _first_screen(options: AppOptions) -> CommandScreen:
+    from tunetui.session.replaying import Replay
+    from tunetui.tui.screens.leaderboard import board_screen
+    from tunetui.tui.screens.run import RunScreen
+    from tunetui.tui.sources import ReplayedRun
+
+    if options.replay:
+        return RunScreen(ReplayedRun(Replay(library.find_journal(options.replay), options.speed)))
+    if options.file is not None and not _is_grid(options.file):
+        return board_screen(options.file)
+    return StartScreen(Path.cwd())
+
+
+def _is_grid(path: Path) -> bool:
+    return path.suffix == ".toml" and not path.name.endswith(".leaderboard.toml")
+
+
+def find_looks(options: AppOptions) -> Looks:
+    """Themes and keys, and what is wrong with those that cannot be used."""
+    folders = [shipped_folder("themes"), *([options.theme_folder] if options.theme_folder else [])]
+    themes, wrong = load_themes(folders)
+    keymap, clashes = checked_keys(options.keys, SCOPES)
+    problems = [*options.warnings, *map(str, wrong), *clashes]
+    theme = options.theme
+    if not theme and os.environ.get("NO_COLOR"):
+        theme = "mono"
+    if theme and theme not in themes:
+        problems.append(f"there is no theme {theme!r}; there is: {', '.join(sorted(themes))}")
+        theme = DEFAULT_THEME
+    return Looks(themes, theme, keymap, problems)
+
+
+async def close_up(cockpit: Cockpit) -> int:
+    """After the app: let the run go or wait for its end, and say what became of it."""
+    live = cockpit.live
+    try:
+        if live is not None and live.alive:
+            if cockpit.leaving == "stop":
+                live.session.request_stop()
+                print("stopping after the present trial ...", file=sys.stderr)  # noqa: T201 - the app is gone
+                await live.finish()
+            else:
+                await live.leave()
+                print("the run goes on; the same grid attaches to it again", file=sys.stderr)  # noqa: T201
+    finally:
+        if live is not None:
+            live.close()
+    for path in live.saved if live is not None else []:
+        print(f"wrote {path}", file=sys.stderr)  # noqa: T201
+    if cockpit.failures and cockpit.return_code:
+        raise TunetuiError("the app failed and was closed", hint=cockpit.failures[-1].where)
+    return ExitCode.OK

@@ -1,0 +1,142 @@
+"""The Run screen's table kept in step with the run: only rows that changed are computed again."""
+
+from __future__ import annotations
+
+import operator
+from itertools import compress, count
+from time import monotonic
+
+from tunetui.core.figures import setting
+from tunetui.core.labels import short_problem, varying
+from tunetui.core.live_figures import figures_of_rows, overlaid, ranks_of
+from tunetui.core.snapshot import MEASURED, Row, Run
+from tunetui.tui.board_columns import BoardFacts
+from tunetui.tui.figure_table import PROBLEM_TEXT, FigureTable
+from tunetui.tui.tabs import Tab
+from tunetui_agent.messages import FAILURES, Value
+
+MEASURED_AT = "#measured_at"
+"""When a row got its figures, in Unix seconds: the table's own, for the plot over time."""
+RANKED_AT_MOST = 256
+"""Of each problem on each device while the run goes on: ranking everything would take seconds at 100,000 rows."""
+_RANKED_EVERY_SECONDS = 1.0
+
+
+class RunBoard:
+    """Folds snapshots into a `FigureTable`."""
+
+    def __init__(self) -> None:
+        self.table = FigureTable()
+        self.facts = BoardFacts()
+        self.columns_changed = True
+        """Whether there is another set of columns than at the last look; whoever looks sets it back."""
+        self._rows: list[Row] = []
+        self._seen: Run = Run()
+        self._overlaid: dict[str, object] = {}
+        self._ranked: object = None
+        self._ranked_at = 0.0
+        self._problem_fields: list[str] = []
+        self._problem_texts: dict[str, str] = {}
+        self._qualities: dict[str, None] = {}
+
+    def take(self, run: Run, *, rank_now: bool = False) -> int:
+        """Bring the table to the state of ``run``; returns how many rows were written."""
+        changed = self._changed(run)
+        if run.plan is not self._seen.plan:
+            self._plan_changed(run)
+            changed = list(run.rows.values())
+        changed = [row for row in changed if run.current(row)]
+        rows = {row.trial: figures for row, figures in zip(changed, figures_of_rows(run, changed), strict=True)}
+        for row in changed:
+            self._qualities.update(dict.fromkeys(f"quality.{name}" for name in row.quality))
+            if self._problem_fields:
+                rows[row.trial][PROBLEM_TEXT] = self._problem_text(row)
+            if row.measured_at is not None:
+                rows[row.trial][MEASURED_AT] = row.measured_at
+        self._overlay(run, rows)
+        if self.table.put(rows):
+            self.columns_changed = True
+        self._seen = run
+        self._rank(run, rank_now=rank_now)
+        self._look_at_facts(run, changed)
+        return len(rows)
+
+    def tabs(self, run: Run) -> list[Tab]:
+        """One tab for everything, one for each device and for each problem where there are several."""
+        tabs = [Tab("all", {})]
+        if len(run.devices) > 1:
+            tabs += [Tab(device.name or device.id, {"device": device.id}) for device in run.devices.values()]
+        problems = run.plan.problems if run.plan else []
+        if len(problems) > 1:
+            texts = dict.fromkeys(short_problem(problem, self._problem_fields) for problem in problems)
+            tabs += [Tab(text, {PROBLEM_TEXT: text}) for text in texts]
+        return tabs
+
+    def _changed(self, run: Run) -> list[Row]:
+        if run.rows is self._seen.rows:
+            return []
+        before, self._rows = self._rows, list(run.rows.values())
+        now = self._rows
+        differs = list(compress(count(), map(operator.is_not, now, before)))
+        return [now[index] for index in differs] + now[len(before) :]
+
+    def _plan_changed(self, run: Run) -> None:
+        """Another plan: rows of the one before are not shown any more."""
+        if self.table.store.count:
+            self.table = FigureTable()
+        self._ranked = None
+        self._overlaid = {}
+        self._problem_fields = varying(run.plan.problems) if run.plan else []
+        self._problem_texts.clear()
+        self.columns_changed = True
+
+    def _problem_text(self, row: Row) -> str:
+        if row.problem_key not in self._problem_texts:
+            self._problem_texts[row.problem_key] = short_problem(row.problem, self._problem_fields)
+        return self._problem_texts[row.problem_key]
+
+    def _overlay(self, run: Run, rows: dict[str, dict[str, Value]]) -> None:
+        """Rows on a device show their samples so far; those that were show their own figures again."""
+        present = {progress.trial: progress for progress in run.running.values() if progress.stage != "sentinel"}
+        for trial in self._overlaid.keys() | present.keys():
+            row, progress = run.rows.get(trial), present.get(trial)
+            if row is None or (trial not in rows and self._overlaid.get(trial) is progress):
+                continue
+            figures = rows.get(trial) or figures_of_rows(run, [row])[0]
+            if self._problem_fields:
+                figures[PROBLEM_TEXT] = self._problem_text(row)
+            rows[trial] = figures if progress is None else overlaid(figures, progress)
+        self._overlaid = dict(present)
+
+    def _rank(self, run: Run, *, rank_now: bool) -> None:
+        now = monotonic()
+        if self._ranked is run.rows or (not rank_now and now - self._ranked_at < _RANKED_EVERY_SECONDS):
+            return
+        self._ranked, self._ranked_at = run.rows, now
+        at_most = RANKED_AT_MOST if run.ended is None else 10 * RANKED_AT_MOST
+        self.table.put_ranks(ranks_of((row for row in self._rows if run.current(row)), at_most=at_most))
+
+    def _look_at_facts(self, run: Run, changed: list[Row]) -> None:
+        facts = BoardFacts(
+            axes=_swept_axes(run),
+            metrics=[name for name in (run.plan.kernel.metrics if run.plan else {}) if name in self.table.numbers],
+            qualities=list(self._qualities),
+            problem_varies=bool(self._problem_fields),
+            devices_vary=len(run.devices) > 1,
+            tagged=self.facts.tagged or any(row.tags for row in changed),
+            failed=self.facts.failed or any(row.status in FAILURES for row in changed),
+            confidence=setting(float(run.plan.method.get("confidence_percent", 95.0))) if run.plan else "95",
+        )
+        if facts != self.facts:
+            self.facts, self.columns_changed = facts, True
+        elif any(row.status == MEASURED for row in changed) and run.counts.measured <= _SETTLED:
+            self.columns_changed = True  # the first figures say how wide columns have to be
+
+
+_SETTLED = 24
+
+
+def _swept_axes(run: Run) -> list[str]:
+    """Axes with more than one value, in the order of the implementations."""
+    axes = run.plan.axes if run.plan else {}
+    return list(dict.fromkeys(axis for own in axes.values() for axis, values in own.items() if len(values) > 1))

@@ -1,0 +1,130 @@
+"""The panes of the Run screen around its table, and what each shows of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tunetui.core.board_figures import MEDIAN
+from tunetui.core.snapshot import Happening, Run
+from tunetui.tui import layout, run_text
+from tunetui.tui.heat_data import best_over, telling_axes
+from tunetui.tui.run_board import MEASURED_AT
+from tunetui.tui.spans import LinesPane, Spans, spread, text_of, toned
+from tunetui.tui.widgets.heatmap import Heatmap
+from tunetui.tui.widgets.plot import Plot, Series
+from tunetui.tui.widgets.tail_log import LogLine, TailLog
+
+if TYPE_CHECKING:
+    from tunetui.tui.screens.run import RunScreen
+
+
+class RunPanes:
+    """The widgets, by the names that `layout` calls them."""
+
+    def __init__(self) -> None:
+        self.title = LinesPane(id="title", classes="title")
+        self.rail = LinesPane(id="rail")
+        self.live = LinesPane(id="live")
+        self.present = LinesPane(id="present")
+        self.heatmap = Heatmap(id="heatmap")
+        self.plot = Plot("s", "best ms", id="plot")
+        self.log = TailLog(id="log")
+        self.too_small = LinesPane(id="too-small")
+        self.too_small.display = False
+        self._shown: frozenset[str] = frozenset(layout.PANES)
+        self._last: Happening | None = None
+
+    def arrange(self, width: int, height: int) -> None:
+        """Show the panes that there is room for."""
+        small = layout.is_too_small(width, height)
+        self._shown = frozenset() if small else layout.shown_panes(width, height)
+        for name in layout.PANES:
+            pane: LinesPane | Heatmap | Plot | TailLog = getattr(self, name)
+            pane.display = name in self._shown
+        self.present.display = not small and "live" not in self._shown
+        self.too_small.display = small
+        needed = f"{layout.LEAST_WIDTH}x{layout.LEAST_HEIGHT}"
+        self.too_small.show([toned(f"{width}x{height} is too small", "warning"), toned(f"needs {needed}", "muted")])
+
+    def show_pictures(self, screen: RunScreen) -> None:
+        """The panes that cost most, and that a slow link does without."""
+        if "heatmap" in self._shown:
+            self._show_heatmap(screen)
+        if "plot" in self._shown:
+            self._show_plot(screen)
+
+    def show_words(self, run: Run, screen: RunScreen) -> None:
+        """The panes of text."""
+        now = screen.source.now
+        if "rail" in self._shown:
+            self._show_rail(run, screen, now)
+        if "live" in self._shown:
+            self.live.show(run_text.live_lines(run, now, screen.pinned, self.live.size.height))
+        else:
+            lines = run_text.live_lines(run, now, (), 3)
+            self.present.show([_joined(lines)])
+        if "log" in self._shown:
+            self._follow_log(run)
+
+    def _show_rail(self, run: Run, screen: RunScreen, now: float) -> None:
+        links = screen.source.links
+        lines: list[Spans] = []
+        for device in run.devices.values():
+            host = run_text.host_of(run, device.id)
+            lines.append(run_text.rail_line(run, device, now, links.get(host)))
+        heard = {run_text.host_of(run, device) for device in run.devices}
+        lines += [
+            ((f" {host}  ", "muted"), (run_text.link_words(link, now), "warning"))
+            for host, link in links.items()
+            if host not in heard and link.state != "ready"
+        ]
+        if lines and (method := run_text.method_line(run)):
+            lines[0] = spread(lines[0], ((f"  {method} ", "muted"),), screen.size.width)
+        wanted = max(len(lines), 1)
+        if self.rail.styles.height is None or self.rail.styles.height.value != wanted:
+            self.rail.styles.height = wanted
+        self.rail.show(lines or [toned(" no device yet", "muted")])
+
+    def _follow_log(self, run: Run) -> None:
+        """Write the happenings that came since the last time."""
+        log = run.log
+        start = 0
+        if self._last is not None:
+            start = next((place + 1 for place in range(len(log) - 1, -1, -1) if log[place] is self._last), 0)
+        if start < len(log):
+            self._last = log[-1]
+            lines = [run_text.log_line(run, h.t, h.kind, h.text, h.trial) for h in log[start:]]
+            self.log.write(LogLine(text_of(line), line[-1][1]) for line in lines)
+
+    def _show_heatmap(self, screen: RunScreen) -> None:
+        axes = telling_axes(screen.figures, screen.facts.axes)
+        if len(axes) >= 2:
+            self.heatmap.show(best_over(screen.figures, axes[1], axes[0], screen.tab.filter))
+
+    def _show_plot(self, screen: RunScreen) -> None:
+        store = screen.figures.store
+        if not {MEDIAN, MEASURED_AT} <= screen.figures.numbers:
+            return
+        rows = np.arange(store.count, dtype=np.intp)
+        shown = screen.tab.filter
+        rows = rows if shown is None else rows[shown(store, rows)]
+        when, medians = store.numbers(MEASURED_AT)[rows], store.numbers(MEDIAN)[rows]
+        known = np.isfinite(when) & np.isfinite(medians)
+        if not known.any():
+            return
+        order = np.argsort(when[known], kind="stable")
+        when, medians = when[known][order], medians[known][order]
+        seconds, best = when - when[0], np.minimum.accumulate(medians)
+        near = medians <= best[-1] * 10  # what is ten times slower would flatten the rest
+        dots = Series(seconds[near], medians[near], "dots", "muted", "rows")
+        self.plot.show(dots, Series(seconds, np.minimum(best, best[-1] * 10), "steps", "accent", "best"))
+
+
+def _joined(lines: list[Spans]) -> Spans:
+    """The first lines of the live pane on one line."""
+    found: list[tuple[str, object]] = []
+    for line in lines[:3]:
+        found += [*line, ("  ", None)]
+    return tuple(found)  # type: ignore[arg-type]

@@ -1,0 +1,75 @@
+"""A screen whose keys, palette entries and help come from the commands that it offers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from tunetui.core.errors import TunetuiError
+from tunetui.tui.commands.command import AnyCommand, by_id
+from tunetui.tui.pacing import Beat
+from tunetui.tui.terminal_port import PacedScreen
+from tunetui.tui.widgets.table import LiveTable
+
+if TYPE_CHECKING:
+    from tunetui.tui.app import Cockpit
+
+
+class PaletteEntry(NamedTuple):
+    """A line of the palette that is no command of its own: a column to sort by, a saved run to open."""
+
+    name: str
+    help: str
+    run: Callable[[], Awaitable[None] | None]
+
+
+class CommandScreen(PacedScreen):
+    """Offers `OFFERS`; a subclass sets ``BINDINGS = bindings_of(OFFERS)``."""
+
+    OFFERS: ClassVar[tuple[AnyCommand, ...]] = ()
+    TITLED: ClassVar[str] = ""
+    """What the help screen calls it."""
+
+    @property
+    def cockpit(self) -> Cockpit:
+        """The app."""
+        app: Any = self.app
+        return app  # type: ignore[no-any-return]
+
+    @property
+    def table(self) -> LiveTable | None:
+        """The table that rows are copied from, where there is one."""
+        return None
+
+    def beat(self, beat: Beat) -> None:
+        """Draw what is new; called while this screen is on top."""
+
+    def palette_entries(self) -> Iterable[PaletteEntry]:
+        """Further lines for the palette."""
+        return ()
+
+    async def action_command(self, name: str) -> None:
+        """Carry out one of the commands that this screen offers; a refusal is shown, not raised."""
+        await carry_out(self, by_id(self.OFFERS)[name], self.cockpit)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Commands that would do nothing now are grey."""
+        if action == "command" and parameters:
+            command = by_id(self.OFFERS).get(str(parameters[0]))
+            return True if command is None or command().enabled(self) else None
+        return super().check_action(action, parameters)
+
+
+async def carry_out(place: Any, command: AnyCommand, cockpit: Cockpit) -> None:
+    """Run a command at its place."""
+    asked = command()
+    if not asked.enabled(place):
+        cockpit.tell(f"{asked.name}: nothing to do now")
+        return
+    try:
+        answer = asked.run(place)
+        if isawaitable(answer):
+            await answer
+    except TunetuiError as error:
+        cockpit.tell_error(error)

@@ -1,0 +1,65 @@
+"""Every key of a screen and what it does, made from the commands themselves; and what was said so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from textual.binding import Binding
+from textual.keys import format_key
+
+from tunetui.tui.commands.command import AnyCommand
+from tunetui.tui.keys import split_keys
+from tunetui.tui.screens.text import TextScreen
+from tunetui.tui.spans import Spans, plain, toned
+from tunetui.tui.widgets.tones import Tone
+
+
+@dataclass(frozen=True)
+class Said:
+    """One thing that the app told the user; ``t`` in Unix seconds."""
+
+    t: float
+    text: str
+    severity: str = "information"
+
+
+def help_screen(name: str, groups: Mapping[str, Sequence[AnyCommand]], keymap: Mapping[str, str],
+                moves: Sequence[Binding]) -> TextScreen:  # fmt: skip
+    """The help of a screen."""
+    return TextScreen(f"Help: {name}", help_lines(groups, keymap, moves))
+
+
+def help_lines(
+    groups: Mapping[str, Sequence[AnyCommand]], keymap: Mapping[str, str], moves: Sequence[Binding] = ()
+) -> list[Spans]:
+    """Keys, help and the name that a settings file uses, group by group."""
+    lines: list[Spans] = []
+    for group, commands in groups.items():
+        lines += [toned(group, "strong")] if commands else []
+        for command in commands:
+            keys = _shown(keymap.get(command.id, command.key))
+            lines.append(
+                ((f"  {keys:<14}", "accent"), (f"{command.help()}  ", None), (f"[keys] {command.id}", "muted"))
+            )
+        lines.append(plain(""))
+    if moves:
+        lines.append(toned("In a table", "strong"))
+        for move in moves:
+            lines.append(((f"  {_shown(keymap.get(move.id or '', move.key)):<14}", "accent"), (move.description, None)))
+    return lines
+
+
+def notices_screen(said: Sequence[Said]) -> TextScreen:
+    """What the app said, the latest first."""
+    tones: dict[str, Tone] = {"warning": "warning", "error": "bad"}
+    lines: list[Spans] = [
+        ((time.strftime("%H:%M:%S  ", time.localtime(each.t)), "muted"), (each.text, tones.get(each.severity)))
+        for each in reversed(said)
+    ]
+    return TextScreen("Notices", lines or [toned("nothing was said yet", "muted")])
+
+
+def _shown(keys: str) -> str:
+    return " ".join(format_key(key) for key in split_keys(keys))

@@ -1,0 +1,168 @@
+"""The Leaderboard screen: a saved file or a run's journal, to sort, filter and look into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.events import Resize
+from textual.widgets import Footer
+
+from tunetui.core.board_figures import RACED_MARK, confidence_of, lines_of
+from tunetui.core.figures import counted, setting, with_uncertainty
+from tunetui.core.labels import one_line, short_problem, varying
+from tunetui.core.leaderboard import Board, Entry, Leaderboard
+from tunetui.core.publishing import build_leaderboard
+from tunetui.core.targets import MET, MISSED, Verdict
+from tunetui.session import library, read_leaderboard
+from tunetui.tui.board_columns import BoardFacts
+from tunetui.tui.commands.boards import BOARD
+from tunetui.tui.commands.command import AnyCommand, bindings_of
+from tunetui.tui.figure_table import PROBLEM_TEXT, FigureTable
+from tunetui.tui.layout import LEAST_HEIGHT, is_too_small
+from tunetui.tui.row_detail import RowDetail, detail_of_entry
+from tunetui.tui.screens.board_screen import BoardScreen
+from tunetui.tui.spans import LinesPane, Spans, spread
+from tunetui.tui.tabs import Tab
+from tunetui.tui.widgets.tones import Tone
+from tunetui_agent.messages import FAILURES, Value
+
+_TARGETS_SHOWN = 4
+_BOARD = "#board"
+
+
+def board_screen(path: Path) -> LeaderboardScreen:
+    """The screen of a saved leaderboard, or of the leaderboard that a journal gives.
+
+    Raises:
+        TunetuiError: it is neither, or cannot be read.
+    """
+    if path.suffix == ".jsonl":
+        return LeaderboardScreen(build_leaderboard(library.read_run(path)), path, name=path.parent.name)
+    board = read_leaderboard(path)
+    return LeaderboardScreen(board, library.journal_of(board.run.id), name=path.name)
+
+
+class LeaderboardScreen(BoardScreen):
+    """Every board of one leaderboard in one table; the tabs show one alone."""
+
+    OFFERS: ClassVar[tuple[AnyCommand, ...]] = BOARD
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(OFFERS)]
+    TITLED = "Leaderboard"
+
+    def __init__(self, board: Leaderboard, journal: Path | None, *, name: str = "", label: str = "") -> None:
+        self.board, self.journal, self.file, self.label = board, journal, name or board.run.name, label
+        self.known: dict[str, tuple[int, Entry, dict[str, Value]]] = {}
+        self.figures = FigureTable()
+        self.facts = BoardFacts()
+        self._fill()
+        super().__init__()
+        self.title_line = LinesPane(id="title", classes="title")
+        self.targets = LinesPane(id="targets")
+
+    def compose(self) -> ComposeResult:
+        yield self.title_line
+        yield self.targets
+        yield self.tabs_line
+        yield self.board_table
+        yield self.filter_line
+        yield self.status_line
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        boards = enumerate(self.board.boards)
+        tabs = [Tab(self._board_label(each), {_BOARD: str(place)}) for place, each in boards]
+        self.set_tabs([Tab("all", {}), *(tabs if len(tabs) > 1 else [])])
+        self.lay_out_columns()
+
+    def on_resize(self, event: Resize) -> None:
+        """The targets give way first."""
+        self.targets.display = event.size.height >= 2 * LEAST_HEIGHT
+        self.query_one(Footer).display = not is_too_small(event.size.width, event.size.height)
+        self.say_title()
+
+    def say_title(self) -> None:
+        """Whose leaderboard, of when, how the run ended, and the targets of the board that is shown."""
+        run = self.board.run
+        devices = ", ".join(one_line(part.name or part.id) for part in self.board.devices)
+        head: Spans = ((f" {self.label} ", "warning"),) if self.label else ()
+        left: Spans = (*head, (" tunetui", "strong"), (f" · {one_line(self.file)} · {devices}", None))
+        failed = f", {run.trials_failed} failed" if run.trials_failed else ""
+        right = f"{run.trials_measured}/{run.trials_planned} measured{failed} · {run.ended} {run.finished[:16]} "
+        self.title_line.show([spread(left, ((right, "muted"),), self.size.width)])
+        place = self.tab.where.get(_BOARD, "0")
+        verdicts = self.board.boards[int(place)].targets if self.board.boards else []
+        lines = [verdict_spans(each) for each in verdicts[:_TARGETS_SHOWN]]
+        self.targets.styles.height = max(len(lines), 1)
+        self.targets.show(lines or [(((" no targets were asked for"), "muted"),)])
+
+    def go_to_tab(self, place: int) -> None:
+        super().go_to_tab(place)
+        self.say_title()
+
+    def detail_of(self, key: str) -> RowDetail | None:
+        """A row of the file."""
+        if key not in self.known:
+            return None
+        place, entry, figures = self.known[key]
+        return detail_of_entry(self.board, place, entry, figures, self.journal)
+
+    # ----------------------------------------------------------------------------------------- the table
+
+    def _fill(self) -> None:
+        board = self.board
+        fields = varying([each.problem for each in board.boards])
+        rows: dict[str, dict[str, Value]] = {}
+        ranks: dict[str, str] = {}
+        for place, each in enumerate(board.boards):
+            for line in lines_of(each):
+                key = f"{place}:{line.entry.trial}"
+                self.known[key] = (place, line.entry, line.figures)
+                rows[key] = {
+                    **line.figures, _BOARD: str(place), PROBLEM_TEXT: short_problem(each.problem, fields), "device": each.device,
+                }  # fmt: skip
+                if line.entry.rank is not None:
+                    ranks[key] = line.entry.rank + (RACED_MARK if line.entry.stage == "finalists" else "")
+        self.figures.put(rows)
+        self.figures.put_ranks(ranks)
+        entries = [entry for _, entry, _ in self.known.values()]
+        axes = [axis for own in board.run.axes.values() for axis, values in own.items() if len(values) > 1]
+        self.facts = BoardFacts(
+            axes=list(dict.fromkeys(axis for axis in axes if any(axis in entry.configuration for entry in entries))),
+            metrics=[name for name in board.kernel.metrics if name in self.figures.numbers],
+            qualities=list(dict.fromkeys(f"quality.{name}" for entry in entries for name in entry.quality)),
+            problem_varies=bool(fields),
+            devices_vary=len({each.device for each in board.boards}) > 1,
+            tagged=len({tuple(entry.tags) for entry in entries}) > 1,
+            failed=any(entry.status in FAILURES for entry in entries),
+            confidence=confidence_of(board),
+        )
+
+    def _board_label(self, board: Board) -> str:
+        fields = varying([each.problem for each in self.board.boards])
+        device = next((part.name for part in self.board.devices if part.id == board.device), board.device)
+        several = len({each.device for each in self.board.boards}) > 1
+        return " ".join(filter(None, [short_problem(board.problem, fields), device if several else ""])) or "board"
+
+    def status_spans(self, spans: Spans) -> Spans:
+        """How much of it could be measured."""
+        tied = sum(len(each.winner) for each in self.board.boards if len(each.winner) > 1)
+        text = f"  {counted(tied, 'row')} share first place" if tied else ""
+        return (*spans, (text, "muted"))
+
+
+def verdict_spans(verdict: Verdict) -> Spans:
+    """``✓ met  latency_ms.p95 < 50: 0.31, between 0.30 and 0.32``."""
+    marks: dict[str, tuple[str, Tone]] = {MET: ("✓", "good"), MISSED: ("✗", "bad")}
+    mark, tone = marks.get(verdict.verdict, ("?", "warning"))
+    bound = setting(int(verdict.bound) if verdict.bound.is_integer() else verdict.bound)
+    text = f"{one_line(verdict.metric)} {one_line(verdict.op)} {bound}"
+    if verdict.value is not None:
+        half = None
+        if verdict.low is not None and verdict.high is not None and verdict.high > verdict.low:
+            half = max(verdict.high - verdict.value, verdict.value - verdict.low)
+        text += f": {with_uncertainty(verdict.value, half)}"
+    why = f" ({one_line(verdict.reason)})" if verdict.reason else ""
+    return ((f" {mark} {verdict.verdict}  ", tone), (text + why, None))

@@ -1,0 +1,51 @@
+"""Asks what is to become of a run that is still at work."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+from tunetui.core.labels import one_line
+
+Choice = Literal["leave", "stop", "stay"]
+
+
+class LeavingScreen(ModalScreen[Choice]):
+    """Leave it running, stop it, or stay."""
+
+    BINDINGS: ClassVar = [
+        ("l", "choose('leave')", "Leave it running"), ("s", "choose('stop')", "Stop it and keep what was measured"),
+        ("escape", "choose('stay')", "Stay"),
+    ]  # fmt: skip
+
+    def __init__(self, run: str, progress: str) -> None:
+        super().__init__()
+        self.run_name, self.progress = run, progress
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(
+                Content(f"{one_line(self.run_name)} is still at work: {one_line(self.progress)}."), markup=False
+            )
+            yield Button(Content("(l) leave it running: the same grid attaches to it again"), id="leave", compact=True)
+            yield Button(
+                Content("(s) stop after the present trial, and save what was measured"), id="stop", compact=True
+            )
+            yield Button(Content("(esc) stay"), id="stay", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#leave").focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """The same as the keys."""
+        choices: dict[str, Choice] = {"leave": "leave", "stop": "stop"}
+        self.dismiss(choices.get(event.button.id or "", "stay"))
+
+    def action_choose(self, choice: Choice) -> None:
+        """By key."""
+        self.dismiss(choice)

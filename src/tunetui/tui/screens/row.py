@@ -1,0 +1,110 @@
+"""One row and everything behind it: samples, figures, resources, build log, provenance, journal records."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.widgets import Footer
+
+from tunetui.core.board_figures import MEDIAN
+from tunetui.core.labels import assignments
+from tunetui.session.library import Evidence, evidence_of
+from tunetui.tui import row_detail
+from tunetui.tui.commands.command import AnyCommand, bindings_of
+from tunetui.tui.commands.rows import ROW
+from tunetui.tui.row_detail import RowDetail
+from tunetui.tui.screens.command_screen import CommandScreen
+from tunetui.tui.spans import LinesPane, Spans, plain, toned
+from tunetui.tui.text_view import TextView
+from tunetui.tui.widgets.histogram import Histogram
+from tunetui.tui.widgets.plot import Plot, Series
+
+PAGES = ("samples", "figures", "resources", "build", "provenance", "records")
+_NS_PER_MS = 1e6
+
+
+class RowScreen(CommandScreen):
+    """The pages of one row, one at a time below its summary."""
+
+    OFFERS: ClassVar[tuple[AnyCommand, ...]] = ROW
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(OFFERS)]
+    TITLED = "Row"
+
+    def __init__(self, detail: RowDetail) -> None:
+        super().__init__()
+        self.detail = detail
+        self.page = "samples"
+        self.heading = LinesPane(((f" {detail.label}", "strong"),), classes="title")
+        self.summary = TextView(row_detail.summary_lines(detail), id="summary")
+        self.histogram = Histogram("ms", id="histogram")
+        self.over_time = Plot("sample", "ms", id="over-time")
+        self.text = TextView(id="page")
+        self._evidence: Evidence | None = None
+
+    def compose(self) -> ComposeResult:
+        yield self.heading
+        yield self.summary
+        with Horizontal(id="samples"):
+            yield self.histogram
+            yield self.over_time
+        yield self.text
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.summary.styles.height = min(len(row_detail.summary_lines(self.detail)) + 1, 10)
+        samples = np.asarray(self.detail.samples_ns, np.float64) / _NS_PER_MS
+        marks = {}
+        median = self.detail.figures.get(MEDIAN)
+        if isinstance(median, int | float):
+            marks["median"] = float(median)
+        if self.detail.ci_ms is not None:
+            marks |= {"low": self.detail.ci_ms[0], "high": self.detail.ci_ms[1]}
+        self.histogram.show(samples, marks)
+        self.over_time.show(Series(np.arange(len(samples), dtype=float), samples, "dots", "accent", "samples in order"))
+        self.show_page("samples")
+
+    def show_page(self, name: str) -> None:
+        """One of `PAGES`."""
+        self.page = name
+        self.query_one("#samples").display = name == "samples"
+        self.text.display = name != "samples"
+        if name != "samples":
+            self.text.show(self._lines(name))
+            self.text.scroll_home(animate=False)
+            self.text.focus()
+
+    def _lines(self, name: str) -> list[Spans]:
+        detail = self.detail
+        if name == "figures":
+            return [toned(" ".join(assignments(detail.problem)), "muted"), *row_detail.figure_lines(detail)]
+        if name == "resources":
+            return row_detail.resource_lines(detail)
+        if name == "provenance":
+            return row_detail.provenance_lines(detail)
+        if name == "build":
+            said = "\n".join(filter(None, [detail.log, self.evidence.build_log]))
+            return [plain(line) for line in said.splitlines()] or [toned("the compiler said nothing", "muted")]
+        return self._record_lines()
+
+    def _record_lines(self) -> list[Spans]:
+        if self.detail.journal is None:
+            return [toned("the journal of this run is not kept on this machine", "warning")]
+        lines: list[Spans] = [toned(f"{self.detail.journal}", "muted")]
+        for record in self.evidence.records:
+            lines += [plain(""), plain(record)]
+        if self.evidence.left_out:
+            lines += [plain(""), toned(f"and {self.evidence.left_out} more", "muted")]
+        return lines
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the journal says of the row, read once."""
+        if self._evidence is None:
+            detail = self.detail
+            found = None if detail.journal is None else evidence_of(detail.journal, detail.trial, detail.artifact)
+            self._evidence = found or Evidence([])
+        return self._evidence

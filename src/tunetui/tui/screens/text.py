@@ -1,0 +1,31 @@
+"""A screen to read: lines under a title."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.widgets import Footer
+
+from tunetui.tui.screens.command_screen import CommandScreen
+from tunetui.tui.spans import LinesPane, Spans
+from tunetui.tui.text_view import TextView
+
+
+class TextScreen(CommandScreen):
+    """A title over lines to read."""
+
+    TITLED = "Text"
+
+    def __init__(self, title: str, lines: Sequence[Spans]) -> None:
+        super().__init__()
+        self.heading = LinesPane(((f" {title}", "strong"),), classes="title")
+        self.view = TextView(lines, id="text")
+
+    def compose(self) -> ComposeResult:
+        yield self.heading
+        yield self.view
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.view.focus()

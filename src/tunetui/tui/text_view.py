@@ -1,0 +1,86 @@
+"""Any number of lines to scroll through."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from tunetui.tui.spans import Spans, text_of
+from tunetui.tui.widgets.line_view import LineView
+from tunetui.tui.widgets.literal import literal, wrap
+from tunetui.tui.widgets.tones import TONE_CLASSES, TONE_CSS, Tone, tone_styles
+
+
+class TextView(LineView):
+    """Lines with tones; those longer than the view go on below."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
+    DEFAULT_CSS = "TextView {" + TONE_CSS + "}"
+    BINDINGS: ClassVar = [
+        ("up,k", "scroll_up"), ("down,j", "scroll_down"), ("pageup", "page_up"), ("pagedown,space", "page_down"),
+        ("home,g", "scroll_home"), ("end,G", "scroll_end"),
+    ]  # fmt: skip
+
+    def __init__(self, lines: Sequence[Spans] = (), *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self.said = list(lines)
+        self._wrapped: list[Spans] = []
+        self._styles: dict[Tone | None, Style] = {}
+
+    def show(self, lines: Sequence[Spans]) -> None:
+        """Other lines."""
+        self.said = list(lines)
+        self._wrap()
+
+    @property
+    def text(self) -> str:
+        """All of it as plain text."""
+        return "\n".join(text_of(line) for line in self.said)
+
+    def on_resize(self) -> None:
+        self._wrap()
+
+    def _wrap(self) -> None:
+        width = max(self.size.width - 2, 1)
+        self._wrapped = [part for line in self.said for part in _parts(line, width)]
+        self.set_content_size(self.size.width, len(self._wrapped))
+        self.forget_drawing()
+
+    def line_key(self, y: int) -> Hashable:
+        return y + self.scroll_offset.y
+
+    def draw_line(self, y: int) -> Strip:
+        place, width = y + self.scroll_offset.y, self.size.width
+        base = self._style(None)
+        if place >= len(self._wrapped):
+            return Strip.blank(width, base)
+        segments = [Segment(literal(text), self._style(tone)) for text, tone in self._wrapped[place] if text]
+        return Strip([Segment(" ", base), *segments]).crop_extend(0, width, base)
+
+    def notify_style_update(self) -> None:
+        self._styles = {}
+        super().notify_style_update()
+
+    def _style(self, tone: Tone | None) -> Style:
+        if not self._styles:
+            base = self.rich_style
+            self._styles = {None: base, **{name: base + style for name, style in tone_styles(self).items()}}
+        return self._styles[tone]
+
+
+def _parts(line: Spans, width: int) -> list[Spans]:
+    if len(text_of(line)) <= width:
+        return [line]
+    if len(line) == 1:
+        (text, tone), *_ = line
+        return [((part, tone),) for part in wrap(text, width)]
+    head, tone = text_of(line[:-1]), line[-1][1]
+    room = width - len(head)
+    if room < width // 3:
+        return [((part, tone),) for part in wrap(text_of(line), width)]
+    first, *rest = wrap(line[-1][0], room)
+    return [(*line[:-1], (first, tone)), *(((" " * len(head) + part, tone),) for part in rest)]
