@@ -76,8 +76,10 @@ class _Driver:
     def __init__(self) -> None:
         try:
             self._lib = ctypes.CDLL("libcuda.so.1")
-        except OSError:
-            raise DriverError("no NVIDIA driver: libcuda.so.1 was not found") from None
+        except OSError as error:
+            missing = "cannot open shared object file" in str(error)
+            why = "libcuda.so.1 was not found" if missing else f"libcuda.so.1 does not load: {error}"
+            raise DriverError(f"no NVIDIA driver: {why}") from None
         self._lib.cuGetErrorName.argtypes = [c_int, ctypes.POINTER(c_char_p)]
         self._lib.cuGetErrorString.argtypes = [c_int, ctypes.POINTER(c_char_p)]
         status = self._lib.cuInit(0)

@@ -52,6 +52,18 @@ def cupy_hint(cuda_version: str) -> str:
     return f'pip install "{package}[ctk]" nvidia-ml-py'
 
 
+def too_new(runtime_version: int, driver_version: str) -> str:
+    """Why CuPy's CUDA runtime (13000 is 13.0) cannot work with a driver that supports ``driver_version``, or "".
+
+    Within one major version older drivers suffice.  Source: CUDA Compatibility, "Minor Version Compatibility".
+    """
+    supported = driver_version.partition(".")[0]
+    if not supported.isdigit() or runtime_version // 1000 <= int(supported):
+        return ""
+    built_for = f"CUDA {runtime_version // 1000}.{runtime_version % 1000 // 10}"
+    return f"CuPy is built for {built_for}, and this driver supports CUDA {driver_version} at most"
+
+
 class GpuDevice:
     """One GPU with its context, stream, flush buffer and uploaded inputs."""
 
@@ -63,7 +75,13 @@ class GpuDevice:
         self.cupy: Any = cupy
         self.usable = True
         self.files: dict[str, str] = {}
-        cupy.cuda.Device(gpu.ordinal).use()
+        try:
+            why = too_new(int(cupy.cuda.runtime.runtimeGetVersion()), gpu.driver_version)
+            if why:
+                raise LookupError(f"{why}: {cupy_hint(gpu.driver_version)}")
+            cupy.cuda.Device(gpu.ordinal).use()
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            raise LookupError(f"CUDA does not start: {error}") from None
         self.stream: Any = cupy.cuda.Stream.null  # shared with any library that a Python implementation calls
         self.device = _device(gpu)
         self.target = Target(kind="gpu", architecture=f"sm_{gpu.attributes['compute_capability']}")
