@@ -87,7 +87,7 @@ class Board(PacedApp[None]):
         self.random = random.Random(7)
         self.events: deque[tuple[float, int]] = deque()
         self.applied = self.moves = 0
-        self.paused = False
+        self.paused = self.is_ready = False
         self.next_new = asked.rows
         self.numbers_drawn = 0
 
@@ -113,6 +113,7 @@ class Board(PacedApp[None]):
 
     def ready(self) -> None:
         self.probe.samples["ready_cpu_ms"].append(time.process_time() * 1e3)
+        self.is_ready = True
         self.status.show(" READY")
         if self.asked.rate:
             self.feed = asyncio.create_task(self.make_up_events())
@@ -191,7 +192,7 @@ class Board(PacedApp[None]):
 
     def on_live_table_row_highlighted(self, event: LiveTable.RowHighlighted) -> None:
         self.moves += 1
-        self.status.show(f" moves={self.moves:05d} {event.key}")
+        self.status.show(f" {'READY' if self.is_ready else ''} moves={self.moves:05d} {event.key}")
 
     def action_sort_next(self) -> None:
         keys = ["median", "p95", "rate", "occupancy", "bandwidth"]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -40,12 +43,13 @@ def short_number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
-def bounds(values: Sequence[float]) -> tuple[float, float]:
+def bounds(values: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
     """The smallest and the largest of the finite ``values``, never equal; (0, 1) where there are none."""
-    finite = [value for value in values if math.isfinite(value)]
-    if not finite:
+    finite = np.asarray(values, float)
+    finite = finite[np.isfinite(finite)]
+    if not len(finite):
         return 0.0, 1.0
-    low, high = min(finite), max(finite)
+    low, high = float(finite.min()), float(finite.max())
     if low == high:
         pad = abs(low) * 0.05 or 0.5
         return low - pad, high + pad

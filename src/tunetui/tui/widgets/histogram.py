@@ -42,7 +42,7 @@ class Histogram(Drawing):
         muted = self.tones["muted"]
         if not len(self._values):
             return [[("no values", muted)]]
-        low, high = bounds([*self._values.tolist(), *self._marks.values()])
+        low, high = bounds(np.append(self._values, list(self._marks.values())))
         counts, _ = np.histogram(self._values, bins=width, range=(low, high))
         rows = max(height - 3, 1)
         eighths = np.ceil(counts / max(counts.max(), 1) * rows * 8).astype(int)

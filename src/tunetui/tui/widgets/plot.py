@@ -61,8 +61,8 @@ class Plot(Drawing):
         series = [_finite(each) for each in self._series]
         if not any(len(each.x) for each in series):
             return [[("nothing to show yet", self.tones["muted"])]]
-        x0, x1 = bounds(np.concatenate([each.x for each in series]).tolist())
-        y0, y1 = bounds(np.concatenate([each.y for each in series]).tolist())
+        x0, x1 = bounds(np.concatenate([each.x for each in series]))
+        y0, y1 = bounds(np.concatenate([each.y for each in series]))
         rows = max(height - 3, 1)
         at_y = {_line_of(y, y0, y1, rows): short_number(y) for y in ticks(y0, y1, max(rows // _LINES_PER_Y_TICK, 1))}
         margin = max((len(label) for label in at_y.values()), default=0)
