@@ -1,7 +1,7 @@
 """The library baseline that needs nothing more than CuPy: a cuBLAS product, then a partial sort of every row."""
 
 import cupy
-from cupy.cuda import cublas, device
+from cupy._core import _routines_linalg as linalg  # CuPy's only other switch, the variable CUPY_TF32, is read once
 
 
 def search(corpus, query_rows, scores, indices, *, k, dtype):
@@ -15,13 +15,13 @@ def search(corpus, query_rows, scores, indices, *, k, dtype):
         k: rows to keep.
         dtype: "tf32" lets cuBLAS use tensor cores on float32 inputs.
     """
-    handle = device.get_cublas_handle()
-    before = cublas.getMathMode(handle)
-    cublas.setMathMode(handle, cublas.CUBLAS_TF32_TENSOR_OP_MATH if dtype == "tf32" else cublas.CUBLAS_DEFAULT_MATH)
+    before = linalg.get_compute_type(cupy.float32)
+    wanted = linalg.COMPUTE_TYPE_TF32 if dtype == "tf32" else linalg.COMPUTE_TYPE_DEFAULT
+    linalg.set_compute_type(cupy.float32, wanted)
     try:
         products = query_rows @ corpus.T
     finally:
-        cublas.setMathMode(handle, before)
+        linalg.set_compute_type(cupy.float32, before)
     top = cupy.argpartition(products, products.shape[1] - k, axis=1)[:, -k:]
     values = cupy.take_along_axis(products, top, axis=1)
     order = cupy.argsort(-values, axis=1)

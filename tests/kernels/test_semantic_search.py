@@ -127,6 +127,17 @@ def test_a_consistent_answer_that_misses_a_row_is_refused_for_its_recall(inputs:
     assert "recall 0.9333 is below 1.0" in verdict["cause"]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "tf32", "float16"])
+def test_the_best_rows_are_right_in_every_arithmetic_however_their_exact_scores_are_summed(dtype: str) -> None:
+    problem = {"corpus_size": 400, "dims": 768, "queries": 200, "k": 10, "dtype": dtype}
+    inputs = reference.make_inputs(problem, 1)
+    scores = inputs["query_rows"].astype(np.float64) @ inputs["corpus"].astype(np.float64).T
+    order = np.argsort(-scores, axis=1)[:, :10]
+    outputs = {"scores": np.take_along_axis(scores, order, 1).astype(np.float32), "indices": order.astype(np.int32)}
+    for expected in (reference.reference(problem, inputs), np.take_along_axis(scores, order, 1)):
+        assert reference.check(problem, inputs, expected, outputs)["recall"] == 1.0
+
+
 def test_either_of_two_tied_rows_is_right(inputs: dict[str, Any]) -> None:
     best = right_answer(inputs)["indices"]
     fifth, spare = int(best[0, 4]), next(row for row in range(500) if row not in best)
