@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str]) -> int:
         "start": _start, "attach": _attach, "list": _list, "stop": _stop, "gc": _gc, "probe": _probe,
         "doctor": _doctor, "pack": _pack, "unpack": _unpack, "worker": _worker, "builder": _builder,
         "replay": _replay, "environment": _environment, "environment-build": _environment_build, "receive": _receive,
+        "compile": _compile,
+        "echo": _echo,
     }  # fmt: skip
     try:
         if asked.python and asked.command != "environment":
@@ -87,10 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     environment.add_argument("--kind", choices=("cpu", "gpu"), required=True)
     build = command("environment-build", "build the environment that a request on stdin describes")
     build.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # the process that builds
+    command("echo", "answer each line with the time: how long the way is, and what the clock says")
     receive = command("receive", "keep the wheel that comes on stdin")
     receive.add_argument("--name", required=True)
     receive.add_argument("--size", type=int, required=True)
     receive.add_argument("--sha256", required=True)
+    compiled = command("compile", "write this agent, compiled for this Python, to a file")
+    compiled.add_argument("--output", type=Path, required=True)
     for name in ("worker", "builder"):
         child = command(name, "started by the agent itself")
         child.add_argument("--spec", type=Path, required=True)
@@ -181,6 +187,26 @@ def _receive(asked: argparse.Namespace) -> int:
     from tunetui_agent.environment.receiving import receive
 
     return _answer(receive(_host(asked), asked.name, asked.size, asked.sha256, sys.stdin.buffer, _say))
+
+
+def _echo(asked: argparse.Namespace) -> int:
+    while sys.stdin.buffer.readline():
+        _say({"say": "echo", "time": time.time()})
+    return 0
+
+
+def _compile(asked: argparse.Namespace) -> int:
+    from tunetui_agent.children import archive
+    from tunetui_agent.compiled import write_compiled
+
+    packed = archive()
+    if packed is None:
+        raise FolderError("folder", "this agent runs from a folder: there is nothing to compile")
+    try:
+        write_compiled(packed, asked.output)
+    except OSError as error:
+        raise FolderError("folder", f"{asked.output}: {error.strerror or error}") from None
+    return _answer({"ok": True})
 
 
 def _worker(asked: argparse.Namespace) -> int:

@@ -17,34 +17,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.session.environments import MACHINE, inside, left_over, wheels
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.engines.channel import ask_json
 from tunetui.engines.local import LocalLink
-from tunetui.hosts.environments import NEWEST_FIRST, Recipe, recipe
-from tunetui.hosts.wheels import fetch_wheel
+from tunetui.hosts.environments import Recipe, recipe
 from tunetui.session.opening import probe
 from tunetui.session.preparing import Lines, Preparation, PreparedLink, PrepareOptions, prepare_host
 from tunetui.settings import MANAGED
 
-MACHINE = os.uname().machine
+__all__ = ["wheels"]  # a fixture
 HERE = (sys.version_info[0], sys.version_info[1])
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the locked wheels are for Linux")
-
-
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every wheel of the CPU set that this machine's Pythons may need, fetched once for all workers."""
-    folder = tmp_path_factory.getbasetemp().parent / "tunetui-test-wheels"
-    for version in NEWEST_FIRST:
-        plan = recipe("cpu", version, MACHINE)
-        assert plan is not None
-        try:
-            for name, wheel in [plan.pip, *plan.wheels.items()]:
-                fetch_wheel(folder, name, wheel, lambda _: None)
-        except TunetuiError as error:
-            pytest.skip(f"no wheels without a network: {error}")
-    return folder
 
 
 @pytest.fixture
@@ -75,16 +60,6 @@ class Told:
 async def managed(link: LocalLink, wheels: Path, told: Callable[[Preparation], None] = lambda _: None) -> PreparedLink:
     options = PrepareOptions(python=MANAGED, offline_wheels=True, wheels_folder=wheels)
     return await prepare_host(link, "cpu", options, told)
-
-
-def inside(root: Path, python: str) -> bool:
-    return root / "env" in Path(python).parents
-
-
-def left_over(root: Path) -> list[str]:
-    """What a build must not leave: half environments, scratch folders, wheels."""
-    parts = [path.name for path in (root / "env").iterdir() if path.suffix in (".part", ".tmp")]
-    return [*parts, *(path.name for path in (root / "wheels").iterdir())]
 
 
 def builders(root: Path) -> list[int]:

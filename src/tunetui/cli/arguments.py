@@ -86,14 +86,16 @@ examples:
 """
 
 DOCTOR_DESCRIPTION = """\
-Examine this machine: Python, disk, cores, compilers, and every NVIDIA GPU, on
-which a tiny kernel is run for real.  Each line is OK, WARN, FAIL or n/a, with
-what to do about it.  Nothing is changed: no clock, no setting, no package."""
+Examine this machine, or hosts over SSH: the way there, Python, disk, cores,
+compilers, and every NVIDIA GPU, on which a tiny kernel is run for real.  Each
+line is OK, WARN, FAIL or n/a, with what to do about it.  Nothing is changed: no
+clock, no setting, no package; with --prepare, tunetui's own folder there."""
 
 DOCTOR_EXAMPLES = """\
 examples:
   tunetui doctor
   tunetui doctor --device cpu
+  tunetui doctor lambda-a10 ubuntu@10.0.0.7:2222
   tunetui doctor --format json | jq '.checks[] | select(.status == "failure")'
 
 exit codes: 0 nothing failed (warnings do not count), 3 something did.
@@ -201,12 +203,16 @@ def _speed(text: str) -> float:
 
 
 def declare_hosts(parser: argparse.ArgumentParser) -> None:
-    """Where to measure, and whom to trust; for every command that works on other machines."""
-    hosts = parser.add_argument_group("hosts")
-    hosts.add_argument(
+    """Where to measure, and whom to trust."""
+    declare_trust(parser).add_argument(
         "--host", metavar="NAME", action="append", default=[], dest="hosts",
         help="measure there, over SSH: an alias of ~/.ssh/config, user@name:port, or local for this machine; repeatable",
     )  # fmt: skip
+
+
+def declare_trust(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Whom to trust and what to send; for every command that works on other machines."""
+    hosts = parser.add_argument_group("hosts")
     hosts.add_argument(
         "--offline-wheels", metavar="DIR", nargs="?", const="",
         help="hosts have no way out: send what their Python needs over the link; fetched here, or taken from DIR",
@@ -219,6 +225,7 @@ def declare_hosts(parser: argparse.ArgumentParser) -> None:
         "--accept-new-host-key", action="store_true",
         help="trust whatever key an unknown host shows; one that has changed is refused all the same",
     )  # fmt: skip
+    return hosts
 
 
 def declare_show(parser: argparse.ArgumentParser) -> None:
@@ -235,9 +242,14 @@ def declare_show(parser: argparse.ArgumentParser) -> None:
 
 def declare_doctor(parser: argparse.ArgumentParser) -> None:
     """Options of ``tunetui doctor``."""
+    parser.add_argument("hosts", metavar="HOST", nargs="*", help="examine these over SSH (default: this machine)")
+    parser.add_argument(
+        "--prepare", action="store_true", help="build what a run needs on these hosts first, and then prove it too"
+    )
     parser.add_argument("--device", metavar="ID", help='only "cpu", or only the GPU of this UUID (default: everything)')
     parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
     parser.add_argument("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
+    declare_trust(parser)
 
 
 def declare_build(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""``tunetui doctor``: what this machine offers a run, line by line, with what to do about it."""
+"""``tunetui doctor``: what this machine or a host offers a run, line by line, with what to do about it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from tunetui.cli.narration import Face, stdout_face
+from tunetui.cli.narration import Face, stderr_face, stdout_face
 from tunetui.core.errors import ExitCode
 from tunetui.core.text_fitting import text_width, wrapped
 
@@ -21,13 +21,41 @@ _LEAST_TEXT_WIDTH = 30  # a terminal narrower than this gets lines that are too 
 
 
 def run_doctor(parsed: argparse.Namespace) -> int:
-    """Print the examination; the exit code says whether anything failed."""
-    from tunetui.session.doctoring import examine
-
-    found = asyncio.run(examine(parsed.device or ""))
+    """Print the examinations of this machine or of the hosts named; the exit code says whether anything failed."""
+    found = asyncio.run(_examined(parsed))
     face = stdout_face(no_color=parsed.no_color)
-    face.lines(as_json(found) if parsed.format == "json" else report(found, face))
-    return ExitCode.UNAVAILABLE if found.count("failure") else ExitCode.OK
+    if parsed.format == "json":
+        face.lines(as_json(found if parsed.hosts else found[0]))
+    else:
+        texts = [report(each, face) for each in found]
+        face.lines([line for text in texts[:-1] for line in [*text, ""]] + texts[-1])
+    return ExitCode.UNAVAILABLE if any(each.count("failure") for each in found) else ExitCode.OK
+
+
+async def _examined(parsed: argparse.Namespace) -> list[Examination]:
+    from tunetui.session.doctoring import examine, examine_hosts
+
+    if not parsed.hosts:
+        return [await examine(parsed.device or "")]
+    from tunetui.cli.asking import terminal_asker
+    from tunetui.cli.preparing import PreparationLine, link_options, preparing
+    from tunetui.settings import load_settings
+
+    settings = load_settings()
+    err = stderr_face(no_color=parsed.no_color)
+    err.lines([f"warning     {line}" for line in settings.warnings])
+    waiting = PreparationLine(err)
+    try:
+        return await examine_hosts(
+            list(dict.fromkeys(parsed.hosts)),
+            device=parsed.device or "",
+            links=link_options(parsed, settings),
+            asker=terminal_asker(),
+            preparing=preparing(parsed, settings, waiting),
+            prepare=parsed.prepare,
+        )
+    finally:
+        waiting.end()
 
 
 def report(found: Examination, face: Face) -> list[str]:
@@ -51,8 +79,8 @@ def summary(found: Examination) -> str:
     return ", ".join(parts)
 
 
-def as_json(found: Examination) -> list[str]:
-    """The same for programs; everything outside ASCII is escaped."""
+def as_json(found: Examination | list[Examination]) -> list[str]:
+    """The same for programs, a list where hosts were named; everything outside ASCII is escaped."""
     import msgspec
 
     return [json.dumps(msgspec.to_builtins(found), indent=2)]

@@ -16,3 +16,14 @@ class LinkState:
     state: LinkPhase
     since: float  # seconds since the epoch, by this machine's clock
     text: str = ""  # for people: why it was lost, what it waits for
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Whom a link over SSH reached, and how; every text is clean."""
+
+    address: str  # "user@10.0.0.7 port 22"
+    via: tuple[str, ...] = ()  # jump hosts, the first first
+    host_key: str = ""  # algorithm and fingerprint
+    login: str = ""  # the key that was accepted
+    server: str = ""  # version of its SSH server

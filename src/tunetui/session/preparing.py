@@ -110,18 +110,33 @@ async def prepare_host(
     Raises:
         TunetuiError: there is none and none can be built; says why, and what to do.
     """
-    found = await _look(link, kind, options.python)
+    found = await look(link, kind, options.python)
     if found["state"] == "missing":
         on_progress(Preparation(link.host, "look", f"no Python of {link.host} has what is needed: one is prepared"))
         await _Building(link, kind, options, found, on_progress).run()
-        found = await _look(link, kind, options.python)
+        found = await look(link, kind, options.python)
         if found["state"] == "missing":
             raise TunetuiError(f"the environment built on {link.host} is gone again", hint="is its disk full?")
     on_progress(Preparation(link.host, "ready", clean(f"Python {found['version']} at {found['python']}")))
+    return prepared_as(link, found)
+
+
+def prepared_as(link: Link, found: dict[str, Any]) -> PreparedLink:
+    """The link with the Python that `look` found."""
     return PreparedLink(link, str(found["python"]), user_site=bool(found["user_site"]))
 
 
-async def _look(link: Link, kind: str, python: str) -> dict[str, Any]:
+def size_of_environment(host: str, kind: str, missing: dict[str, Any]) -> int:
+    """Bytes of wheels that an environment would be built from.  Raises TunetuiError where none can be built."""
+    return choose(host, kind, missing["host"], missing["tried"])[1].size_bytes
+
+
+async def look(link: Link, kind: str, python: str = "") -> dict[str, Any]:
+    """What the host's agent says of its Pythons: "state" is "ready" or "missing".
+
+    Raises:
+        TunetuiError: the Python that was asked for will not do, or the host folder cannot be used.
+    """
     arguments = ["environment", "--kind", kind, *(["--python", python] if python else [])]
     answer = await ask_json(link, arguments)
     if not answer.get("ok"):
@@ -131,6 +146,37 @@ async def _look(link: Link, kind: str, python: str) -> dict[str, Any]:
     if answer.get("state") not in ("ready", "missing") or not needed <= set(answer):
         raise TunetuiError(f"the agent on {link.host} answered with something else than expected")
     return answer
+
+
+def choose(host: str, kind: str, facts: dict[str, Any], tried: list[dict[str, Any]]) -> tuple[dict[str, Any], Recipe]:
+    """The Python of a host to build with, and what from.  Raises TunetuiError where there is none."""
+    glibc = tuple(int(part) for part in str(facts.get("glibc", "")).split(".") if part.isdigit())
+    if facts.get("system") != "Linux" or glibc < LEAST_GLIBC:
+        found = f"{facts.get('system')}, glibc {facts.get('glibc') or 'none'}"
+        raise TunetuiError(
+            clean(f"{host}: no Python there has what is needed, and none can be built on {found}"),
+            hint=_name_one(kind, tried),
+        )
+    name = set_for(kind, str(facts.get("cuda", "")))
+    makers = {tuple(each["version"]): each for each in facts["pythons"]}
+    for version in NEWEST_FIRST:
+        plan = recipe(name, version, str(facts["machine"])) if version in makers else None
+        if plan is not None:
+            return makers[version], plan
+    versions = ", ".join(sorted(".".join(map(str, version)) for version in makers)) or "none with the module venv"
+    raise TunetuiError(
+        clean(
+            f"{host}: no environment can be built: there are no wheels for its Pythons ({versions}) on "
+            f"{facts['machine']}"
+        ),
+        hint=_name_one(kind, tried),
+    )
+
+
+def _name_one(kind: str, tried: list[dict[str, Any]]) -> str:
+    looked = "\n".join(f"looked at {each.get('python')}: {each.get('why')}" for each in tried[:8])
+    modules = "numpy" if kind == "cpu" else "numpy, CuPy"
+    return clean(f'name a Python that imports {modules}: [hosts.NAME] python = "PATH" in settings.toml\n{looked}')
 
 
 class _Building:
@@ -151,7 +197,7 @@ class _Building:
 
     async def run(self) -> None:
         """Build it.  Raises TunetuiError."""
-        made_from, plan = self._choose()
+        made_from, plan = choose(self._link.host, self._kind, self._facts, self._tried)
         name, pip = plan.pip
         send = dict(plan.wheels) if self._options.offline_wheels else {}
         if self._options.offline_wheels or not made_from["ensurepip"]:
@@ -172,34 +218,6 @@ class _Building:
         answer = await self._persist(lambda: self._build(json.dumps(request).encode() + b"\n"))
         if not answer.get("ok"):
             raise self._refused(answer, plan)
-
-    def _choose(self) -> tuple[dict[str, Any], Recipe]:
-        """The Python to build with, and what from."""
-        host, facts = self._link.host, self._facts
-        glibc = tuple(int(part) for part in str(facts.get("glibc", "")).split(".") if part.isdigit())
-        if facts.get("system") != "Linux" or glibc < LEAST_GLIBC:
-            found = f"{facts.get('system')}, glibc {facts.get('glibc') or 'none'}"
-            raise TunetuiError(
-                clean(f"{host}: no Python there has what is needed, and none can be built on {found}"),
-                hint=self._name_one(),
-            )
-        name = set_for(self._kind, str(facts.get("cuda", "")))
-        makers = {tuple(each["version"]): each for each in facts["pythons"]}
-        for version in NEWEST_FIRST:
-            plan = recipe(name, version, str(facts["machine"])) if version in makers else None
-            if plan is not None:
-                return makers[version], plan
-        versions = ", ".join(sorted(".".join(map(str, version)) for version in makers)) or "none with the module venv"
-        raise TunetuiError(
-            clean(f"{host}: no environment can be built: there are no wheels for its Pythons ({versions}) on "
-                  f"{facts['machine']}"),
-            hint=self._name_one(),
-        )  # fmt: skip
-
-    def _name_one(self) -> str:
-        looked = "\n".join(f"looked at {each.get('python')}: {each.get('why')}" for each in self._tried[:8])
-        modules = "numpy" if self._kind == "cpu" else "numpy, CuPy"
-        return clean(f'name a Python that imports {modules}: [hosts.NAME] python = "PATH" in settings.toml\n{looked}')
 
     async def _send(self, name: str, wheel: Wheel, before: int, total: int) -> None:
         """One wheel from here to there."""
@@ -283,7 +301,9 @@ class _Building:
             "died": "try again: it goes on from a clean start",
         }
         text = one_line(str(answer.get("text", answer))[:1500])
-        return TunetuiError(f"{self._link.host}: {text}", hint=hints.get(str(answer.get("error")), self._name_one()))
+        return TunetuiError(
+            f"{self._link.host}: {text}", hint=hints.get(str(answer.get("error")), _name_one(self._kind, self._tried))
+        )
 
 
 class Lines:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 MANAGED = "managed"
 """Asks for an environment of our own, whatever else this host has."""
 _GPUS_SECONDS = 60.0
+_INDEX, _INDEX_SECONDS = ("pypi.org", 443), 3.0
 
 
 def look(host: HostFolder, kind: str, asked: str = "") -> dict[str, Any]:
@@ -82,10 +85,22 @@ def _facts(root: Path, cuda: str, tried: list[Interpreter]) -> dict[str, Any]:
         "glibc": version if name == "glibc" else "",
         "cuda": cuda,
         "free_bytes": shutil.disk_usage(root).free,
+        "way_out": _way_out(),
         "pythons": [
             {"python": each.python, "version": list(each.version[:2]), "ensurepip": each.ensurepip} for each in makers
         ],
     }
+
+
+def _way_out() -> bool | None:
+    """Whether the package index can be reached; None where a proxy or an index of the user's own decides that."""
+    if any(os.environ.get(name) for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "PIP_INDEX_URL")):
+        return None
+    try:
+        socket.create_connection(_INDEX, _INDEX_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _driver_cuda() -> str:

@@ -85,7 +85,11 @@ def _started(host: HostFolder, raw: bytes, request: BuildRequest, log: Path) -> 
 
 
 def _followed(events: Path, lock: Path, log: Path, say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    position, last, spoke = 0, {"say": "progress", "step": "environment", "text": "", "done": 0, "total": 0}, 0.0
+    position, last, spoke = (
+        0,
+        {"say": "progress", "step": "environment", "text": "an environment", "done": 0, "total": 0},
+        0.0,
+    )
     while True:
         alive = is_held(lock)  # asked first: what it wrote before its end is read below
         for line in _lines(events, position):

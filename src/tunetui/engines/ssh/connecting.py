@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
+from tunetui.engines.ssh.described import USED_KEY
 from tunetui.engines.ssh.failures import FOREIGN, explain, on_the_way, refused_keys, revoked
 from tunetui.engines.ssh.keys import Keys
 
@@ -120,6 +121,7 @@ class _Dialing:
             self._keys.close()
         if self._pinned is not None:
             self._host_keys.remember(self._hop, self._pinned)
+        connection.set_extra_info(**{USED_KEY: self._keys.used})
         return connection
 
     async def _try(self) -> SSHClientConnection | None:

@@ -28,6 +28,7 @@ class Keys:
 
     def __init__(self, hop: Hop, asker: Asker | None) -> None:
         self.tried: list[str] = []  # for people, in order
+        self.used = ""  # the last one offered: after a login, the one that was accepted
         self._hop, self._asker = hop, asker
         self._ready: list[SSHKeyPair] = []  # opened, in the order of the configuration
         self._locked: list[str] = []  # files that need a passphrase
@@ -51,6 +52,7 @@ class Keys:
         """The next key to offer."""
         name, pair = next(self._round, ("", None))
         if pair is not None:
+            self.used = name
             self.tried.insert(len(self.tried) - len(self._locked), name)
         return pair
 

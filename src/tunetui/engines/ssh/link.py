@@ -12,6 +12,7 @@ from tunetui.core.errors import TunetuiError
 from tunetui.core.links import LinkPhase, LinkState
 from tunetui.engines.ssh.bootstrap import Conversation
 from tunetui.engines.ssh.connecting import Patience, Way, connect
+from tunetui.engines.ssh.described import describe
 from tunetui.engines.ssh.failures import FOREIGN, HostError, LinkLostError, UnreachableError
 from tunetui.engines.ssh.streams import Channel
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from asyncssh import SSHClientConnection
 
     from tunetui.core.asking import Asker
+    from tunetui.core.links import Reached
     from tunetui.core.routes import Route
     from tunetui.engines.ssh.host_keys import HostKeys
 
@@ -46,7 +48,6 @@ class SshLink:
         on_state: Callable[[LinkState], None] = lambda _: None,
     ) -> None:
         self.host = route.name
-        self.python = ""  # the interpreter that runs the agent there; "": the one that python3 names
         self.facts: dict[str, Any] = {}  # what the host said of itself when it was reached first
         self._route, self._host_keys, self._asker = route, host_keys, asker
         self._patience = patience or Patience()
@@ -62,6 +63,10 @@ class SshLink:
     async def connect(self) -> None:
         """Make the connection now, so that whatever is to be asked or said about it comes first.  Raises HostError."""
         await self._connected()
+
+    async def reached(self) -> Reached:
+        """Whom the connection reaches, and how.  Raises HostError."""
+        return describe(self._route, await self._connected())
 
     async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
         """Run one agent command to its end; its stdout.  A lost link is made again, and the command asked again.
@@ -120,7 +125,7 @@ class SshLink:
         """An agent command whose next word is its own."""
         while True:
             connection = await self._connected()
-            talk = Conversation(self.host, arguments, python=self.python, sure=self._was_there)
+            talk = Conversation(self.host, arguments, sure=self._was_there)
             try:
                 async with asyncio.timeout(self._patience.bootstrap_seconds):
                     channel = await Channel.start(connection, self.host, talk.command)
