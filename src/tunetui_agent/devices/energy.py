@@ -25,6 +25,8 @@ PATIENCE_SECONDS = 2.0
 _BATCH_SECONDS = 0.02
 _MOST_AT_ONCE = 2000
 _POLL_SECONDS = 0.001
+_FAILURES_IN_A_ROW = 5
+"""A counter that cannot be read so often is none; a driver under load may fail to answer once."""
 
 
 class EnergyMeter(Protocol):
@@ -69,7 +71,7 @@ def measure_energy(meter: EnergyMeter, execution: Repeatable, seconds: float) ->
     ends: list[tuple[float, int]] = [(time.perf_counter(), 0)]
     caches, count = "", 1
     with poller:
-        while not _enough(poller.steps, ends, seconds):
+        while not poller.failure and not _enough(poller.steps, ends, seconds):
             started = time.perf_counter()
             caches = execution.repeat(count)
             ended = time.perf_counter()
@@ -117,24 +119,29 @@ class _Poller:
         self._thread.join()
 
     def _poll(self) -> None:
-        try:
-            last = self._meter.read_mj()
-            while not self._stop.wait(_POLL_SECONDS):
+        last, failures = None, 0
+        while not self._stop.wait(_POLL_SECONDS):
+            try:
                 found = self._meter.read_mj()
-                if found != last:
+            except OSError as error:
+                failures += 1
+                if failures == _FAILURES_IN_A_ROW:
+                    self.failure = str(error)
+                    return
+                continue
+            failures = 0
+            if found != last:
+                if last is not None:
                     self.steps.append((self._clock(), found))
-                    last = found
-        except OSError as error:
-            self.failure = str(error)
-            self.steps.append((float("inf"), 0.0))  # nothing more to wait for
+                last = found
 
 
 def _enough(steps: Sequence[tuple[float, float]], ends: Sequence[tuple[float, int]], seconds: float) -> bool:
     begun, now = ends[0][0], ends[-1][0]
     if now - begun > LEAD_SECONDS + seconds + PATIENCE_SECONDS:
         return True
-    first = next((at for at, _ in steps if at >= begun + LEAD_SECONDS), None)
-    return first is not None and steps[-1][0] - first >= seconds
+    counted = [at for at, _ in steps if begun + LEAD_SECONDS <= at <= now]
+    return bool(counted) and counted[-1] - counted[0] >= seconds
 
 
 def _executions_at(t: float, ends: Sequence[tuple[float, int]]) -> float:
