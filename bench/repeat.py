@@ -3,17 +3,20 @@
     python bench/repeat.py A.leaderboard.json B.leaderboard.json [--output bench/results/repeat.json]
 
 "Inside" asks much: both medians scatter, so that of two runs whose 95 % intervals are perfectly honest one median lies in the other's
-interval about 83 times in 100 (P(|Z| < 1.96 / sqrt 2)), and the intervals overlap about 99 times in 100.  All three shares are reported.
+interval about 83 times in 100 (P(|Z| < 1.96 / sqrt 2)), and the intervals overlap about 99 times in 100.  The *repeat interval*, sqrt 2 times
+as wide about the same median, is the one that a repeat's median keeps to 95 times in 100.  All of these shares are reported.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 WORST = 10
+SQRT_2 = 2.0**0.5
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -32,6 +35,13 @@ def measured(board: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {row["trial"]: row for row in board["rows"] if "ci_low" in row.get("latency_ms", {})}
 
 
+def inside_repeat(median: float, other: dict[str, float]) -> bool:
+    """Whether a median lies in another measurement's repeat interval: its own interval, sqrt 2 times as wide to each side."""
+    centre = other["median"]
+    low, high = centre - SQRT_2 * (centre - other["ci_low"]), centre + SQRT_2 * (other["ci_high"] - centre)
+    return low <= median <= high
+
+
 def compare_rows(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """What two measurements of one trial say of each other."""
     a, b = one["latency_ms"], other["latency_ms"]
@@ -42,6 +52,8 @@ def compare_rows(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
         "second_ms": [b["ci_low"], b["median"], b["ci_high"]],
         "first_inside_second": b["ci_low"] <= a["median"] <= b["ci_high"],
         "second_inside_first": a["ci_low"] <= b["median"] <= a["ci_high"],
+        "second_inside_first_repeat": inside_repeat(b["median"], a),
+        "first_inside_second_repeat": inside_repeat(a["median"], b),
         "overlap": a["ci_low"] <= b["ci_high"] and b["ci_low"] <= a["ci_high"],
         "difference_percent": round(100 * (b["median"] / a["median"] - 1), 3),
         "stages": [one.get("stage", ""), other.get("stage", "")],
@@ -83,6 +95,8 @@ def shares(rows: list[dict[str, Any]]) -> dict[str, Any]:
             lambda row: row["first_inside_second"] or row["second_inside_first"]
         ),
         "inside_both_ways_percent": share(lambda row: row["first_inside_second"] and row["second_inside_first"]),
+        "first_inside_second_s_repeat_interval_percent": share(lambda row: row["first_inside_second_repeat"]),
+        "second_inside_first_s_repeat_interval_percent": share(lambda row: row["second_inside_first_repeat"]),
         "intervals_overlap_percent": share(lambda row: row["overlap"]),
         "median_difference_percent": sizes[count // 2] if sizes else None,
         "largest_difference_percent": sizes[-1] if sizes else None,
@@ -103,6 +117,7 @@ def compare(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     implementations = sorted({row["implementation"] for row in rows})
     return {
         "what": "two full runs of one grid",
+        "commit": os.environ.get("TUNETUI_COMMIT", ""),
         "runs": [
             {"name": each["run"]["name"], "started": each["run"]["started"], "finished": each["run"]["finished"],
              "generator": each["generator"]}
@@ -115,6 +130,10 @@ def compare(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
         "same_winning_group": sum(each["same_group"] for each in winners),
         "each_fastest_in_the_other_s_group": sum(each["each_fastest_in_the_other_s_group"] for each in winners),
         "rows_measured_in_one_only": only_in_one,
+        "visits": [
+            {json.dumps(b["problem"].get("corpus_size", "")): b.get("visits", []) for b in each["boards"]}
+            for each in (first, second)
+        ],
         "all": shares(rows),
         "by_implementation": {
             name: shares([row for row in rows if row["implementation"] == name]) for name in implementations

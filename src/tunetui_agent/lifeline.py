@@ -30,7 +30,8 @@ class Lifeline:
     """
 
     def __init__(self) -> None:
-        self._in = os.fdopen(os.dup(0), "rb")
+        self._in = os.dup(0)
+        self._read = bytearray()  # and not yet given out
         self._out = os.dup(1)
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
@@ -39,12 +40,19 @@ class Lifeline:
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """What the supervisor sends, until it closes the pipe or dies."""
-        for line in self._in:
-            yield json.loads(line)
+        while True:
+            line, end, rest = self._read.partition(b"\n")
+            if end:
+                self._read = rest
+                yield json.loads(line)
+            elif chunk := os.read(self._in, 65536):
+                self._read += chunk
+            else:
+                return
 
     def is_called(self) -> bool:
         """Whether the supervisor has sent something more."""
-        return bool(select.select([self._in], [], [], 0)[0])
+        return b"\n" in self._read or bool(select.select([self._in], [], [], 0)[0])
 
     def send(self, message: dict[str, Any]) -> None:
         """Say one thing.  Raises ValueError at figures that are not finite, OSError when nobody listens."""

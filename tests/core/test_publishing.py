@@ -10,7 +10,7 @@ from tunetui.core.events import PlannedKernel, ProvenanceRecorded, Record, RunFi
 from tunetui.core.leaderboard import CLAIM_NOTE, SCHEMA_VERSION
 from tunetui.core.publishing import build_leaderboard
 from tunetui.core.run import fold
-from tunetui.core.snapshot import Run
+from tunetui.core.snapshot import LOOKS_KEPT, Run
 from tunetui_agent.messages import (
     DriftNoticed,
     NoticeRaised,
@@ -92,6 +92,12 @@ def test_the_method_says_what_was_raced_and_what_looking_for_drift_showed() -> N
         "1 settled when every interval was apart from the leader's"
     )
     assert method.drift == "sentinels measured again 2 times, medians within 100 % of each other; 1 drift noticed"
+
+
+def test_more_looks_than_are_kept_are_not_counted_as_fewer() -> None:
+    looks = [agent(7 + n, measured(1, FAST, stage="sentinel")) for n in range(LOOKS_KEPT + 1)]
+    method = build_leaderboard(run_of([*RECORDS, *looks])).method
+    assert method.drift.startswith(f"sentinels measured again at least {LOOKS_KEPT} times")
 
 
 def test_looks_at_different_sentinels_are_not_compared_with_each_other() -> None:

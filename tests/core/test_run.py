@@ -239,6 +239,14 @@ def test_rows_of_an_earlier_plan_are_kept_but_not_current_until_the_new_plan_kee
     assert run.best_row(PROBLEM, "cpu") == run.rows[ref(1).id]
 
 
+def test_a_stale_row_keeps_its_figures_in_view_where_the_agent_that_began_it_dies() -> None:
+    stale = app(3, TrialsStaled(reasons={ref(1).id: "driver changed"}))
+    before = fold(Run(), [*OPENING, agent(2, measured(1, [10] * 6)), stale])
+    run = fold(before, [agent(3, TrialStarted(trial=ref(1))), app(4, planned()), app(5, TrialsQueued(trials=[ref(1)]))])
+    assert run.present is None
+    assert (run.rows[ref(1).id].status, run.rows[ref(1).id].median_ns) == ("stale", 10)
+
+
 def test_a_stale_row_says_why_and_leaves_the_best_until_measured_again() -> None:
     run = fold(Run(), [*OPENING, agent(2, measured(1, [10] * 6))])
     run = apply(run, app(2, TrialsStaled(reasons={ref(1).id: "compiler changed: 1.0 -> 1.1"})))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tunetui.core.snapshot import Run
+from tunetui.core.snapshot import LOOKS_KEPT, Run
 
 _SETTLED = {
     "order": "settled when every interval was apart from the leader's",
@@ -38,6 +38,8 @@ def drift_in_words(run: Run) -> str:
     spread = max(map(_spread_percent, same.values()))
     drifts = sum(each.drifted for each in looks)
     times = "once" if len(looks) == 1 else f"{len(looks)} times"
+    if any(len(history) == LOOKS_KEPT for history in run.sentinels.values()):
+        times = f"at least {times}"
     seen = f"{drifts} drift{'s' * (drifts != 1)} noticed" if drifts else "no drift noticed"
     return f"sentinels measured again {times}, medians within {_short(spread)} % of each other; {seen}"
 

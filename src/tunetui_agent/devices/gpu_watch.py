@@ -129,16 +129,19 @@ class GpuWatch:
 
     def finish(self, samples_ns: list[int]) -> tuple[dict[str, Value], list[str]]:
         """Medians, extremes and throttle reasons of the stretch; tags ``throttled``, ``shared-gpu``, ``no-telemetry``."""
-        self._stop.set()
         if self._nvml is None:
             return {"telemetry_reason": self._reason}, ["no-telemetry"]
-        self._thread.join()
-        self._look()
+        if not self._stop.is_set():  # a race asks once for each finalist: the stretch is the same
+            self._stop.set()
+            self._thread.join()
+            self._look()
         figures: dict[str, Value] = {"telemetry_samples": len(self._rows)}
         for name in self._rows[0]:
             values = [row[name] for row in self._rows if row[name] is not None]
             if values:
                 figures[name] = round(float(median([v for v in values if v is not None])), 3)
+            else:
+                figures[f"{name}_reason"] = "n/a: the driver does not give it"
         clocks = [row["sm_clock_mhz"] for row in self._rows if row["sm_clock_mhz"] is not None]
         tags = []
         if clocks:
