@@ -66,7 +66,8 @@ class BuildPool:
         self._seats = [Seat() for _ in range(jobs)]
         self._batches: dict[str, int] = {}
         self._unavailable: dict[str, str] = {}
-        self._target: dict[str, Any] = {}
+        # Where the app knows what the device takes, there is no need to wait for its worker.
+        self._target: dict[str, Any] = {"kind": "gpu", "architecture": spec.architecture} if spec.architecture else {}
         self.folders: dict[str, str] = {}  # by artifact
 
     @property

@@ -36,6 +36,10 @@ from tunetui_agent.trial_spec import Geometry as Geometry
 from tunetui_agent.trial_spec import Trial as Trial
 from tunetui_agent.trial_spec import TrialRef as TrialRef
 from tunetui_agent.trial_spec import reference_to as reference_to
+from tunetui_agent.visits import Spread as Spread
+from tunetui_agent.visits import Visit as Visit
+from tunetui_agent.visits import spread_of as spread_of
+from tunetui_agent.visits import widened as widened
 from tunetui_agent.wire import build, event_of, line_of
 
 PROTOCOL = 1
@@ -60,6 +64,7 @@ class Method:
     finalists: int = 8  # of each problem, raced at the end; 0: no race
     finalists_seconds: float = 10.0  # of sampling, for each problem's race
     occupancy: str = "traced"  # "traced" (GPU kernels are built twice) | "theoretical" (achieved occupancy is n/a)
+    revisit_percent: float = 5.0  # of each implementation's rows that are visited again after the sweep; 0: none
     sentinel_seconds: float = 30.0  # of measuring between two looks for drift; 0: never
     throttle_retries: int = 2  # of a trial whose samples were taken while the device was throttled
     energy: str = "leaders"  # whose energy is measured once times stand: "leaders" | "all" | "none"
@@ -167,7 +172,7 @@ class TrialStarted:
     """The device began on this trial."""
 
     trial: TrialRef
-    stage: str = "sweep"  # "sweep" | "sentinel" | "remeasured"
+    stage: str = "sweep"  # "sweep" | "sentinel" | "remeasured" | "revisit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +198,7 @@ class TrialMeasured:
     seconds: float  # wall time of the whole trial on the device, building not included
     sampling_seconds: float  # of which: warm-up, cache eviction and timed executions
     verify_seconds: float  # of which: inputs, reference and checks
-    stage: str = "sweep"  # "sweep" | "finalists" | "sentinel" | "remeasured"
+    stage: str = "sweep"  # "sweep" | "finalists" | "sentinel" | "remeasured" | "revisit"
     artifact: str = ""
     resources: dict[str, Value] = field(default_factory=dict)
     telemetry: dict[str, Value] = field(default_factory=dict)

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from tunetui_agent.devices import CHANGED_INPUT, OpenDevice, Watch
+from tunetui_agent.devices import CHANGED_INPUT, OpenDevice
 from tunetui_agent.evaluate import Evaluator, Prepared
 from tunetui_agent.faults import TrialFault
 from tunetui_agent.finalists import TURN_SAMPLES, settled_by
 from tunetui_agent.measure import PROGRESS_SECONDS, Sampling, warm_up
-from tunetui_agent.messages import Method, RaceProgressed, Trial, TrialFailed, TrialMeasured
+from tunetui_agent.messages import Method, RaceProgressed, Trial, TrialFailed, TrialMeasured, Value
 from tunetui_agent.stopping import next_check
 from tunetui_agent.throttling import LONGEST_PAUSE_SECONDS, first_unthrottled
 
@@ -133,14 +133,14 @@ class Race:
             watch.finish([])
             return []
         try:
-            return [self._sampling(lane, watch) for lane in self._lanes]
+            watched = [watch.finish(lane.samples_ns) for lane in self._lanes]
+            return [self._sampling(lane, *found) for lane, found in zip(self._lanes, watched, strict=True)]
         except TrialFault as fault:
             self._drop_all(f"{fault.status}: {fault.cause}")
             return []
 
-    def _sampling(self, lane: Lane, watch: Watch) -> Sampling:
-        telemetry, tags = watch.finish(lane.samples_ns)
-        telemetry["call_overhead_ns"] = round(lane.prepared.execution.overhead_ns(), 1)
+    def _sampling(self, lane: Lane, telemetry: dict[str, Value], tags: list[str]) -> Sampling:
+        telemetry = {**telemetry, "call_overhead_ns": round(lane.prepared.execution.overhead_ns(), 1)}
         return Sampling(
             samples_ns=lane.samples_ns,
             stopped_by=self._result.settled_by,

@@ -21,6 +21,7 @@ from tunetui_agent.messages import (
     TrialStarted,
     reference_to,
 )
+from tunetui_agent.revisits import Revisits
 from tunetui_agent.sentinels import Drift, Sentinels, problem_key
 from tunetui_agent.worker_seat import Job, RaceReport
 
@@ -54,6 +55,7 @@ class Stages:
         self._racing: list[Standing] = []
         self._raced: list[str] = []
         self.leaders = leaders or Leaders({})
+        self.revisits = Revisits(method)
 
     def consider(self, contenders: Iterable[Contender]) -> None:
         """Rows of earlier starts that may be among the finalists."""
@@ -87,15 +89,15 @@ class Stages:
     @property
     def races_left(self) -> bool:
         """Whether a problem has finalists that were not raced."""
-        return any(pick(standings.values(), self._method) for standings in self._fields().values())
+        return any(pick(standings, self._method) for standings in self._fields())
 
     def next_race(self) -> Job | None:
         """The next race, once the sweep is over; None where there is none, or builds have to come first.
 
         A row of an earlier start goes through the backlog once more, which then is no longer empty.
         """
-        for standings in self._fields().values():
-            chosen = pick(standings.values(), self._method)
+        for standings in self._fields():
+            chosen = pick(standings, self._method)
             if not chosen:
                 continue
             unbuilt = [each.trial for each in chosen if each.trial.id not in self._ready]
@@ -120,16 +122,19 @@ class Stages:
                 return self._race(chosen, is_early=True)
         return None
 
-    def _fields(self) -> dict[str, dict[str, Standing]]:
-        if self._wanted is None:
-            return self._standings
-        return {key: standings for key, standings in self._standings.items() if key in self._wanted}
+    def _fields(self) -> list[list[Standing]]:
+        """Of every problem that is raced here at the end, with intervals that contain the variation between visits."""
+        fields = (s for key, s in self._standings.items() if self._wanted is None or key in self._wanted)
+        return [self.revisits.widen(standings.values()) for standings in fields]
 
     def _race(self, chosen: list[Standing], *, is_early: bool) -> Job:
         self._racing, self._raced, self._is_early = chosen, [], is_early
         ids = [each.trial.id for each in chosen]
         self._say(RaceStarted(problem=chosen[0].trial.problem, trials=ids, seconds=self._method.finalists_seconds))
         return self._job("finalists", [self._ready[each] for each in ids])
+
+    def next_revisit(self) -> Job:
+        return self._started("revisit", self.revisits.take())
 
     def next_examination(self) -> Job | None:
         """The next look at rows whose times stand; None where there is none, or builds have to come first."""
@@ -206,10 +211,13 @@ class Stages:
     # ------------------------------------------------------------------ bookkeeping
 
     def _measured(self, entry: Entry, event: TrialMeasured) -> None:
-        if event.stage == "sentinel":
-            self._looked(entry, event)
+        beside = {"sentinel": self._looked, "revisit": self.revisits.revisited}.get(event.stage)
+        if beside:
+            beside(entry, event)
             return
         raced = event.stage == "finalists"
+        if event.stage == "sweep":
+            self.revisits.saw(entry, event)
         if self._method.finalists:
             self._ready[entry.trial.id] = entry
         standing = standing_of(entry.trial, event.samples_ns, self._method.confidence_percent, raced=raced)
@@ -253,6 +261,7 @@ class Stages:
         self._standings.get(problem_key(trial.problem), {}).pop(trial.id, None)
         self._ready.pop(trial.id, None)
         self.leaders.withdraw(trial)
+        self.revisits.withdraw(trial)
 
     def _looked(self, entry: Entry, event: TrialMeasured) -> None:
         drift = self._sentinels.looked(entry, event, time.time())

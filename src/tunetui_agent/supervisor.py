@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from tunetui_agent.messages import RunSpec
 
 
+OVERDUE = "the budget's minutes are over, and nobody was there to end the run"
+
+
 @dataclass(frozen=True)
 class Claim:
     """What `start` took for this run before the supervisor begins."""
@@ -106,7 +109,7 @@ class Supervisor:
         self._commands: set[str] = set()
         self._device: tuple[Device, str] | None = None
         self._toolchains: list[Toolchain] | None = None
-        self._foreseen = False
+        self._foreseen = self._visiting = False
         self._run_deadline = time.monotonic() + spec.deadline_seconds if spec.deadline_seconds else None
         self._found = self._closed = self._stopping = self._ended = False
         self._host = HostReport(self._journal.append)
@@ -138,16 +141,14 @@ class Supervisor:
         self._selector.register(self._claim.inbox.doorbell, selectors.EVENT_READ, self._read_commands)
         self._host.warn_of_load()
         self._worker.start()
-        if self._claim.spec.architecture:
-            self._pool.set_target({"kind": "gpu", "architecture": self._claim.spec.architecture})
         self._pool.ask_toolchains("cpu" if self._claim.spec.device == "cpu" else "gpu")
         self._read_commands()
 
     def _wait(self) -> None:
         if self._ended:
             return
-        deadlines = [self._journal.sync_due(), self._worker.deadline(), self._pool.deadline(), self._idle_deadline()]
-        deadlines.append(self._run_deadline)
+        deadlines = [each.deadline() for each in (self._worker, self._pool)]
+        deadlines += [self._journal.sync_due(), self._idle_deadline(), self._run_deadline]
         if self._found and self._idle_since is None:
             deadlines.append(self._host.due)
         nearest = min((each for each in deadlines if each is not None), default=None)
@@ -169,8 +170,7 @@ class Supervisor:
             self._host.sample_if_due(now)
         if self._run_deadline is not None and now >= self._run_deadline:
             self._run_deadline = None
-            text = f"the run's {self._claim.spec.deadline_seconds:g} seconds are over, and nobody was there to end it"
-            self._journal.append(NoticeRaised(code="deadline", text=text))
+            self._journal.append(NoticeRaised(code="deadline", text=OVERDUE))
             self._stop()
         idle = self._idle_deadline()
         if idle is not None and now >= idle and not self._ended:
@@ -215,13 +215,23 @@ class Supervisor:
             self._worker.foresee(trial)
 
     def _race_or_end(self) -> None:
-        if not self._stages.races_left and self._stages.leaders.next_group() is None:
+        if self._stages.revisits.next():
+            self._visit_again()
+        elif not self._stages.races_left and self._stages.leaders.next_group() is None:
             self._end("done", "")
         elif self._worker.idle:
             job = self._stages.next_race() if self._stages.races_left else self._stages.next_examination()
             if job:
                 self._worker.begin(job)
         self._idle_since = None
+
+    def _visit_again(self) -> None:
+        """One row's second visit, by another process than its first: what a process holds by chance is drawn anew."""
+        if self._worker.idle and self._visiting:
+            self._worker.begin(self._stages.next_revisit())
+        elif self._worker.idle:
+            self._visiting = True
+            self._worker.renew()
 
     def _end(self, reason: str, detail: str) -> None:
         if self._ended:
@@ -281,12 +291,11 @@ class Supervisor:
         self._device = Device(**message["device"]), message["eviction"]
         if REASON in self._device[0].details:
             self._stages.leaders.give_up(ENERGY)
-        told = self._claim.spec.architecture
-        if told and told != message["target"]["architecture"]:
-            self._end("failed", f"the device takes {message['target']['architecture']}, the app was told {told}")
-            return
+        told, found = self._claim.spec.architecture, message["target"]["architecture"]
         self._pool.set_target(message["target"])
         self._announce_device()
+        if told and told != found:
+            self._end("failed", f"the device takes {found}, the app was told {told}")
 
     def _on_toolchains(self, found: list[Toolchain]) -> None:
         self._toolchains = found
@@ -305,9 +314,13 @@ class Supervisor:
         return None if self._idle_since is None else self._idle_since + self._claim.idle_seconds
 
     def _spawn(self, what: str, hear: Callable[[dict[str, Any]], None]) -> Child:
-        environment = agent_environment()
-        if what == "worker":
-            environment.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-        arguments = [what, "--root", str(self._claim.cache), "--spec", str(self._claim.run.spec)]
-        command = agent_command(*arguments, "--supervisor", str(os.getpid()))
-        return Child(command, environment, self._selector, hear, self._log)
+        return Child(*_command(self._claim, what), self._selector, hear, self._log)
+
+
+def _command(claim: Claim, what: str) -> tuple[list[str], dict[str, str]]:
+    """How a worker or a builder of this run is started, and its environment."""
+    environment = agent_environment()
+    if what == "worker":
+        environment.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    arguments = [what, "--root", str(claim.cache), "--spec", str(claim.run.spec)]
+    return agent_command(*arguments, "--supervisor", str(os.getpid())), environment

@@ -27,7 +27,7 @@ STARTS_BEFORE_GIVING_UP = 3
 class Job:
     """What a worker is busy with: one trial, the finalists of a race, or rows to look at once more."""
 
-    stage: str  # "sweep" | "sentinel" | "remeasured" | "finalists" | one of EXAMINATIONS
+    stage: str  # "sweep" | "sentinel" | "remeasured" | "revisit" | "finalists" | one of EXAMINATIONS
     entries: list[Entry]
     artifacts: list[str | None]  # the folder of each one's artifact
 
@@ -113,6 +113,14 @@ class WorkerSeat:
         self._job, self._began = job, time.monotonic()
         self._deadline = self._began + self._timeout_seconds
         self._child.send(job.request())
+
+    def renew(self) -> None:
+        """Have a fresh process take the place of this one, which has nothing to do."""
+        if self._child and self.idle:
+            self._ready, self._leaving = False, True
+            self._deadline = time.monotonic() + KILL_SECONDS
+            self._killed = True
+            self._child.kill()
 
     def foresee(self, trial: Trial) -> None:
         """While it has nothing to do: make the inputs and references of this trial's problem, which take a while."""

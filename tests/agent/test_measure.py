@@ -14,6 +14,7 @@ from tunetui_agent.devices.cpu import Cache, CpuDevice, caches, last_level_bytes
 from tunetui_agent.devices.eviction import Evictor
 from tunetui_agent.devices.host_load import HostWatch, read_host_times
 from tunetui_agent.evaluate import Evaluator
+from tunetui_agent.measure import Warmth
 from tunetui_agent.messages import Method, TrialFailed, TrialMeasured, TrialProgressed, Value
 
 COUNTING = """
@@ -58,6 +59,26 @@ def test_the_time_budget_ends_sampling_once_the_median_has_an_interval(cpu: CpuD
 def test_warm_up_runs_at_least_as_often_as_asked(cpu: CpuDevice) -> None:
     outcome = measure_double(cpu, replace(QUICK, warmup_samples=5, max_seconds=60.0))
     assert outcome.warmups == 5
+
+
+def test_only_a_device_that_was_idle_is_warmed_up_for_the_seconds_asked(cpu: CpuDevice) -> None:
+    method = replace(QUICK, warmup_samples=2, warmup_seconds=0.05, max_seconds=60.0)
+    evaluator = Evaluator(double_spec(method=method), cpu)
+    first, second = (measured(evaluator.evaluate(double_trial(), None, lambda _: None)) for _ in range(2))
+    assert first.warmups > 2
+    assert second.warmups == 2
+
+
+def test_a_device_stays_warm_for_a_quarter_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, now = replace(QUICK, warmup_seconds=0.05), [100.0]
+    monkeypatch.setattr("tunetui_agent.measure.time.perf_counter", lambda: now[0])
+    warmth = Warmth()
+    assert warmth.seconds_needed(method) == 0.05
+    warmth.worked()
+    now[0] += 0.25
+    assert warmth.seconds_needed(method) == 0.0
+    now[0] += 0.01
+    assert warmth.seconds_needed(method) == 0.05
 
 
 def test_warm_up_lasts_at_least_as_long_as_asked(cpu: CpuDevice) -> None:

@@ -146,7 +146,7 @@ def _present_line(run: Run) -> str:
         half_width = median * width / 100 / _NS_PER_MS if width is not None else None
         figures += f" {with_uncertainty(median / _NS_PER_MS, half_width)} ms"
         figures += f" ±{percent(width)} %" if width is not None else ""
-    what = "looking for drift: " if run.present.stage == "sentinel" else ""
+    what = {"sentinel": "looking for drift: ", "revisit": "a second visit: "}.get(run.present.stage, "")
     return f"now   {what}{figures}  {_short_label(run, run.rows[run.present.trial])}"
 
 

@@ -33,11 +33,16 @@ METHOD_LIMITS: dict[str, dict[str, Any]] = {
     "build_timeout_seconds": {"above": 0, "high": 86_400},
     "finalists": {"whole": True, "low": 0, "high": 64},
     "finalists_seconds": {"above": 0, "high": 3600},
+    "revisit_percent": {"low": 0, "high": 100},
     "sentinel_seconds": {"low": 0, "high": 86_400},
     "throttle_retries": {"whole": True, "low": 0, "high": 10},
     "seed": {"whole": True, "low": 0},
 }
-METHOD_CHOICES = {"cache": ("cold", "hot"), "occupancy": ("traced", "theoretical"), "energy": ("leaders", "all", "none")}
+METHOD_CHOICES = {
+    "cache": ("cold", "hot"),
+    "occupancy": ("traced", "theoretical"),
+    "energy": ("leaders", "all", "none"),
+}
 
 
 def decode_grid(text: str, source: str, overrides: Sequence[str] = ()) -> Grid:

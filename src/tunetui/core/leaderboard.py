@@ -66,6 +66,8 @@ class MethodPart(_Part, frozen=True, kw_only=True):
     ranking: str
     race: str = ""
     """How the finalists were raced; empty where none were."""
+    visits: str = ""
+    """What the intervals contain of the variation between visits; empty where they contain that within one visit alone."""
     drift: str = ""
     """What looking for drift showed; empty where nobody looked."""
 
@@ -92,6 +94,9 @@ class Latency(_Part, frozen=True, kw_only=True, gc=False):
     median: float
     ci_low: float | None = None
     ci_high: float | None = None
+    visit_low: float | None = None
+    """The interval of this visit's samples alone, where `Board.visits` made the other one wider."""
+    visit_high: float | None = None
     p5: float
     p95: float
     p99: float
@@ -143,6 +148,19 @@ class Entry(_Part, frozen=True, kw_only=True, gc=False):
         return found | {**self.telemetry, **self.resources, **self.metrics, **self.configuration}
 
 
+class VisitsPart(_Part, frozen=True, kw_only=True):
+    """What second visits to an implementation's rows showed; every interval of these rows contains it."""
+
+    implementation: str
+    sd_percent: float
+    """Standard deviation of a visit's median beyond what its own samples explain."""
+    half_width_percent: float
+    """What that adds to an interval, in quadrature."""
+    rows: int
+    """Visited more than once."""
+    revisits: int
+
+
 class Board(_Part, frozen=True, kw_only=True):
     """One problem on one device: ranked rows first, then those without a rank."""
 
@@ -154,6 +172,8 @@ class Board(_Part, frozen=True, kw_only=True):
     success_rate: float | None = None
     targets: list[Verdict] = []
     """Judged on the row with the smallest median."""
+    visits: list[VisitsPart] = []
+    """Absent where no row was visited twice: then intervals are of one visit's samples alone."""
     rows: list[Entry] = []
 
 

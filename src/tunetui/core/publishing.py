@@ -24,15 +24,18 @@ from tunetui.core.leaderboard import (
     MethodPart,
     NoticePart,
     RunPart,
+    VisitsPart,
     without_none,
 )
 from tunetui.core.metrics import evaluate
-from tunetui.core.ranking import RANKING_METHOD, Contender, rank
+from tunetui.core.ranking import RANKING_METHOD, Contender, Place, rank
 from tunetui.core.second_looks import drift_in_words, races_in_words
 from tunetui.core.snapshot import MEASURED, QUEUED, RUNNING, STALE, Row, Run, problem_key
 from tunetui.core.statistics import INTERVAL_METHOD, PERCENTILE_METHOD, TEST_METHOD, percentile, samples_needed
 from tunetui.core.targeting import parse_target
 from tunetui.core.targets import NS_PER_MS, NS_PER_S, Verdict, exact, figures_of, find, judge
+from tunetui.core.visiting import interval, shares, spreads, visits_in_words
+from tunetui_agent.messages import Spread
 
 
 def build_leaderboard(
@@ -94,13 +97,16 @@ def _board(
 ) -> Board:
     measured = [row for row in rows if row.status == MEASURED and row.median_ns is not None]
     others = sorted((row for row in rows if row.status != MEASURED), key=lambda row: (row.status, row.trial))
-    contenders = [Contender(r.samples_ns, r.median_ns or 0.0, r.ci_low_ns, r.ci_high_ns) for r in measured]
+    visits = spreads(run, measured)
+    share = shares(visits, run.confidence)
+    ends = [interval(row, share.get(row.implementation, 0.0)) for row in measured]
+    contenders = [Contender(r.samples_ns, r.median_ns or 0.0, *end) for r, end in zip(measured, ends, strict=True)]
     places = rank(contenders)
     device = run.devices.get(device_id)
     seconds = np.array([contender.median_ns for contender in contenders]) / NS_PER_S
     metrics, missing = evaluate(plan.kernel.metrics, measured, seconds, device)
     entries = [
-        _measured(measured[p.index], p.rank, p.tie_group, metrics[p.index], missing[p.index], run.confidence)
+        _measured(measured[p.index], p, ends[p.index], metrics[p.index], missing[p.index], run.confidence)
         for p in places
     ]
     success = _success_rate(rows)
@@ -108,7 +114,14 @@ def _board(
     figures = (
         {}
         if best is None
-        else figures_of(best, plan.kernel.metrics, device, success_rate=success, confidence=run.confidence)
+        else figures_of(
+            best,
+            plan.kernel.metrics,
+            device,
+            success_rate=success,
+            confidence=run.confidence,
+            visit_share=share.get(best.implementation, 0.0),
+        )
     )
     return Board(
         problem=problem,
@@ -116,6 +129,7 @@ def _board(
         winner=[entry.trial for entry in entries if entry.tie_group == 1],
         success_rate=success,
         targets=[_verdict(target, figures, success) for target in targets],
+        visits=[_visits(name, spread, share[name]) for name, spread in sorted(visits.items())],
         rows=entries + [_unranked(row) for row in others],
     )
 
@@ -128,23 +142,41 @@ def _verdict(target: Target, figures: Mapping[str, Any], success: float | None) 
     return judge(target, exact(None, "nothing was measured for this problem"))
 
 
+def _visits(implementation: str, spread: Spread, share: float) -> VisitsPart:
+    return VisitsPart(
+        implementation=implementation,
+        sd_percent=round(100.0 * spread.relative_sd, 4),
+        half_width_percent=round(100.0 * share, 4),
+        rows=spread.trials,
+        revisits=spread.degrees_of_freedom,
+    )
+
+
 def _measured(
-    row: Row, place: str, group: int, metrics: dict[str, float], missing: dict[str, str], confidence: float
+    row: Row,
+    place: Place,
+    ends: tuple[float | None, float | None],
+    metrics: dict[str, float],
+    missing: dict[str, str],
+    confidence: float,
 ) -> Entry:
     ordered = sorted(row.samples_ns)
     unavailable = {f"metrics.{name}": f"n/a: {reason}" for name, reason in missing.items()}
     if row.ci_low_ns is None or row.ci_high_ns is None:
         few = f"n/a: an interval needs at least {samples_needed(0.5, confidence)} samples, has {len(ordered)}"
         unavailable |= {"latency_ms.ci_low": few, "latency_ms.ci_high": few}
-    low, high = row.ci_low_ns, row.ci_high_ns
+    low, high = ends
+    own = (row.ci_low_ns, row.ci_high_ns) if ends != (row.ci_low_ns, row.ci_high_ns) else (None, None)
     return Entry(
-        rank=place,
-        tie_group=group,
+        rank=place.rank,
+        tie_group=place.tie_group,
         **_shared(row),
         latency_ms=Latency(
             median=_ms(row.median_ns or 0.0),
             ci_low=None if low is None else _ms(low),
             ci_high=None if high is None else _ms(high),
+            visit_low=None if own[0] is None else _ms(own[0]),
+            visit_high=None if own[1] is None else _ms(own[1]),
             p5=_ms(percentile(ordered, 0.05)),
             p95=_ms(percentile(ordered, 0.95)),
             p99=_ms(percentile(ordered, 0.99)),
@@ -232,6 +264,7 @@ def _method(run: Run, plan: RunPlanned) -> MethodPart:
         test=TEST_METHOD,
         ranking=RANKING_METHOD,
         race=races_in_words(run),
+        visits=visits_in_words(run),
         drift=drift_in_words(run),
     )
 

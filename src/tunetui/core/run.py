@@ -46,6 +46,7 @@ from tunetui.core.snapshot import (
 )
 from tunetui.core.statistics import interval_ranks
 from tunetui.core.steered import STEERED
+from tunetui.core.visiting import note_visit
 from tunetui_agent.messages import (
     AgentStarted,
     BuildFinished,
@@ -64,6 +65,7 @@ from tunetui_agent.messages import (
     TrialMeasured,
     TrialProgressed,
     TrialStarted,
+    Visit,
 )
 
 __all__ = ["MEASURED", "QUEUED", "RUNNING", "STALE", "Counts", "Notice", "Row", "Run", "apply", "fold", "problem_key"]
@@ -215,7 +217,7 @@ def _trial_started(draft: Draft, record: Record, event: TrialStarted) -> None:
     draft.running.pop(record.source, None)  # so that the trial begun last stands last
     draft.running[record.source] = Progress(trial=event.trial.id, started=record.t, stage=event.stage)
     old = draft.rows.get(event.trial.id)
-    if old is None or old.status != MEASURED:
+    if old is None or old.status not in {MEASURED, STALE}:  # figures stay in view until there are new ones
         draft.put(draft.row_of(event.trial, status=RUNNING))
 
 
@@ -244,6 +246,12 @@ def _trial_measured(draft: Draft, record: Record, event: TrialMeasured) -> None:
         looks, board = draft.value("sentinels"), (problem_key(event.trial.problem), draft.device_of(record.source))
         looks[board] = (*looks.get(board, ())[1 - LOOKS_KEPT :], look)
         return
+    if event.stage == "revisit":  # tells what a second visit changes; the row keeps the figures of its first
+        if ci_low_ns is not None and ci_high_ns is not None:
+            note_visit(draft, event.trial.id, Visit(median_ns, ci_low_ns, ci_high_ns))
+        return
+    if event.stage == "sweep":
+        draft.value("visits").pop(event.trial.id, None)
     row = draft.row_of(
         event.trial,
         status=MEASURED,

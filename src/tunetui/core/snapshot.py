@@ -9,7 +9,7 @@ import msgspec
 
 from tunetui.core.events import RunFinished, RunPlanned
 from tunetui.core.models import model_of
-from tunetui_agent.messages import FAILURES, Device, Toolchain, Value
+from tunetui_agent.messages import FAILURES, Device, Toolchain, Value, Visit
 
 QUEUED, RUNNING, MEASURED, STALE, SKIPPED = "queued", "running", "measured", "stale", "skipped"
 STATUSES = (QUEUED, RUNNING, MEASURED, STALE, SKIPPED, *FAILURES)
@@ -86,7 +86,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     median_ns: float | None = None
     half_width_percent: float | None = None
     stage: str = "sweep"
-    """"sweep", "sentinel" while a row is looked at again for drift, "remeasured" where somebody asked for that."""
+    """"sweep", "sentinel" while a row is looked at again for drift, "remeasured" where somebody asked for that, "revisit"."""
 
 
 class Race(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +196,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Problem key to how its race was settled, since the latest plan."""
     sentinels: dict[tuple[str, str], tuple[Look, ...]] = {}
     """(problem key, device id) to the looks at its sentinel, oldest first, at most `LOOKS_KEPT`."""
+    visits: dict[str, tuple[Visit, ...]] = {}
+    """Trial to its measurement by the sweep and the later visits to it, in nanoseconds, where there were any."""
     building: dict[str, int] = {}
     """Implementation to artifacts that its compiler has in hand."""
     builds: dict[str, int] = {}

@@ -12,7 +12,7 @@ from tunetui.core.metrics import evaluate
 from tunetui.core.snapshot import Row
 from tunetui.core.statistics import interval, percentile
 from tunetui.core.targeting import QUALITY_PREFIX
-from tunetui_agent.messages import Device
+from tunetui_agent.messages import Device, Visit, widened
 
 MET, MISSED, UNDECIDED = "met", "missed", "undecided"
 
@@ -94,11 +94,12 @@ def figures_of(
     *,
     success_rate: float | None,
     confidence: float,
+    visit_share: float = 0.0,
 ) -> dict[str, Figure]:
     """Every figure of a measured row that a target can name, with its interval at ``confidence``.
 
-    Latencies have the order-statistic interval of their own quantile; a kernel's metrics are computed at both ends
-    of the median's.  What was counted or read, such as recall, is exact.
+    Latencies have the order-statistic interval of their own quantile, and in it the variation between visits
+    (``visit_share`` of the figure); a kernel's metrics are computed at both ends of the median's.  What was counted or read, such as recall, is exact.
     """
     figures: dict[str, Figure] = {}
     for name, number in {**row.telemetry, **row.resources}.items():
@@ -110,7 +111,7 @@ def figures_of(
         figures["shared_memory_bytes"] = exact(sum(shared))
     for name, number in row.quality.items():
         figures[name] = figures[QUALITY_PREFIX + name] = exact(number)
-    figures |= _latencies(row, confidence)
+    figures |= _latencies(row, confidence, visit_share)
     figures |= _metrics(row, metrics, device, figures["latency_ms.median"])
     figures["success_rate"] = exact(success_rate, "no trial was tried")
     figures["build_seconds"] = exact(row.build_seconds, "nothing was built for it")
@@ -127,17 +128,19 @@ def find(figures: Mapping[str, Figure], metric: str) -> Figure:
     return figures.get(metric, Figure(None, reason=f"n/a: {metric} was not measured on this device"))
 
 
-def _latencies(row: Row, confidence: float) -> dict[str, Figure]:
+def _latencies(row: Row, confidence: float, visit_share: float) -> dict[str, Figure]:
     ordered = sorted(row.samples_ns)
     if not ordered:
         return {"latency_ms.median": exact(None, "not measured")}
     found = {}
     for name, q in LATENCY_QUANTILES.items():
-        bounds = interval(ordered, q, confidence)
+        bounds, value = interval(ordered, q, confidence), percentile(ordered, q)
+        # An end that is not known leaves the other as wide as it must be.
+        wide = widened(Visit(value, bounds.low or 0.0, value if bounds.high is None else bounds.high), visit_share)
         found[f"latency_ms.{name}"] = Figure(
-            percentile(ordered, q) / NS_PER_MS,
-            None if bounds.low is None else bounds.low / NS_PER_MS,
-            None if bounds.high is None else bounds.high / NS_PER_MS,
+            value / NS_PER_MS,
+            None if bounds.low is None else wide.low / NS_PER_MS,
+            None if bounds.high is None else wide.high / NS_PER_MS,
             bounds.reason,
         )
     found["latency_ms.min"] = exact(ordered[0] / NS_PER_MS)
