@@ -49,7 +49,10 @@ class Examiner:
         try:
             meter = self._device.energy_meter()
             prepared = self._evaluator.prepare(trial, artifact)
-            figures = measure_energy(meter, prepared.execution, self._spec.method.energy_seconds)
+            self._say(None)
+            method = self._spec.method  # without a word for longer than a trial may take we are taken for dead
+            seconds = min(method.energy_seconds, method.trial_timeout_seconds / 2)
+            figures = measure_energy(meter, prepared.execution, seconds)
             damage = prepared.execution.damage()
         except TrialFault as fault:
             return {REASON: f"n/a: {fault.status}: {fault.cause}"}

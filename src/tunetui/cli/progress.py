@@ -17,6 +17,7 @@ from tunetui_agent.messages import FAILURES
 HEARTBEAT_SECONDS = 10.0
 """A log without news gets a line this often."""
 
+_EXAMINATIONS = {"energy": "energy of the leaders:", "counters": "hardware counters through ncu:"}
 _BAR_CELLS = 20
 _BEST_LINES = 3
 _NS_PER_MS = 1e6
@@ -140,6 +141,9 @@ def _present_line(run: Run) -> str:
         return _race_line(run, run.race)
     if run.present is None or run.present.trial not in run.rows:
         return "now   waiting for a build" if run.building else "now   waiting"
+    label = _short_label(run, run.rows[run.present.trial])
+    if run.present.stage in _EXAMINATIONS:
+        return f"now   {_EXAMINATIONS[run.present.stage]}  {label}"
     figures = f"n={run.present.samples}" if run.present.samples else "preparing"
     median, width = run.present.median_ns, run.present.half_width_percent
     if run.present.samples and median is not None:
@@ -147,7 +151,7 @@ def _present_line(run: Run) -> str:
         figures += f" {with_uncertainty(median / _NS_PER_MS, half_width)} ms"
         figures += f" ±{percent(width)} %" if width is not None else ""
     what = {"sentinel": "looking for drift: ", "revisit": "a second visit: "}.get(run.present.stage, "")
-    return f"now   {what}{figures}  {_short_label(run, run.rows[run.present.trial])}"
+    return f"now   {what}{figures}  {label}"
 
 
 def _race_line(run: Run, race: Race) -> str:

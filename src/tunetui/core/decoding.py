@@ -35,6 +35,7 @@ METHOD_LIMITS: dict[str, dict[str, Any]] = {
     "finalists_seconds": {"above": 0, "high": 3600},
     "revisit_percent": {"low": 0, "high": 100},
     "sentinel_seconds": {"low": 0, "high": 86_400},
+    "energy_seconds": {"above": 0, "high": 600},
     "throttle_retries": {"whole": True, "low": 0, "high": 10},
     "seed": {"whole": True, "low": 0},
 }
