@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tunetui_agent.folder import boot_id, is_held, is_last_record
 from tunetui_agent.inbox import deliver
-from tunetui_agent.messages import PROTOCOL
+from tunetui_agent.protocol import PROTOCOL
 from tunetui_agent.watch import Watch
 
 if TYPE_CHECKING:

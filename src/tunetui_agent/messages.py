@@ -19,6 +19,7 @@ from tunetui_agent.kernel_spec import Implementation as Implementation
 from tunetui_agent.kernel_spec import KernelSpec as KernelSpec
 from tunetui_agent.kernel_spec import Launch as Launch
 from tunetui_agent.kernel_spec import Value as Value
+from tunetui_agent.protocol import PROTOCOL as PROTOCOL
 from tunetui_agent.steering import MeasuringPaused as MeasuringPaused
 from tunetui_agent.steering import MeasuringResumed as MeasuringResumed
 from tunetui_agent.steering import PauseRun as PauseRun
@@ -41,8 +42,6 @@ from tunetui_agent.visits import Visit as Visit
 from tunetui_agent.visits import spread_of as spread_of
 from tunetui_agent.visits import widened as widened
 from tunetui_agent.wire import build, event_of, line_of
-
-PROTOCOL = 1
 
 # ---------------------------------------------------------------------------------- what is measured
 

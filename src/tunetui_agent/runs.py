@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.children import archive
-from tunetui_agent.environment.folders import remove_old
 from tunetui_agent.folder import take_lock
 from tunetui_agent.inbox import deliver
-from tunetui_agent.messages import CancelRun, StopRun, encode_command
 
 if TYPE_CHECKING:
     from tunetui_agent.folder import HostFolder, RunFolder
@@ -28,6 +26,8 @@ def list_runs(host: HostFolder) -> list[dict[str, Any]]:
 
 def stop(run: RunFolder, *, at_once: bool) -> dict[str, Any]:
     """Ask a run's agent to end, after the present trial or at once."""
+    from tunetui_agent.messages import CancelRun, StopRun, encode_command
+
     command = f"stop-{uuid.uuid4().hex[:12]}"
     line = encode_command(CancelRun(command=command) if at_once else StopRun(command=command))
     state = run.state()
@@ -47,6 +47,8 @@ def collect_garbage(host: HostFolder, days: float) -> list[str]:
     Returns:
         The names of the runs removed.
     """
+    from tunetui_agent.environment.folders import remove_old
+
     removed = []
     for run in host.runs():
         if _last_written(run.journal, run.path) > time.time() - days * DAY_SECONDS:

@@ -167,11 +167,10 @@ async def test_an_interpreter_that_was_chosen_is_used_and_missed(server: Sshd, t
     own = tmp_path / "own python"
     own.symlink_to(sys.executable)
     link = await reached(config(server))
-    link.python = str(own)
-    assert json.loads(await link.ask(["list"]))["ok"]
+    assert json.loads(await link.ask(["list", "--python", str(own), "--user-site"]))["ok"]
     own.unlink()
     with pytest.raises(TunetuiError, match=f"the chosen Python is gone: {own}"):
-        await link.ask(["list"])
+        await link.ask(["list", "--python", str(own)])
     await link.close()
 
 
@@ -200,4 +199,26 @@ async def test_an_agent_command_that_fails_says_why(server: Sshd) -> None:
     with pytest.raises(TunetuiError, match="the agent's attach on box ended with status 2: usage") as caught:
         await link.ask(["attach", "--no-such-option"])
     assert "unrecognized arguments" in caught.value.message or "required" in caught.value.message
+    await link.close()
+
+
+async def compiled(server: Sshd) -> Path:
+    """Where the compiled agent lies, once it has been made."""
+    async with asyncio.timeout(60):
+        while not (found := list(placed(server).parent.glob("*.????????????.pyz"))):
+            await asyncio.sleep(0.02)
+    return found[0]
+
+
+async def test_the_agent_is_compiled_aside_for_the_commands_to_come(server: Sshd) -> None:
+    link = await reached(config(server))
+    await link.ask(["list"])
+    fast = await compiled(server)
+    stream = await link.open(["attach", "--run", "none"])
+    assert b'"no-such-run"' in await stream.read()
+    await stream.close()
+    answer = json.loads(await link.ask(["environment", "--kind", "cpu"]))
+    assert answer["ok"]
+    fast.write_bytes(b"damaged")
+    assert json.loads(await link.ask(["list"])) == {"ok": True, "runs": []}
     await link.close()

@@ -312,8 +312,7 @@ async def test_an_answer_that_is_none_is_told_and_obeyed_by_no_terminal(
     interpreter.write_text(f"#!/bin/sh\n{script}\n")
     interpreter.chmod(0o700)
     link = await reached(config(server))
-    link.python = str(interpreter)
     with pytest.raises(TunetuiError, match=words) as caught:
-        await ask_json(link, ["list"])
+        await ask_json(link, ["list", "--python", str(interpreter)])
     assert "\x1b" not in str(caught.value)
     await link.close()

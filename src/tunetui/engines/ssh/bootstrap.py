@@ -46,10 +46,19 @@ def _stage() -> str:
     return zlib.compress((ast.unparse(tree) + call).encode(), 9).hex()
 
 
+def waiting_command() -> str:
+    """A command line that waits on its stdin for what to do: what a command costs before its first word, in advance."""
+    return _command_line({"wait": True, "nonce": "", "first": FIRST})
+
+
+def _command_line(asked: dict[str, Any]) -> str:
+    return f"python3 -I -c '{FIRST}' {_stage()} {json.dumps(asked).encode().hex()}"
+
+
 class Conversation:
     """What is said before the agent itself speaks."""
 
-    def __init__(self, host: str, arguments: Sequence[str], *, python: str, sure: bool) -> None:
+    def __init__(self, host: str, arguments: Sequence[str], *, sure: bool) -> None:
         """``sure``: the agent was there a moment ago, so what follows on stdin is for the agent already."""
         self.host = host
         self.sure = sure
@@ -57,13 +66,18 @@ class Conversation:
         self._nonce = f"\x1e{secrets.token_hex(8)} "
         self._asked = {
             "nonce": self._nonce, "agent": agent_sha256(), "size": len(agent_archive()), "sure": sure,
-            "facts": not sure, "python": python, "arguments": list(arguments), "first": FIRST,
+            "facts": not sure, "arguments": list(arguments), "first": FIRST,
         }  # fmt: skip
 
     @property
     def command(self) -> str:
         """The command line, the same in every shell."""
-        return f"python3 -I -c '{FIRST}' {_stage()} {json.dumps(self._asked).encode().hex()}"
+        return _command_line(self._asked)
+
+    @property
+    def line(self) -> bytes:
+        """The same for a host where `waiting_command` waits."""
+        return json.dumps(self._asked).encode() + b"\n"
 
     async def carry_out(self, channel: Channel) -> bool:
         """Up to the moment where the agent takes over; False where it was not there although we were ``sure``.

@@ -29,22 +29,23 @@ class Trouble(Exception):
 
 
 def run(asked: dict[str, Any]) -> NoReturn:
-    """Do what ``asked`` says: nonce, agent, size, sure, facts, python, arguments, first."""
+    """Do what ``asked`` says: nonce, agent, size, sure, facts, arguments, first; or wait until it is said on stdin."""
     os.umask(0o077)
     try:
         use_newer_python(asked)
+        if "wait" in asked:
+            asked = wait()
         root = private_folder(cache_root())
         agents = private_folder(os.path.join(root, "agent"))
         path = agent_of_run(root, agents, asked["arguments"]) or os.path.join(agents, asked["agent"] + ".pyz")
         if not is_whole(path):
             receive(asked, path)
-        python = asked["python"] or sys.executable
-        if not os.access(python, os.X_OK):
-            raise Trouble("no-interpreter", python + " is not there any more", path=python)
+        python, isolation, arguments = interpreter(asked["arguments"])
         touch(path)
         say(asked, dict(facts(root) if asked["facts"] else {}, k="ready", root=root, agent=path))
-        arguments = [asked["arguments"][0], "--root", root] + asked["arguments"][1:]
-        os.execv(python, [python, "-I", path] + arguments)  # the name in the process list says what it is
+        path = compiled(path, python, isolation)
+        # The name in the process list says what it is.
+        os.execv(python, [python, isolation, path, arguments[0], "--root", root] + arguments[1:])
     except Trouble as trouble:
         say(asked, trouble.answer)
     except OSError as error:
@@ -55,6 +56,66 @@ def run(asked: dict[str, Any]) -> NoReturn:
 def say(asked: dict[str, Any], answer: dict[str, Any]) -> None:
     """One line of JSON behind the nonce."""
     os.write(1, (asked["nonce"] + json.dumps(answer) + "\n").encode("ascii"))
+
+
+def wait() -> dict[str, Any]:
+    """What to do, said later: a command for which everything up to here has been done in advance."""
+    line = b""
+    while not line.endswith(b"\n"):
+        part = os.read(0, 1)
+        if not part:
+            sys.exit(0)
+        line += part
+    asked: dict[str, Any] = json.loads(line.decode("ascii"))
+    return asked
+
+
+def interpreter(arguments: list[str]) -> tuple[str, str, list[str]]:
+    """The Python that is to run the agent, how isolated, and the arguments without what said so."""
+    python, isolation, rest = sys.executable, "-I", list(arguments)
+    if "--python" in rest[:-1] and rest[0] != "environment":
+        at = rest.index("--python")
+        python = rest[at + 1]
+        del rest[at : at + 2]
+        if "--user-site" in rest:
+            rest.remove("--user-site")
+            isolation = "-E"
+    if not os.access(python, os.X_OK):
+        raise Trouble("no-interpreter", python + " is not there any more", path=python)
+    return python, isolation, rest
+
+
+def compiled(path: str, python: str, isolation: str) -> str:
+    """The agent with its modules compiled for this Python, if it is there; else it is made for the next time."""
+    tag = hashlib.sha256(os.path.realpath(python).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    target = path[: -len(".pyz")] + "." + tag + ".pyz"
+    try:
+        with open(target, "rb") as file:
+            data = file.read()
+        if hashlib.sha256(data[:-64]).hexdigest().encode("ascii") == data[-64:]:
+            touch(target)
+            return target
+    except OSError:
+        pass
+    if os.access(os.path.dirname(path), os.W_OK):
+        pid = os.fork()
+        if pid == 0:
+            compile_apart([python, isolation, path, "compile", "--output", target])
+        os.waitpid(pid, 0)
+    return path
+
+
+def compile_apart(command: list[str]) -> NoReturn:
+    """In a process that nobody waits for."""
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            null = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):
+                os.dup2(null, stream)
+            os.execv(command[0], command)
+    finally:
+        os._exit(0)
 
 
 def use_newer_python(asked: dict[str, Any]) -> None:
@@ -105,8 +166,9 @@ def agent_of_run(root: str, agents: str, arguments: list[str]) -> str | None:
             name = os.path.basename(str(json.load(file).get("agent", "")))
     except (OSError, ValueError, AttributeError):
         return None
-    path = os.path.join(agents, name)
-    return path if re.match(r"[0-9a-f]{64}\.pyz\Z", name) and is_whole(path) else None
+    own = re.match(r"([0-9a-f]{64})(\.[0-9a-f]{12})?\.pyz\Z", name)
+    path = os.path.join(agents, own.group(1) + ".pyz") if own else ""
+    return path if own and is_whole(path) else None
 
 
 def is_whole(path: str) -> bool:

@@ -14,6 +14,7 @@ from tunetui.engines.ssh.bootstrap import Conversation
 from tunetui.engines.ssh.connecting import Patience, Way, connect
 from tunetui.engines.ssh.described import describe
 from tunetui.engines.ssh.failures import FOREIGN, HostError, LinkLostError, UnreachableError
+from tunetui.engines.ssh.spares import Spares
 from tunetui.engines.ssh.streams import Channel
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ class SshLink:
         self._dialing = asyncio.Lock()
         self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
         self._way: Way | None = None
+        self._spares = Spares(self.host)
         self._was_there = False  # the agent, the last time
+        self._asked_before = False
         self._reached = False  # at least once: from then on an unreachable host is a lost link
 
     # ------------------------------------------------------------------ what a Link does
@@ -91,6 +94,7 @@ class SshLink:
 
     async def close(self) -> None:
         """Let go of the host; what runs there runs on."""
+        self._spares.drop()
         way, self._way = self._way, None
         if way is not None:
             await way.close()
@@ -128,7 +132,7 @@ class SshLink:
             talk = Conversation(self.host, arguments, sure=self._was_there)
             try:
                 async with asyncio.timeout(self._patience.bootstrap_seconds):
-                    channel = await Channel.start(connection, self.host, talk.command)
+                    channel = await self._channel(connection, talk)
                     try:
                         self._was_there = await talk.carry_out(channel)
                     except BaseException:
@@ -144,6 +148,20 @@ class SshLink:
             if self._was_there:
                 self.facts = self.facts or talk.facts
                 return channel
+
+    async def _channel(self, connection: SSHClientConnection, talk: Conversation) -> Channel:
+        """A channel at whose other end the first stage knows what to do."""
+        if not self._asked_before:
+            self._asked_before = True
+            first = asyncio.create_task(Channel.start(connection, self.host, talk.command))
+            await asyncio.sleep(0)  # so that the others come behind it
+            self._spares.prepare(connection)
+            return await first
+        spare = await self._spares.take(connection)
+        if spare is None:
+            return await Channel.start(connection, self.host, talk.command)
+        await spare.write(talk.line)
+        return spare
 
     # ------------------------------------------------------------------ the connection
 
