@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -13,6 +12,7 @@ from textual.app import App, ReturnType
 from textual.reactive import reactive
 
 from tunetui.tui.pacing import FULL, Beat, Ticker
+from tunetui.tui.quiet_collector import QuietCollector
 from tunetui.tui.terminal_port import TerminalPort
 
 _FIRST_PAINT_DELAY_S = 0.03
@@ -34,6 +34,7 @@ class PacedApp(App[ReturnType]):
     def __init__(self) -> None:
         super().__init__()
         self.ticker = Ticker()
+        self.collector = QuietCollector()
         self.port: TerminalPort | None = None
         self._set_aside = False
         self._asked_after = 0  # characters written when the last question was asked
@@ -74,7 +75,7 @@ class PacedApp(App[ReturnType]):
         self.port = TerminalPort(self)
         self.delay_update(_FIRST_PAINT_DELAY_S)  # one first paint in place of three: half the bytes
         self.set_interval(FULL.beat_s, self._turn, name="beat")
-        self.call_after_refresh(self._settle_memory)
+        self.call_after_refresh(lambda: self.collector.begin(monotonic()))
 
     def post_display_hook(self) -> None:
         """After every frame: ask the terminal to say when it has arrived."""
@@ -95,17 +96,22 @@ class PacedApp(App[ReturnType]):
         self.post_display_hook()  # frames that keys caused meanwhile
         self._turn()
 
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.InputEvent):
+            self.collector.disturbed(monotonic())
+        await super().on_event(event)
+
+    def on_unmount(self) -> None:
+        self.collector.end()
+
     def watch_lite(self, lite: bool) -> None:
         self.set_class(lite, self.LITE_CLASS)
 
     def _turn(self) -> None:
         if self._set_aside or self.port is None:
             return
-        beat = self.ticker.due(monotonic(), queue_is_full=self.port.queue_is_full())
+        now = monotonic()
+        beat = self.ticker.due(now, queue_is_full=self.port.queue_is_full())
         if beat is not None:
             self.beat(beat)
-
-    def _settle_memory(self) -> None:
-        """What start-up made stays for good: not looking at it again takes 50 ms off the collector's longest pause."""
-        gc.collect()
-        gc.freeze()
+            self.collector.tick(now)

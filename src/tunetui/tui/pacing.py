@@ -7,6 +7,8 @@ from dataclasses import dataclass
 ACK_TIMEOUT_S = 2.0
 """After this long without an answer a frame counts as arrived: not every terminal answers."""
 SILENT_AFTER_TIMEOUTS = 2
+"""A terminal that never answered; one that did is slow rather than silent, and is waited for longer."""
+SILENT_AFTER_TIMEOUTS_ONCE_HEARD = 6
 ASK_A_SILENT_TERMINAL_EVERY_S = 30.0
 
 SLOW_ROUND_TRIP_S = 0.2
@@ -35,7 +37,8 @@ class FrameAcks:
     @property
     def is_silent(self) -> bool:
         """The terminal does not answer: frames are sent without asking, but for one now and then."""
-        return self._timeouts >= SILENT_AFTER_TIMEOUTS
+        patience = SILENT_AFTER_TIMEOUTS_ONCE_HEARD if self.answered_count else SILENT_AFTER_TIMEOUTS
+        return self._timeouts >= patience
 
     def may_ask(self, now: float) -> bool:
         """Whether the frame just sent is one to ask after."""

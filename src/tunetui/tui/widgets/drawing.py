@@ -23,6 +23,8 @@ class Drawing(Widget):
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
     DEFAULT_CSS = "Drawing { width: 1fr; height: 1fr;" + TONE_CSS + "}"
 
+    ALLOW_SELECT = False
+
     _lines: list[Strip] | None = None
     _drawn_size = Size(0, 0)
     _styles_now: tuple[Style, ToneStyles] | None = None

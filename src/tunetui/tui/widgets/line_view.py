@@ -32,6 +32,7 @@ class LineView(ScrollView, can_focus=True):
         "background: $surface; color: $foreground;" + TONE_CSS + "}"
     )
 
+    ALLOW_SELECT = False
     header_lines = 0
     """Lines at the top that do not scroll."""
 
