@@ -22,7 +22,7 @@ FEWEST, MOST = 8, 32
 """Revisits of one implementation's rows on one problem: what an estimate needs, and what is enough for one."""
 MOST_OF_ONE_ROW = 4
 """Where there are few rows, each is visited more often, at most so many times more."""
-FREE_SECONDS = 10.0
+FREE_SECONDS = 5.0
 LARGEST_SHARE = 0.15
 """Revisits end after this share of the sweep's measuring time, or after `FREE_SECONDS` where those are more."""
 
