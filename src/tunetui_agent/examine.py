@@ -61,7 +61,7 @@ class Examiner:
         return {REASON: f"n/a: {damage}"} if damage else figures
 
     def _counters(self, trials: Sequence[tuple[Trial, str | None]]) -> None:
-        from tunetui_agent.devices.counters import Profiler
+        from tunetui_agent.hardware_counters import Profiler
 
         begun = time.perf_counter()
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.agent.kernel_folders import double_spec, double_trial
-from tunetui_agent.devices import counters
-from tunetui_agent.devices.counters import MARKER, METRICS, REASON, TIME, Profiler, read_rows
+from tunetui_agent import hardware_counters as counters
+from tunetui_agent.hardware_counters import MARKER, METRICS, REASON, TIME, Profiler, read_rows
 from tunetui_agent.messages import Device
 
 NAMES = list(METRICS)
