@@ -22,6 +22,7 @@ from tunetui.tui.widgets.table import LiveTable
 if TYPE_CHECKING:
     from textual.app import App
 
+    from tunetui.session import Session
     from tunetui.tui.app import Cockpit
 
     _Mixed = App[None]
@@ -38,13 +39,18 @@ class Navigation(_Mixed):
 
     # ------------------------------------------------------------------------------------------- screens
 
+    @property
+    def present_screen(self) -> CommandScreen | None:
+        """The screen that is looked at; a palette or a dialog over it does not count."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, CommandScreen)), None)
+
     def show_help(self) -> None:
         """Every key of this screen."""
-        cockpit, screen = self._cockpit, self.screen
+        cockpit, screen = self._cockpit, self.present_screen
         groups: dict[str, Any] = {}
         moves: list[Any] = []
         name = "tunetui"
-        if isinstance(screen, CommandScreen):
+        if screen is not None:
             name = screen.TITLED
             groups["On this screen"] = screen.OFFERS
             moves = LiveTable.BINDINGS if screen.table is not None else []
@@ -105,6 +111,13 @@ class Navigation(_Mixed):
         links = replace(cockpit.batch.links, ask_about_host_keys=True)
         return replace(cockpit.batch, grid_path=path, command=command, links=links, asker=ScreenAsker(cockpit))
 
+    def _usd_per_hour(self, session: Session) -> float | None:
+        """What the hosts of a run cost together, as the settings say; None where they say nothing."""
+        known = self._cockpit.batch.preparing.settings
+        hosts = {place.host for place in session.places}
+        prices = [known[host].usd_per_hour for host in hosts if host in known]
+        return sum(price for price in prices if price is not None) if any(p is not None for p in prices) else None
+
     async def _open_and_run(self, path: Path) -> None:
         from tunetui.session import Session
         from tunetui.tui.screens.run import RunScreen
@@ -119,12 +132,12 @@ class Navigation(_Mixed):
         if cockpit.live is not None:
             cockpit.live.close()
         cockpit.live = LiveRun(session)
-        self.push_screen(RunScreen(cockpit.live))
+        self.push_screen(RunScreen(cockpit.live, self._usd_per_hour(session)))
         await cockpit.live.attend()
         if cockpit.live.failure is not None:
             cockpit.tell_error(cockpit.live.failure)
-        for saved in cockpit.live.saved:
-            cockpit.tell(f"wrote {saved}")
+        if cockpit.live.saved:
+            cockpit.tell(f"wrote {' and '.join(map(str, cockpit.live.saved))}")
 
     # ---------------------------------------------------------------------------------------- how to leave
 
@@ -151,8 +164,8 @@ class Navigation(_Mixed):
 
     def copyable(self) -> LiveTable | None:
         """The table whose row would be copied."""
-        screen = self.screen
-        table = screen.table if isinstance(screen, CommandScreen) else None
+        screen = self.present_screen
+        table = screen.table if screen is not None else None
         return table if table is not None and table.cursor_key is not None else None
 
     def copy(self, *, cell: bool) -> None:
@@ -160,7 +173,7 @@ class Navigation(_Mixed):
         from tunetui.tui.row_detail import as_text
         from tunetui.tui.screens.board_screen import BoardScreen
 
-        table, screen = self.copyable(), self.screen
+        table, screen = self.copyable(), self.present_screen
         if table is None or table.cursor_key is None or not isinstance(screen, BoardScreen):
             return
         detail = screen.detail_of(table.cursor_key)

@@ -182,7 +182,8 @@ class ColumnStore:
     def _reserve(self, needed: int) -> None:
         if needed <= len(self.stamps):
             return
-        more = max(needed, 2 * len(self.stamps)) - len(self.stamps)
+        capacity = len(self.stamps)
+        more = max(needed - capacity, capacity // 4, _FIRST_CAPACITY)
         self.stamps = np.concatenate([self.stamps, np.zeros(more, np.int64)])
         for name, column in self._numbers.items():
             self._numbers[name] = np.concatenate([column, np.full(more, np.nan)])
