@@ -14,8 +14,11 @@ import msgspec
 from tunetui.core.targets import Verdict
 from tunetui_agent.messages import Value
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a field is added or changes its meaning; a reader refuses what is newer than itself."""
+
+FIRST_VERSION = 1
+"""What a file says that has none of the fields of 2 (several devices, hosts), so that older readers take it."""
 
 CLAIM_NOTE = "a claim by the grid's author: not measured by tunetui, never ranked"
 
@@ -83,6 +86,8 @@ class DevicePart(_Part, frozen=True, kw_only=True):
     driver: str = ""
     details: dict[str, Value] = {}
     host: str = ""
+    reached_as: str = ""
+    """The host as the user named it; empty for this machine.  Since version 2."""
     platform: str = ""
     compilers: dict[str, str] = {}
     """Language to version."""
@@ -127,6 +132,8 @@ class Entry(_Part, frozen=True, kw_only=True, gc=False):
     tags: list[str] = []
     trial: str
     provenance: str
+    device: str = ""
+    """Which of the board's devices measured it, where there are several.  Since version 2."""
     measured_at: str = ""
     unavailable: dict[str, str] = {}
     """Field to the reason why it is not here."""
@@ -162,11 +169,13 @@ class VisitsPart(_Part, frozen=True, kw_only=True):
 
 
 class Board(_Part, frozen=True, kw_only=True):
-    """One problem on one device: ranked rows first, then those without a rank."""
+    """One problem on one device, or on several of one model: ranked rows first, then those without a rank."""
 
     problem: dict[str, Value]
     device: str = ""
     """Id of one of `Leaderboard.devices`; empty where nothing was measured."""
+    devices: list[str] = []
+    """Ids of all that measured its rows, where there are several, all of one model.  Since version 2."""
     winner: list[str] = []
     """Trial ids of the first tie group, by median."""
     success_rate: float | None = None

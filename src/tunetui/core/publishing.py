@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from tunetui.core.decoding import grid_from_dict
@@ -13,6 +14,7 @@ from tunetui.core.definitions import Compare, Target
 from tunetui.core.errors import InputError
 from tunetui.core.events import RunPlanned
 from tunetui.core.leaderboard import (
+    FIRST_VERSION,
     SCHEMA_VERSION,
     Board,
     Claim,
@@ -29,6 +31,7 @@ from tunetui.core.leaderboard import (
 )
 from tunetui.core.metrics import evaluate
 from tunetui.core.ranking import RANKING_METHOD, Contender, Place, rank
+from tunetui.core.routes import LOCAL
 from tunetui.core.second_looks import drift_in_words, races_in_words
 from tunetui.core.snapshot import MEASURED, QUEUED, RUNNING, STALE, Row, Run, problem_key
 from tunetui.core.statistics import INTERVAL_METHOD, PERCENTILE_METHOD, TEST_METHOD, percentile, samples_needed
@@ -52,17 +55,20 @@ def build_leaderboard(
     if plan is None:
         raise InputError("this run has no plan, so there is nothing to make a leaderboard of")
     asked = _targets(plan) if targets is None else list(targets)
+    boards = [_board(run, plan, problem, device, rows, asked) for problem, device, rows in _boards(run, plan)]
+    devices = _devices(run)
+    is_new = any(board.devices or board.visits for board in boards) or any(device.reached_as for device in devices)
     return Leaderboard(
-        schema_version=SCHEMA_VERSION,
+        schema_version=SCHEMA_VERSION if is_new else FIRST_VERSION,
         generator=f"tunetui {plan.tunetui_version}",
         success_rate=_success_rate(run.current_rows()),
         run=_run(run, plan),
         kernel=KernelPart(name=plan.kernel.name, source_hashes=plan.kernel.source_hashes, metrics=plan.kernel.metrics),
         method=_method(run, plan),
-        devices=_devices(run),
+        devices=devices,
         compare=_claims(plan, compare),
         notices=[NoticePart(code=n.code, text=n.text, times=n.times) for n in run.notices],
-        boards=[_board(run, plan, problem, device, rows, asked) for problem, device, rows in _boards(run, plan)],
+        boards=boards,
         provenances=_provenances(run),
     )
 
@@ -71,17 +77,17 @@ def build_leaderboard(
 
 
 def _boards(run: Run, plan: RunPlanned) -> list[tuple[dict[str, Any], str, list[Row]]]:
-    """(problem, device, rows with an outcome), in the plan's order; failures stand on the device they failed on."""
+    """(problem, first device of a model, rows with an outcome), in the plan's order; failures stand where they failed."""
     found: dict[tuple[str, str], list[Row]] = {}
     stale = []
     for row in run.current_rows():
         if row.status == STALE:
             stale.append(row)
         elif row.status not in {QUEUED, RUNNING}:
-            found.setdefault((row.problem_key, row.device), []).append(row)
+            found.setdefault((row.problem_key, run.board_of(row.device)), []).append(row)
     first = {key[0]: key for key in reversed(found)}
     for row in stale:  # perhaps of a device that is gone: they stand below what replaces them
-        found.setdefault(first.setdefault(row.problem_key, (row.problem_key, row.device)), []).append(row)
+        found.setdefault(first.setdefault(row.problem_key, (row.problem_key, run.board_of(row.device))), []).append(row)
     for problem in plan.problems:
         if problem_key(problem) not in first:
             found[problem_key(problem), ""] = []
@@ -102,13 +108,17 @@ def _board(
     ends = [interval(row, share.get(row.implementation, 0.0)) for row in measured]
     contenders = [Contender(r.samples_ns, r.median_ns or 0.0, *end) for r, end in zip(measured, ends, strict=True)]
     places = rank(contenders)
-    device = run.devices.get(device_id)
-    seconds = np.array([contender.median_ns for contender in contenders]) / NS_PER_S
-    metrics, missing = evaluate(plan.kernel.metrics, measured, seconds, device)
+    devices = sorted({row.device for row in rows} - {""}, key=lambda each: (each != device_id, each))
+    metrics, missing = _metrics(run, plan, measured)
     entries = [
         _measured(measured[p.index], p, ends[p.index], metrics[p.index], missing[p.index], run.confidence)
         for p in places
     ]
+    unranked = [_unranked(row) for row in others]
+    if len(devices) > 1:
+        by_trial = {row.trial: row.device for row in rows}
+        entries = [msgspec.structs.replace(entry, device=by_trial[entry.trial]) for entry in entries]
+        unranked = [msgspec.structs.replace(entry, device=by_trial[entry.trial]) for entry in unranked]
     success = _success_rate(rows)
     best = min(measured, key=lambda row: (row.median_ns or 0.0, row.trial), default=None)
     figures = (
@@ -117,7 +127,7 @@ def _board(
         else figures_of(
             best,
             plan.kernel.metrics,
-            device,
+            run.devices.get(best.device),
             success_rate=success,
             confidence=run.confidence,
             visit_share=share.get(best.implementation, 0.0),
@@ -126,12 +136,31 @@ def _board(
     return Board(
         problem=problem,
         device=device_id,
+        devices=devices if len(devices) > 1 else [],
         winner=[entry.trial for entry in entries if entry.tie_group == 1],
         success_rate=success,
         targets=[_verdict(target, figures, success) for target in targets],
         visits=[_visits(name, spread, share[name]) for name, spread in sorted(visits.items())],
-        rows=entries + [_unranked(row) for row in others],
+        rows=entries + unranked,
     )
+
+
+def _metrics(
+    run: Run, plan: RunPlanned, rows: Sequence[Row]
+) -> tuple[dict[int, dict[str, float]], dict[int, dict[str, str]]]:
+    """Every row's own figures by its index, with the ceilings of the very device that measured it, and why some miss."""
+    metrics: dict[int, dict[str, float]] = {}
+    missing: dict[int, dict[str, str]] = {}
+    by_device: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        by_device.setdefault(row.device, []).append(index)
+    for device, members in by_device.items():
+        own = [rows[index] for index in members]
+        seconds = np.array([row.median_ns or 0.0 for row in own]) / NS_PER_S
+        found, lacking = evaluate(plan.kernel.metrics, own, seconds, run.devices.get(device))
+        metrics |= dict(zip(members, found, strict=True))
+        missing |= dict(zip(members, lacking, strict=True))
+    return metrics, missing
 
 
 def _verdict(target: Target, figures: Mapping[str, Any], success: float | None) -> Verdict:
@@ -286,11 +315,17 @@ def _devices(run: Run) -> list[DevicePart]:
                 driver=device.driver,
                 details=device.details,
                 host=agent.host if agent else "",
+                reached_as=_reached_as(run, agent.source) if agent else "",
                 platform=agent.platform if agent else "",
                 compilers=compilers,
             )
         )
     return parts
+
+
+def _reached_as(run: Run, source: str) -> str:
+    placed = run.placed.get(source)
+    return placed.host if placed is not None and placed.host != LOCAL else ""
 
 
 def _provenances(run: Run) -> dict[str, dict[str, Any]]:

@@ -63,8 +63,8 @@ class Agents:
         """Commands that the present agent has not accepted yet."""
         return len(self._follower.outbox.waiting) if self._follower else 0
 
-    async def measure(self, spec: RunSpec, commands: Sequence[Any]) -> str:
-        """Start an agent, send it these, follow it to its end: "ended" or "dead".
+    async def measure(self, spec: RunSpec, commands: Callable[[], Sequence[Any]]) -> str:
+        """Start an agent, send it what ``commands`` says once it is there, follow it to its end: "ended" or "dead".
 
         Raises:
             AgentRefusedError: it does not start; the device is busy, say.
@@ -72,7 +72,7 @@ class Agents:
         answer = await ask_json(self._link, ["start"], json.dumps(asdict(spec)).encode())
         if not answer.get("ok"):
             raise _refused(answer, self._link.host)
-        return await self.follow(spec.run, commands)
+        return await self.follow(spec.run, commands())
 
     async def follow(self, source: str, commands: Sequence[Any] = ()) -> str:
         """Follow a run that is there already, from where its records end here, to its end: "ended" or "dead"."""

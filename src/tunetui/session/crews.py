@@ -175,17 +175,19 @@ class Crew:
         for seat in self.seats:
             if seat.gone or id(seat) in manned:
                 continue
-            work = self.dealing.hands[seat.name].waiting
             if seat.adopted:
-                more = [self.trials[each] for each in work if each not in seat.held]
-                self._begin(seat, seat.follow_adopted(more, alone=self.is_alone))
-            elif work and not self._stopping and not self._leaving:
-                trials = [self.trials[each] for each in work]
+                self._begin(seat, seat.follow_adopted(self._waiting_at(seat), alone=self.is_alone))
+            elif self.dealing.hands[seat.name].waiting and not self._stopping and not self._leaving:
                 rivals = [*self._unprofiled(self.group), *self._rivals(self.group)] if self.is_alone else None
-                self._begin(seat, seat.measure(self._spec(seat, self._new_name()), rivals, trials))
+                spec = self._spec(seat, self._new_name())
+                self._begin(seat, seat.measure(spec, rivals, self._waiting_at(seat)))
         if not self._tasks and not self._stopping and not self._leaving:
             self._man_last_call()
         return bool(self._tasks)
+
+    def _waiting_at(self, seat: Seat) -> Callable[[], list[Trial]]:
+        waiting = self.dealing.hands[seat.name].waiting
+        return lambda: [self.trials[each] for each in waiting if each not in seat.held]
 
     def _man_last_call(self) -> None:
         """Everything is measured: one device races rows of several that were never raced, and reads what is asked for."""
@@ -196,7 +198,7 @@ class Crew:
         seat = next((seat for seat in self.seats if not seat.gone), None)
         if seat is not None and asked:
             self._called_last = True  # one attempt: the sweep's figures stand where it fails
-            self._begin(seat, seat.measure(self._spec(seat, self._new_name()), asked, []))
+            self._begin(seat, seat.measure(self._spec(seat, self._new_name()), asked, list))
 
     def _begin(self, seat: Seat, work: Coroutine[Any, Any, str]) -> None:
         self._tasks[asyncio.create_task(work)] = seat
@@ -232,6 +234,7 @@ class Crew:
 
     async def _bury(self, seat: Seat, finished: int, *, is_dead: bool = True) -> None:
         left = self.dealing.restart(seat.name)
+        seat.held.clear()
         seat.in_vain = 0 if finished > seat.finished_before else seat.in_vain + 1
         seat.finished_before = finished
         if is_dead and await _is_rebooted(seat):

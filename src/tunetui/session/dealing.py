@@ -81,14 +81,17 @@ class Dealing:
         """A device is lost: what it held, to be dealt to others."""
         hand = self.hands[name]
         left = [*([hand.present] if hand.present else []), *hand.waiting]
-        hand.waiting, hand.present, hand.asked, hand.gone = {}, "", "", True
+        hand.waiting.clear()
+        hand.present, hand.asked, hand.gone = "", "", True
         return left
 
     def restart(self, name: str) -> list[str]:
         """The agent of a device died: what it held, which is its own still."""
         hand = self.hands[name]
         if hand.present:
-            hand.waiting = {hand.present: None, **hand.waiting}
+            first = {hand.present: None, **hand.waiting}
+            hand.waiting.clear()
+            hand.waiting.update(first)
         hand.present, hand.asked = "", ""
         return list(hand.waiting)
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tunetui.session.recording import Recording
     from tunetui_agent.messages import Contender, RunSpec, Trial, Value
 
+    Trials = Callable[[], Sequence[Trial]]
+    """Trials as they are when they are sent: they may be dealt anew while an agent starts."""
+
 AT_ONCE = 1000
 """Trials of one command: its line stays far below what the agent accepts."""
 
@@ -48,8 +51,8 @@ class Seat:
     def name(self) -> str:
         return self.place.name
 
-    async def measure(self, spec: RunSpec, alone: Iterable[Contender] | None, trials: Sequence[Trial]) -> str:
-        """A new agent with these trials; ``alone``: no other place shares the queue, so it ends by itself, with races.
+    async def measure(self, spec: RunSpec, alone: Iterable[Contender] | None, trials: Trials) -> str:
+        """A new agent with the trials that there are once it is there; ``alone``: no other place shares the queue, so it ends by itself, with races.
 
         Returns:
             "ended" or "dead".
@@ -57,16 +60,21 @@ class Seat:
         device, host, model = self.name, self.place.host, self.place.model
         placed = AgentPlaced(agent=spec.run, host=host, device=device, model=model, alone=alone is not None)
         self._recording.say(placed)
-        commands = self._dealt(spec.run, trials)
-        self.closed = alone is not None
-        if alone is not None:
-            commands += [*considered(alone), CloseQueue(command=CLOSE)]
+        self.closed = False
+
+        def commands() -> list[Any]:
+            told = self._dealt(spec.run, trials())
+            if alone is not None:
+                self.closed = True
+                told += [*considered(alone), CloseQueue(command=CLOSE)]
+            return told
+
         return await self.agents.measure(spec, commands)
 
-    async def follow_adopted(self, trials: Sequence[Trial], *, alone: bool) -> str:
+    async def follow_adopted(self, trials: Trials, *, alone: bool) -> str:
         """The agent that was found at work, with more trials."""
         source, self.adopted = self.adopted, ""
-        commands = [*self.resend, *(self._dealt(source, trials) if not self.closed else [])]
+        commands = [*self.resend, *(self._dealt(source, trials()) if not self.closed else [])]
         if alone:
             self.closed = True
             # Whoever began it may have died before saying that no more will come; to say it again is harmless.

@@ -1,0 +1,113 @@
+"""Several hosts for a test: folders of their own on this machine, each with real agents, under names of the test's choice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.workplace import Workplace
+from tunetui.core.errors import TunetuiError
+from tunetui.core.snapshot import Run
+from tunetui.engines.channel import Link
+from tunetui.engines.local import LocalLink
+from tunetui.session import BatchOptions, Session
+from tunetui_agent.folder import HostFolder, is_held
+
+PATIENCE_SECONDS = 40.0
+
+
+class Hosts(Workplace):
+    """A workplace whose sweep is measured on several hosts; a CPU that many agents share measures nothing well, but all."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.dead: set[str] = set()
+        self.sessions: list[Session] = []
+
+    def root(self, host: str) -> Path:
+        return self.folder / f"host-{host}"
+
+    async def connect(self, host: str) -> Link:
+        if host in self.dead:
+            raise TunetuiError(f"{host} cannot be reached: connection refused")
+        link = LocalLink(self.root(host))
+        link.host = host
+        return link
+
+    async def open(self, *hosts: str, **options: Any) -> Session:
+        grid, stem = self.folder / "grid.toml", self.folder / "grid"
+        chosen = BatchOptions(grid_path=grid, output_stem=stem, hosts=list(hosts), **options)
+        session = await Session.open(chosen, self.connect)
+        self.sessions.append(session)
+        return session
+
+    async def measure(self, *hosts: str, **options: Any) -> Session:
+        """A sweep from its beginning to its files."""
+        session = await self.open(*hosts, **options)
+        await asyncio.wait_for(session.run(), PATIENCE_SECONDS)
+        session.save()
+        await self.leave(session)
+        return session
+
+    async def leave(self, session: Session) -> None:
+        session.close()
+        await session.disconnect()
+
+    def runs(self, host: str) -> list[Any]:
+        return HostFolder(self.root(host)).runs()
+
+    def agents_of(self, host: str) -> list[int]:
+        """Process ids of the agents at work on a host."""
+        return [int((run.read_meta() or {})["pid"]) for run in self.runs(host) if is_held(run.lock) and run.read_meta()]
+
+    def kill_agents(self, host: str) -> None:
+        for pid in self.agents_of(host):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def measured_by(self) -> Counter[str]:
+        """Host to how many trials its agents have an outcome for."""
+        hosts = {
+            e["record"]["agent"]: e["record"]["host"] for e in self.records() if e["record"]["kind"] == "AgentPlaced"
+        }
+        found: Counter[str] = Counter()
+        for envelope in self.records():
+            record = envelope["record"]
+            if record["kind"] in {"TrialMeasured", "TrialFailed"} and record.get("stage", "sweep") == "sweep":
+                found[hosts[envelope["from"]]] += 1
+        return found
+
+    def end(self) -> None:
+        super().end()
+        for folder in self.folder.glob("host-*"):
+            self.kill_agents(folder.name.removeprefix("host-"))
+        for session in self.sessions:
+            session.close()
+
+
+async def until(session: Session, holds: Callable[[Run], Any]) -> Any:
+    """What ``holds`` says of the first snapshot for which it says something, of a session that `Hosts.begin` began."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (found := holds(session.snapshot)):
+            grown = GROWN[session] = asyncio.Event()
+            await grown.wait()
+        return found
+
+
+GROWN: dict[Session, asyncio.Event] = {}
+
+
+def begin(session: Session) -> asyncio.Task[None]:
+    """The session at work in a task of its own."""
+
+    def grow(_: bytes) -> None:
+        if session in GROWN:
+            GROWN[session].set()
+
+    return asyncio.create_task(session.run(grow))
