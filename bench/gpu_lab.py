@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunetui.session.opening import BatchOptions, open_plan, run_spec
+from tunetui.session.links import Links
+from tunetui.session.opening import BatchOptions, connector, let_go, open_groups, run_spec
 from tunetui_agent.build import Target, open_builder
 from tunetui_agent.devices.cuda_driver import find_gpus
 from tunetui_agent.devices.gpu import GpuDevice, open_device
@@ -82,15 +83,23 @@ def plan(grid: str, folder: Path, pick: Callable[[list[Trial]], list[Trial]]) ->
     """The trials that ``pick`` chooses from the plan of ``grid`` (the text of a grid file), built in parallel."""
     path = folder / f"{len(list(folder.iterdir()))}.toml"
     path.write_text(grid)
-    opened = asyncio.run(open_plan(BatchOptions(grid_path=path, output_stem=path.with_suffix(""))))
-    chosen = pick(list(opened.plan.trials))
-    capability = opened.device.attributes["compute_capability"]
-    job = Job(run_spec(opened, "bench"), chosen, capability, folder / "cache")
+    job = asyncio.run(_job(BatchOptions(grid_path=path, output_stem=path.with_suffix("")), pick, folder / "cache"))
+    chosen = job.trials
     with ProcessPoolExecutor(min(len(chosen), os.cpu_count() or 1), multiprocessing.get_context("spawn")) as pool:
         failed = [log for log in pool.map(_build, [job] * len(chosen), chosen) if log]
     if failed:
         raise SystemExit(failed[0])
     return job
+
+
+async def _job(options: BatchOptions, pick: Callable[[list[Trial]], list[Trial]], cache: Path) -> Job:
+    links = Links()
+    opened = await open_groups(options, links, connector(options, links))
+    group = opened.groups[0]
+    place = group.places[0]
+    await let_go(opened.groups)
+    capability = place.device.attributes.get("compute_capability", 0)
+    return Job(run_spec(opened, group, place, "bench"), pick(list(group.plan.trials)), capability, cache)
 
 
 def _build(job: Job, trial: Trial) -> str:

@@ -91,19 +91,23 @@ def main() -> int:
 async def prepare(grid: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Facts of the host, and the job as tunetui plans it, in plain data for the other side."""
     from tunetui.core.definitions import chosen_axes
-    from tunetui.session.opening import BatchOptions, open_plan
+    from tunetui.session.links import Links
+    from tunetui.session.opening import BatchOptions, connector, let_go, open_groups
     from tunetui_agent.build.cuda import macro
 
-    opened = await open_plan(BatchOptions(grid_path=grid, output_stem=grid.with_name("plan")))
+    options, links = BatchOptions(grid_path=grid, output_stem=grid.with_name("plan")), Links()
+    opened = await open_groups(options, links, connector(options, links))
+    await let_go(opened.groups)
+    trials, place = opened.groups[0].plan.trials, opened.groups[0].places[0]
     own = opened.kernel.implementations["cuda"]["gpu"]
     (launch,) = own.launches
-    axes, first = chosen_axes(opened.grid, "cuda", own), opened.plan.trials[0]
+    axes, first = chosen_axes(opened.grid, "cuda", own), trials[0]
     lists = {name: axes.get(name, [first.problem.get(name)]) for name in own.parameters}
     macros = {name: [macro(name, value)[2:].partition("=") for value in values] for name, values in lists.items()}
     text_macros = {name: {m[0] for m in made} for name, made in macros.items()}
     if any(len(names) > 1 for names in text_macros.values()):
         raise SystemExit("an axis of texts has a macro for each value: Kernel Tuner's parameters cannot say that")
-    for trial in opened.plan.trials[1:]:
+    for trial in trials[1:]:
         if trial.scalars != first.scalars:
             raise SystemExit("scalar arguments differ between configurations: Kernel Tuner cannot do that")
     task = {
@@ -121,20 +125,20 @@ async def prepare(grid: Path) -> tuple[dict[str, Any], dict[str, Any]]:
                 "dtype": first.dtypes.get(name, opened.kernel.arguments[name].dtype),
                 "value": first.scalars.get(name),
                 # Kernel Tuner has one set of buffers for all configurations: the largest that any of them asks for.
-                "size": max(_size(trial.shapes.get(name, [])) for trial in opened.plan.trials),
+                "size": max(_size(trial.shapes.get(name, [])) for trial in trials),
             }
             for name in launch.arguments
         ],
         "geometry": [
             {"configuration": t.configuration, "grid": t.geometry[0].grid, "shared_bytes": t.geometry[0].shared_bytes}
-            for t in opened.plan.trials
+            for t in trials
         ],
     }
     facts = {
-        "device": opened.device.name, "driver": opened.device.driver, "host_cores": os.cpu_count(),
+        "device": place.device.name, "driver": place.device.driver, "host_cores": os.cpu_count(),
         "platform": platform.platform(), "python": platform.python_version(),
-        "compilers": {t.language: t.version for t in opened.toolchains if t.available},
-        "configurations": len(opened.plan.trials), "samples": SAMPLES, "problem": first.problem,
+        "compilers": {t.language: t.version for t in place.toolchains if t.available},
+        "configurations": len(trials), "samples": SAMPLES, "problem": first.problem,
     }  # fmt: skip
     return facts, task
 
