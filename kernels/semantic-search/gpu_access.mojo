@@ -103,6 +103,11 @@ def ballot(what: Bool) -> UInt32:
 
 
 @always_inline
+def least_of_lanes(v: Int32) -> Int32:
+    return inlined_assembly["redux.sync.min.s32 $0, $1, 0xffffffff;", Int32, constraints="=r,r"](v)
+
+
+@always_inline
 def as_bits(v: Float32) -> UInt32:
     return bitcast[DType.uint32, 1](v)
 

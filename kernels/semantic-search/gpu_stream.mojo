@@ -11,7 +11,8 @@ from gpu_access import (
     Bytes, Counts, Floats, Indices, NOTHING, Words, as_bits, as_float, copy_async, finish_block_silently, load_shared,
     load_words, parts, parts32, shared_base, store_shared, warp_sum,
 )
-from gpu_select import answer_ready, shelf_bytes
+from gpu_rank import shelf_bytes
+from gpu_select import answer_ready
 
 
 @always_inline
@@ -146,7 +147,7 @@ def stream[tile_size: Int, block_size: Int, shared_bytes: Int, dims: Int, k: Int
             corpus, query_rows, partial_scores, group_best, ticket, corpus_size, tiles
         )
         return
-    answer_ready[block_size, 1, tile_size, k, k, dims, row_bytes, False](
+    answer_ready[block_size, shared_bytes, 1, tile_size, k, k, dims, row_bytes, False](
         corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size, tiles * Int32(tile_size),
         workers, (workers + 3) & ~Int32(3), parts32(tiles, workers), workers * Int32(tile_size), workers,
     )

@@ -1,130 +1,22 @@
 """Several queries: blocks of corpus rows x queries through a pipeline in shared memory, as in a matrix product.
 
 float32 with FMA for a few queries; tensor cores for tf32, float16, and float32 with many queries, where every number is
-the sum of two that tf32 holds and three products stand for one.  Rows and queries lie in shared memory as pieces of a few
-16-byte chunks, permuted so that eight neighbouring rows never share a bank.
+the sum of two that tf32 holds and three products stand for one.
 """
 
 from std.sys import inlined_assembly, _RegisterPackType
 from std.memory import bitcast
 from max.gpu import block_idx, grid_dim, thread_idx
-from max.gpu.memory import async_copy_commit_group, async_copy_wait_group
+from max.gpu.memory import async_copy_wait_group
 from max.gpu.primitives import warp
 from max.gpu.sync import barrier
 from gpu_access import (
-    Bytes, Counts, Floats, Four, Indices, NOTHING, Words, as_bits, as_float, copy_async, finish_block, finish_block_silently, load_matrices,
-    load_shared, load_words, parts, parts32, shared_base, store_shared, wait_for_blocks,
+    Bytes, Counts, Floats, Four, Indices, NOTHING, Words, finish_block_silently, load_matrices, load_words, parts, parts32,
+    shared_base,
 )
-from gpu_select import answer, answer_ready, shelf_bytes
-
-
-def most_sums(tile_size: Int) -> Int:
-    """Sums that one thread may hold: registers against reuse."""
-    return 128 if tile_size >= 192 else 64
-
-
-struct Shape[
-    tile_size: Int, block_size: Int, shared_bytes: Int, queries: Int, dims: Int, k: Int, dtype: StaticString
-]:
-    """How a block's warps, registers and shared memory share a tile of rows x queries; all fixed at build time."""
-
-    comptime HALF = Self.dtype == "float16"
-    comptime SPLIT = Self.dtype == "float32" and Self.queries >= 32
-    comptime TENSOR = Self.dtype != "float32" or Self.SPLIT
-    comptime RESCORE = Self.dtype == "tf32" or Self.SPLIT
-    comptime KEPT = max(Self.k, min(Self.k + 6, 32)) if Self.RESCORE else Self.k
-    comptime ROW_BYTES = Self.dims * (2 if Self.HALF else 4)
-    comptime WARPS = Self.block_size // 32
-    comptime UNIT = 16 if Self.TENSOR else 4             # queries that one step of a warp covers
-    comptime ROW_UNITS = Self.tile_size // 8             # a step covers 8 rows
-    comptime FIT = queries_that_fit(Self.tile_size, Self.shared_bytes, Self.UNIT)
-    comptime WARPS_Q = warps_along(Self.TENSOR, Self.WARPS, Self.ROW_UNITS, Self.queries, Self.FIT)[0]
-    comptime WARPS_R = warps_along(Self.TENSOR, Self.WARPS, Self.ROW_UNITS, Self.queries, Self.FIT)[1]
-    comptime R_EACH = Self.ROW_UNITS // Self.WARPS_R     # steps of 8 rows of one warp
-    comptime Q_EACH = queries_each(
-        Self.UNIT, Self.WARPS_Q, Self.R_EACH * (4 if Self.TENSOR else 1), Self.queries, Self.FIT, most_sums(Self.tile_size)
-    )
-    comptime Q_TILE = Self.Q_EACH * Self.UNIT * Self.WARPS_Q
-    comptime Q_TILES = parts(Self.queries, Self.Q_TILE)
-    comptime GROUP_ROWS = Self.tile_size // Self.WARPS_R # a group is what one warp scores of a tile
-    comptime STAGE_ROWS = Self.tile_size + Self.Q_TILE
-    comptime PIECE = piece_bytes(Self.shared_bytes, Self.STAGE_ROWS)
-    comptime STAGES = min(8, Self.shared_bytes // (Self.STAGE_ROWS * Self.PIECE))
-    comptime CHUNKS = Self.PIECE // 16
-    comptime STEPS = parts(Self.ROW_BYTES, Self.PIECE)
-    comptime ANSWERERS = parts(Self.queries, Self.WARPS) if Self.queries < 32 else 0   # blocks that only answer
-    comptime STAGE_BYTES = Self.STAGE_ROWS * Self.PIECE
-
-
-def queries_that_fit(tile_size: Int, shared_bytes: Int, unit: Int) -> Int:
-    """Two stages of 32 bytes a row where they fit, else one."""
-    var two = shared_bytes // 64 - tile_size
-    return two if two >= unit else shared_bytes // 32 - tile_size
-
-
-def warps_along(tensor: Bool, warps: Int, row_units: Int, queries: Int, fit: Int) -> Tuple[Int, Int]:
-    """Warps along the queries and along the rows."""
-    var most_r = row_units & -row_units
-    var q = 1
-    var r = 1
-    var unit = 16 if tensor else 4
-    if tensor:
-        while r * 2 <= min(warps, most_r) and row_units // (r * 2) >= 4:
-            r *= 2
-        q = warps // r
-        while q > 1 and (q // 2 * unit >= queries or q * unit > fit):
-            q //= 2
-    else:
-        while q * 2 <= warps and q < 4 and q * 32 < queries:
-            q *= 2
-        while q > 1 and q * unit > fit:
-            q //= 2
-    r = min(warps // q, most_r)
-    while not tensor and q * r * 2 <= warps and q * unit < queries and q * 2 * unit <= fit:
-        q *= 2
-    return (q, r)
-
-
-def queries_each(unit: Int, warps_q: Int, sums: Int, queries: Int, fit: Int, most: Int) -> Int:
-    """Queries of one warp in one tile, in units."""
-    var each = max(1, min(most // sums, min(fit, max(128, unit * warps_q)) // (unit * warps_q)))
-    var tiles = parts(queries, each * unit * warps_q)
-    return parts(parts(queries, tiles), unit * warps_q)
-
-
-def piece_bytes(shared_bytes: Int, rows: Int) -> Int:
-    if shared_bytes // (rows * 128) >= 3:
-        return 128
-    return 64 if shared_bytes // (rows * 64) >= 2 else 32
-
-
-@always_inline
-def permuted[piece: Int](row: Int32, chunk: Int32) -> UInt32:
-    comptime CHUNKS = piece // 16
-    comptime SHIFT = 0 if CHUNKS == 8 else (1 if CHUNKS == 4 else 2)
-    return UInt32(row * Int32(piece) + ((chunk ^ ((row >> Int32(SHIFT)) & Int32(CHUNKS - 1))) << 4))
-
-
-@always_inline
-def fetch_rows[rows: Int, block_size: Int, piece: Int, row_bytes: Int](
-    base: Bytes, first: Int32, limit: Int32, step: Int32, target: UInt32
-):
-    comptime CHUNKS = piece // 16
-    comptime STRIDE = block_size // CHUNKS
-    var row = Int32(UInt32(thread_idx.x) // UInt32(CHUNKS))
-    var chunk = Int32(UInt32(thread_idx.x) % UInt32(CHUNKS))
-    var byte = step * Int32(piece) + chunk * 16
-    var inside = True
-    comptime if row_bytes % piece != 0:
-        inside = byte < Int32(row_bytes)
-    var source = base.unsafe_offset(Int(first + row) * row_bytes + Int(byte))
-    comptime for i in range(parts(rows, STRIDE)):
-        comptime r = i * STRIDE
-        if rows % STRIDE == 0 or Int32(r) + row < Int32(rows):
-            var valid = inside and first + row + Int32(r) < limit
-            copy_async[True](
-                target + permuted[piece](row + Int32(r), chunk), source.unsafe_offset(r * row_bytes) if valid else base, valid
-            )
+from gpu_rank import shelf_bytes
+from gpu_select import answer_ready, merge
+from gpu_shape import Pipeline, Shape, permuted
 
 
 @always_inline
@@ -253,41 +145,14 @@ def store_fma[q_each: Int, r_each: Int, queries: Int](
             group_best[unsafe_offset=Int(query) * Int(groups_stride) + Int(group)] = best
 
 
-struct Pipeline[tile_size: Int, q_tile: Int, q_tiles: Int, queries: Int, block_size: Int, piece: Int, row_bytes: Int]:
-    """What the next copy brings: piece `step` of the rows and queries of `item`."""
-
-    var item: Int32
-    var step: Int32
-
-    @always_inline
-    def __init__(out self):
-        self.item = Int32(block_idx.x)
-        self.step = 0
-
-    @always_inline
-    def fetch(mut self, corpus: Bytes, query_rows: Bytes, corpus_size: Int32, items: Int32, workers: Int32, target: UInt32):
-        if self.item < items:
-            var tile = Int32(UInt32(self.item) // UInt32(Self.q_tiles))
-            var q_first = Int32(UInt32(self.item) % UInt32(Self.q_tiles)) * Int32(Self.q_tile)
-            fetch_rows[Self.tile_size, Self.block_size, Self.piece, Self.row_bytes](
-                corpus, tile * Int32(Self.tile_size), corpus_size, self.step, target
-            )
-            fetch_rows[Self.q_tile, Self.block_size, Self.piece, Self.row_bytes](
-                query_rows, q_first, Int32(Self.queries), self.step, target + UInt32(Self.tile_size * Self.piece)
-            )
-        async_copy_commit_group()
-        self.step += 1
-        if self.step == Int32(parts(Self.row_bytes, Self.piece)):
-            self.step = 0
-            self.item += workers
-
-
 @always_inline
-def score_tiles[tile_size: Int, block_size: Int, shared_bytes: Int, queries: Int, dims: Int, k: Int, dtype: StaticString](
+def score_tiles[
+    tile_size: Int, block_size: Int, shared_bytes: Int, query_tile: Int, queries: Int, dims: Int, k: Int, dtype: StaticString
+](
     corpus: Bytes, query_rows: Bytes, scores: Floats, indices: Indices, partial_scores: Floats, group_best: Floats,
     ticket: Counts, corpus_size: Int32, mergers: Int32,
 ):
-    comptime S = Shape[tile_size, block_size, shared_bytes, queries, dims, k, dtype]
+    comptime S = Shape[tile_size, block_size, shared_bytes, query_tile, queries, dims, k, dtype]
     comptime assert S.STAGES >= 1 and S.FIT >= S.UNIT, "shared_memory_kb too small for 32 bytes of every row and a step of queries"
     comptime assert S.KEPT <= 32, "k must be at most 26, or 32 without tensor cores"
     comptime assert S.WARPS * shelf_bytes(S.KEPT) <= shared_bytes, "shared_memory_kb too small to rank k rows in every warp"
@@ -306,7 +171,7 @@ def score_tiles[tile_size: Int, block_size: Int, shared_bytes: Int, queries: Int
     var workers = Int32(grid_dim.x) - Int32(S.ANSWERERS)
     comptime if S.ANSWERERS > 0:
         if Int32(block_idx.x) >= workers:
-            answer_ready[block_size, queries, S.GROUP_ROWS, S.KEPT, k, dims, S.ROW_BYTES, S.RESCORE](
+            answer_ready[block_size, shared_bytes, queries, S.GROUP_ROWS, S.KEPT, k, dims, S.ROW_BYTES, S.RESCORE](
                 corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size, row_stride, groups,
                 groups_stride, 1, 0, workers,
             )
@@ -362,27 +227,7 @@ def score_tiles[tile_size: Int, block_size: Int, shared_bytes: Int, queries: Int
         if thread_idx.x == 0:
             finish_block_silently(ticket)
         return
-    # The last `mergers` blocks to finish share the queries; see merge() in select.cuh for why none waits in vain.
-    var blocks = Int32(grid_dim.x)
-    var team = min(min(mergers, Int32(queries)), blocks)
-    if thread_idx.x == 0:
-        var turn = Int32(finish_block(ticket)) + team - blocks
-        if turn >= 0:
-            if turn < team - 1:
-                wait_for_blocks(ticket, UInt32(blocks))
-            if team == 1 or Int32(finish_block(ticket.unsafe_offset(1))) == team - 1:
-                ticket[unsafe_offset=1] = 0
-                ticket[unsafe_offset=0] = 0
-        store_shared(stages, UInt32(turn))
-    barrier()
-    var turn = Int32(load_shared(stages))
-    barrier()
-    if turn < 0:
-        return
-    var query = turn + own * team
-    while query < Int32(queries):
-        answer[S.GROUP_ROWS, S.KEPT, k, dims, S.ROW_BYTES, S.RESCORE](
-            corpus, query_rows, scores, indices, partial_scores, group_best, query, corpus_size, row_stride, groups,
-            groups_stride, 1, 0, stages + UInt32(own) * UInt32(shelf_bytes(S.KEPT)),
-        )
-        query += Int32(S.WARPS) * team
+    merge[block_size, queries, S.GROUP_ROWS, S.KEPT, k, dims, S.ROW_BYTES, S.RESCORE](
+        corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size, mergers, row_stride, groups,
+        groups_stride,
+    )

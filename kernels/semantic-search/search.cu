@@ -1,7 +1,7 @@
 // Exact top-k search: for every query the K corpus rows with the largest inner product, in one launch.
 // Fixed at build time: TILE_SIZE, BLOCK_SIZE, SHARED_MEMORY_KB, QUERY_TILE, QUERIES, DIMS, K and DTYPE_*.
 #include "stream.cuh"
-#include "tiles.cuh"
+#include "wide.cuh"
 
 #ifdef TUNETUI_TRACE
 // Per warp: start and stop in nanoseconds, and the multiprocessor it ran on.
@@ -32,7 +32,7 @@ __device__ __forceinline__ unsigned long long nanoseconds() {
 extern "C" __global__ void __launch_bounds__(BLOCK_SIZE, most(1, least(16, RESIDENT_WARPS / WARPS)))
 search(const char* corpus, const char* query_rows, float* scores, int* indices, float* partial_scores,
        float* group_best, unsigned* ticket, int corpus_size, int mergers TRACE_ARGUMENT) {
-    extern __shared__ __align__(128) float shared[];
+    extern __shared__ __align__(1024) float shared[];
     TRACE_START
     Search work{corpus, query_rows, scores, indices, partial_scores, group_best, corpus_size, 0, 0, 0, 0};
     work.tiles = parts(corpus_size, TILE_SIZE);
@@ -42,9 +42,10 @@ search(const char* corpus, const char* query_rows, float* scores, int* indices, 
     work.groups_stride = parts(work.groups, 4) * 4;
     stream(work, ticket, shared);
 #else
-    work.groups = work.tiles * SHAPE.warps_r;
+    work.groups = work.stride / GROUP_ROWS;
     work.groups_stride = parts(work.groups, 4) * 4;
-    if constexpr (TENSOR_CORES) score_tiles<TensorSums>(work, ticket, mergers, shared);
+    if constexpr (WIDE) score_wide(work, ticket, mergers, shared);
+    else if constexpr (TENSOR_CORES) score_tiles<TensorSums>(work, ticket, mergers, shared);
     else score_tiles<FmaSums>(work, ticket, mergers, shared);
 #endif
     TRACE_STOP

@@ -1,6 +1,7 @@
 """Exact top-k search on NVIDIA GPUs, in one launch: the entry points.
 
-`stream` answers one query, bound by memory; `tiles` answers many, as a matrix product does; `select` ranks.
+`stream` answers one query, bound by memory; `tiles` answers many, as a matrix product does, and `wide` does so on Hopper;
+`select` ranks.
 The algorithm is that of search.cu, so that the languages race and not the ideas.
 """
 
@@ -9,8 +10,10 @@ from max.gpu import block_idx, thread_idx
 from max.gpu.globals import MAX_THREADS_PER_BLOCK_METADATA
 from max.gpu.sync import syncwarp
 from gpu_access import Bytes, Counts, Floats, Indices, Stamps, multiprocessor, nanoseconds
+from gpu_shape import Shape
 from gpu_stream import stream
 from gpu_tiles import score_tiles
+from gpu_wide import score_wide
 
 
 def most_threads(block_size: Int, queries: Int, tile_size: Int) -> Int:
@@ -22,7 +25,7 @@ def most_threads(block_size: Int, queries: Int, tile_size: Int) -> Int:
 
 @always_inline
 def run[
-    tile_size: Int, block_size: Int, shared_memory_kb: Int, queries: Int, dims: Int, k: Int, dtype: StaticString
+    tile_size: Int, block_size: Int, shared_memory_kb: Int, query_tile: Int, queries: Int, dims: Int, k: Int, dtype: StaticString
 ](
     corpus: Bytes, query_rows: Bytes, scores: Floats, indices: Indices, partial_scores: Floats, group_best: Floats,
     ticket: Counts, corpus_size: Int32, mergers: Int32,
@@ -33,30 +36,34 @@ def run[
         stream[tile_size, block_size, shared_memory_kb * 1024, dims, k, dtype](
             corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size
         )
+    elif Shape[tile_size, block_size, shared_memory_kb * 1024, query_tile, queries, dims, k, dtype].WIDE:
+        score_wide[tile_size, block_size, shared_memory_kb * 1024, query_tile, queries, dims, k, dtype](
+            corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size, mergers
+        )
     else:
-        score_tiles[tile_size, block_size, shared_memory_kb * 1024, queries, dims, k, dtype](
+        score_tiles[tile_size, block_size, shared_memory_kb * 1024, query_tile, queries, dims, k, dtype](
             corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size, mergers
         )
 
 
-@__name(t"search_t{tile_size}_b{block_size}_s{shared_memory_kb}_q{queries}_d{dims}_k{k}_{dtype}")
+@__name(t"search_t{tile_size}_b{block_size}_s{shared_memory_kb}_qt{query_tile}_q{queries}_d{dims}_k{k}_{dtype}")
 @__llvm_metadata(MAX_THREADS_PER_BLOCK_METADATA=StaticTuple[Int32, 1](Int32(most_threads(block_size, queries, tile_size))))
 def search[
-    tile_size: Int, block_size: Int, shared_memory_kb: Int, queries: Int, dims: Int, k: Int, dtype: StaticString
+    tile_size: Int, block_size: Int, shared_memory_kb: Int, query_tile: Int, queries: Int, dims: Int, k: Int, dtype: StaticString
 ](
     corpus: Bytes, query_rows: Bytes, scores: Floats, indices: Indices, partial_scores: Floats, group_best: Floats,
     ticket: Counts, corpus_size: Int32, mergers: Int32,
 ):
     """Answers every query; scratch as in kernel.toml, `ticket` zero before and after."""
-    run[tile_size, block_size, shared_memory_kb, queries, dims, k, dtype](
+    run[tile_size, block_size, shared_memory_kb, query_tile, queries, dims, k, dtype](
         corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size, mergers
     )
 
 
-@__name(t"search_traced_t{tile_size}_b{block_size}_s{shared_memory_kb}_q{queries}_d{dims}_k{k}_{dtype}")
+@__name(t"search_traced_t{tile_size}_b{block_size}_s{shared_memory_kb}_qt{query_tile}_q{queries}_d{dims}_k{k}_{dtype}")
 @__llvm_metadata(MAX_THREADS_PER_BLOCK_METADATA=StaticTuple[Int32, 1](Int32(most_threads(block_size, queries, tile_size))))
 def search_traced[
-    tile_size: Int, block_size: Int, shared_memory_kb: Int, queries: Int, dims: Int, k: Int, dtype: StaticString
+    tile_size: Int, block_size: Int, shared_memory_kb: Int, query_tile: Int, queries: Int, dims: Int, k: Int, dtype: StaticString
 ](
     corpus: Bytes, query_rows: Bytes, scores: Floats, indices: Indices, partial_scores: Floats, group_best: Floats,
     ticket: Counts, corpus_size: Int32, mergers: Int32, trace: Stamps,
@@ -66,7 +73,7 @@ def search_traced[
     if thread_idx.x % 32 == 0:
         trace[unsafe_offset=place] = nanoseconds()
         trace[unsafe_offset=place + 2] = UInt64(multiprocessor())
-    run[tile_size, block_size, shared_memory_kb, queries, dims, k, dtype](
+    run[tile_size, block_size, shared_memory_kb, query_tile, queries, dims, k, dtype](
         corpus, query_rows, scores, indices, partial_scores, group_best, ticket, corpus_size, mergers
     )
     # No barrier: warps that finish early must leave early, as they do in the timed build.

@@ -1,142 +1,11 @@
 // The top k of all scores: first the groups whose best row is among the k best, then the rows in those groups.
 // No row of the answer can lie elsewhere, so the work does not depend on the order of the corpus.
-// This code runs once, at the end, out of a cold instruction cache: short loops beat unrolled ones here.
 #pragma once
-#include "common.cuh"
+#include "rank.cuh"
 
-// Where tensor cores round the inputs, a few more candidates are kept than asked; float32 then decides.
-constexpr int KEPT = RESCORE ? most(K, least(K + 6, K <= 32 ? 32 : 96)) : K;
-constexpr int LISTS = parts(KEPT, 32);
-constexpr int SHELF = (66 + KEPT) / 2 * 2;   // words of shared memory for one warp while it ranks: whole pairs
+// Few queries are answered by a whole block each.
+constexpr bool TOGETHER = QUERIES < 32 && KEPT <= 32 && (BLOCK_SIZE + 2 + 4 * 32 + KEPT + 1) * 4 <= SHARED_BYTES;
 static_assert(WARPS * SHELF * 4 <= SHARED_BYTES, "shared_memory_kb too small to rank k rows in every warp");
-
-struct Ranked {
-    float value[LISTS];
-    int id[LISTS];
-    int place[LISTS];         // 0 is the best; a permutation of all lanes of all lists
-};
-
-__device__ __forceinline__ float component(const float4& v, int i) {
-    return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
-}
-
-// The KEPT-th largest of the 32 lanes' values.
-__device__ __forceinline__ float kept_of_lanes(float v, int lane) {
-    int rank = 0;
-#pragma unroll 8
-    for (int i = 0; i < 32; i++) {
-        const float other = __shfl_xor_sync(ALL, v, i);
-        rank += other > v || (other == v && (lane ^ i) < lane);
-    }
-    const unsigned holder = __ballot_sync(ALL, rank == KEPT - 1);
-    return __shfl_sync(ALL, v, holder ? __ffs(holder) - 1 : 0);
-}
-
-__device__ __forceinline__ void insert(Ranked& list, float& bar, float v, int id, int lane) {
-    int place = 0;
-#pragma unroll
-    for (int j = 0; j < LISTS; j++) place += __popc(__ballot_sync(ALL, list.value[j] >= v));
-#pragma unroll
-    for (int j = LISTS - 1; j >= 0; j--) {
-        float value = __shfl_up_sync(ALL, list.value[j], 1);
-        int below = __shfl_up_sync(ALL, list.id[j], 1);
-        if (j > 0) {
-            const float carried = __shfl_sync(ALL, list.value[j > 0 ? j - 1 : 0], 31);
-            const int carried_id = __shfl_sync(ALL, list.id[j > 0 ? j - 1 : 0], 31);
-            if (lane == 0) { value = carried; below = carried_id; }
-        }
-        const int mine = j * 32 + lane;
-        if (mine > place) { list.value[j] = value; list.id[j] = below; }
-        if (mine == place) { list.value[j] = v; list.id[j] = id; }
-    }
-    bar = __shfl_sync(ALL, list.value[(KEPT - 1) / 32], (KEPT - 1) % 32);
-}
-
-// Every value one after the other: always right, and taken only when many values tie or k > 32.
-template <class Values> __device__ __forceinline__ void rank_slowly(Ranked& list, const Values& values, int lane) {
-#pragma unroll
-    for (int j = 0; j < LISTS; j++) { list.value[j] = NOTHING; list.id[j] = -1; }
-    float bar = NOTHING;
-    const int units = values.units();
-#pragma unroll 1
-    for (int first = 0; first < units; first += 32) {
-        const int id = values.first_id(first + lane);
-        const float4 v = values.load(id);
-#pragma unroll 1
-        for (int c = 0; c < 4; c++) {
-            const float mine = component(v, c);
-            for (unsigned waiting = __ballot_sync(ALL, mine > bar); waiting; ) {
-                const int source = __ffs(waiting) - 1;
-                insert(list, bar, __shfl_sync(ALL, mine, source), __shfl_sync(ALL, id, source) + c, lane);
-                waiting &= waiting - 1;
-                waiting &= __ballot_sync(ALL, mine > bar);
-            }
-        }
-    }
-}
-
-// The KEPT best of `values`, by one warp, each with its place in the order.  The KEPT-th best of the 32 lanes' own
-// maxima is a lower bound of the KEPT-th best of all; about a dozen values reach it, and up to 32 are ranked at once.
-template <class Values> __device__ __forceinline__ void rank(Ranked& list, const Values& values, float* shelf, int lane) {
-#pragma unroll
-    for (int j = 0; j < LISTS; j++) list.place[j] = j * 32 + lane;
-    if constexpr (KEPT <= 32) {
-        float2* entries = reinterpret_cast<float2*>(shelf);
-        int* found = reinterpret_cast<int*>(shelf + 64);
-        if (lane == 0) *found = 0;
-        const int units = values.units();
-        float mine = NOTHING;
-        float4 v[8];
-#pragma unroll 1
-        for (int first = lane; first < units + lane; first += 256) {
-#pragma unroll
-            for (int u = 0; u < 8; u++) v[u] = values.load(first + u * 32 < units ? values.first_id(first + u * 32) : -1);
-#pragma unroll
-            for (int u = 0; u < 8; u++) mine = fmaxf(mine, fmaxf(fmaxf(v[u].x, v[u].y), fmaxf(v[u].z, v[u].w)));
-        }
-        const float bound = kept_of_lanes(mine, lane);
-        if (mine >= bound && mine > NOTHING) {          // a lane whose best is too small has nothing to add
-#pragma unroll 1
-            for (int first = lane; first < units; first += 256) {
-                unsigned reached = 0;
-#pragma unroll
-                for (int u = 0; u < 8; u++) {
-                    if (units > 256) v[u] = values.load(first + u * 32 < units ? values.first_id(first + u * 32) : -1);
-#pragma unroll
-                    for (int c = 0; c < 4; c++)
-                        if (component(v[u], c) >= bound && component(v[u], c) > NOTHING) reached |= 1u << (u * 4 + c);
-                }
-                int place = reached ? atomicAdd(found, __popc(reached)) : 0;
-#pragma unroll 1
-                for (; reached; reached &= reached - 1, place++) {
-                    const int bit = __ffs(reached) - 1;
-                    const int id = values.first_id(first + bit / 4 * 32) + bit % 4;
-                    if (place < 32) entries[place] = make_float2(values.one(id), __int_as_float(id));
-                }
-            }
-        }
-        __syncwarp();
-        const int count = *found;
-        if (count <= 32) {
-            const float2 own = lane < count ? entries[lane] : make_float2(NOTHING, __int_as_float(-1));
-            const int id = __float_as_int(own.y);
-            int place = lane < count ? 0 : lane;
-            if (lane < count) {
-#pragma unroll 4
-                for (int i = 0; i < count; i++) {
-                    const float2 other = entries[i];
-                    place += other.x > own.x || (other.x == own.x && __float_as_int(other.y) < id);
-                }
-            }
-            list.value[0] = own.x;
-            list.id[0] = id;
-            list.place[0] = place;
-            __syncwarp();
-            return;
-        }
-    }
-    rank_slowly(list, values, lane);
-}
 
 __device__ __forceinline__ float4 four_of(const float* values, int id, int limit) {
     float4 v = make_float4(NOTHING, NOTHING, NOTHING, NOTHING);
@@ -156,7 +25,6 @@ struct GroupBests {
     __device__ __forceinline__ int units() const { return parts(groups, 4); }
     __device__ __forceinline__ int first_id(int unit) const { return unit * 4; }
     __device__ __forceinline__ float4 load(int id) const { return four_of(best, id, groups); }
-    __device__ __forceinline__ float one(int id) const { return best[id]; }
 };
 
 // The scores of all rows in the chosen groups, of one query, in units of four.  `Rows` says which spans of rows
@@ -173,7 +41,6 @@ template <class Rows> struct RowScores {
         return group < 0 || span >= rows.spans() ? -1 : rows.first(group, span) + inside;
     }
     __device__ __forceinline__ float4 load(int id) const { return four_of(all, id, corpus_size); }
-    __device__ __forceinline__ float one(int id) const { return all[id]; }
 };
 
 // Exact float32 inner products for the candidates that the tensor cores found, and their order by them.
@@ -237,17 +104,7 @@ __device__ __forceinline__ void rescore(const Search& work, int query, Ranked& l
     }
 }
 
-// One query's answer, by one warp.
-template <class Rows> __device__ __forceinline__ void answer(const Search& work, Rows rows, int query, float* shelf, int lane) {
-    Ranked list;
-    rank(list, GroupBests{work.group_best + (size_t)query * work.groups_stride, work.groups}, shelf, lane);
-    int* chosen = reinterpret_cast<int*>(shelf) + 65;
-#pragma unroll
-    for (int j = 0; j < LISTS; j++)
-        if (list.place[j] < KEPT) chosen[list.place[j]] = list.id[j];
-    __syncwarp();
-    rank(list, RowScores<Rows>{work.partial_scores + (size_t)query * work.stride, chosen, rows, work.corpus_size}, shelf, lane);
-    if constexpr (RESCORE) rescore(work, query, list, lane);
+__device__ __forceinline__ void write_answer(const Search& work, int query, const Ranked& list) {
 #pragma unroll
     for (int j = 0; j < LISTS; j++) {
         if (list.place[j] < K) {
@@ -255,6 +112,62 @@ template <class Rows> __device__ __forceinline__ void answer(const Search& work,
             work.indices[(size_t)query * K + list.place[j]] = list.id[j];
         }
     }
+}
+
+// One query's answer, by one warp.
+template <class Rows> __device__ __forceinline__ void answer(const Search& work, Rows rows, int query, float* shelf, int lane) {
+    Ranked list;
+    rank<false>(list, GroupBests{work.group_best + (size_t)query * work.groups_stride, work.groups}, NOTHING, shelf, lane);
+    int* chosen = reinterpret_cast<int*>(shelf) + 65;
+    // Each of the chosen groups has a row as good as its best: the last of these is a bound for the rows.
+    const unsigned last = __ballot_sync(ALL, list.place[0] == KEPT - 1);
+    const float bound = __shfl_sync(ALL, list.value[0], last ? __ffs(last) - 1 : 0);
+#pragma unroll
+    for (int j = 0; j < LISTS; j++)
+        if (list.place[j] < KEPT) chosen[list.place[j]] = list.id[j];
+    __syncwarp();
+    const RowScores<Rows> candidates{work.partial_scores + (size_t)query * work.stride, chosen, rows, work.corpus_size};
+    rank<true>(list, candidates, bound, shelf, lane);
+    if constexpr (RESCORE) rescore(work, query, list, lane);
+    write_answer(work, query, list);
+}
+
+// One query's answer, by a whole block; false where too many values tie, and `answer` must do it.
+template <class Rows> __device__ __forceinline__ bool answer_together(const Search& work, Rows rows, int query, float* shared) {
+    const int lane = threadIdx.x & 31, warp = threadIdx.x / 32;
+    float* tops = shared;                                            // of every thread
+    int* counts = reinterpret_cast<int*>(shared + BLOCK_SIZE);       // two
+    const Reached groups{reinterpret_cast<float2*>(counts + 2), counts}, found{groups.entries + 32, counts + 1};
+    int* chosen = reinterpret_cast<int*>(found.entries + 32);
+    float* bar = reinterpret_cast<float*>(chosen + KEPT);
+    const GroupBests bests{work.group_best + (size_t)query * work.groups_stride, work.groups};
+    constexpr int AT_ONCE = most(1, 256 / BLOCK_SIZE);
+    if (threadIdx.x < 2) counts[threadIdx.x] = 0;
+    tops[threadIdx.x] = largest<AT_ONCE>(bests, threadIdx.x, BLOCK_SIZE);
+    __syncthreads();
+    float top = tops[lane];
+#pragma unroll
+    for (int w = 1; w < WARPS; w++) top = fmaxf(top, tops[w * 32 + lane]);
+    collect<AT_ONCE>(bests, kept_of_lanes(top, lane), threadIdx.x, BLOCK_SIZE, groups);
+    __syncthreads();
+    if (*groups.count > 32) return false;
+    Ranked list;
+    if (warp == 0) {
+        place_reached(list, groups, *groups.count, lane);
+        if (list.place[0] < KEPT) chosen[list.place[0]] = list.id[0];
+        if (list.place[0] == KEPT - 1) *bar = list.value[0];
+    }
+    __syncthreads();
+    const RowScores<Rows> candidates{work.partial_scores + (size_t)query * work.stride, chosen, rows, work.corpus_size};
+    collect<AT_ONCE>(candidates, *bar, threadIdx.x, BLOCK_SIZE, found);
+    __syncthreads();
+    if (*found.count > 32) return false;
+    if (warp == 0) {
+        place_reached(list, found, *found.count, lane);
+        if constexpr (RESCORE) rescore(work, query, list, lane);
+        write_answer(work, query, list);
+    }
+    return true;
 }
 
 // A count of finished blocks that also orders memory: what they wrote before is seen by who reads it after.
@@ -282,10 +195,17 @@ __device__ __forceinline__ void wait_for_blocks(const unsigned* ticket, unsigned
 // Blocks start in order, so that all they wait for run already.  `ticket` is left as it was found: zero.
 template <class Rows> __device__ __forceinline__ void answer_ready(const Search& work, Rows rows, unsigned* ticket, int workers,
                                                                    float* shared) {
-    const int lane = threadIdx.x & 31, warp = threadIdx.x / 32, first = (blockIdx.x - workers) * WARPS + warp;
+    const int lane = threadIdx.x & 31, warp = threadIdx.x / 32;
+    const int own = blockIdx.x - workers, first = TOGETHER ? own + warp * QUERIES : own * WARPS + warp;
 #pragma unroll 1
     for (int pass = 0; pass < 2; pass++) {
         if (pass == 1) wait_for_blocks(ticket, workers);
+        if constexpr (TOGETHER) {
+            __syncthreads();
+            const bool done = answer_together(work, rows, own, shared);
+            if (done || pass == 0) continue;
+            __syncthreads();
+        }
 #pragma unroll 1
         for (int query = first; query < QUERIES; query += (gridDim.x - workers) * WARPS) {
             answer(work, rows, query, shared + warp * SHELF, lane);
@@ -303,18 +223,21 @@ template <class Rows> __device__ __forceinline__ void answer_ready(const Search&
 // or can run, because `mergers` is at most the number of multiprocessors.  `ticket` is left as it was found: zero.
 template <class Rows> __device__ __forceinline__ void merge(const Search& work, Rows rows, unsigned* ticket, int mergers,
                                                             float* shared) {
-    __shared__ int turn;
+    int* told = reinterpret_cast<int*>(shared);   // no static shared memory: it would move the dynamic off its alignment
     const int team = least(least(mergers, QUERIES), gridDim.x);
     __syncthreads();
     if (threadIdx.x == 0) {
-        turn = (int)(finish_block(ticket) + team - gridDim.x);
+        const int turn = (int)(finish_block(ticket) + team - gridDim.x);
         if (turn >= 0) {
             if (turn < team - 1) wait_for_blocks(ticket, gridDim.x);
             if (team == 1 || finish_block(ticket + 1) == team - 1) { ticket[1] = 0; ticket[0] = 0; }
         }
+        *told = turn;
     }
     __syncthreads();
+    const int turn = *told;
     if (turn < 0) return;
+    __syncthreads();
     const int lane = threadIdx.x & 31, warp = threadIdx.x / 32;
 #pragma unroll 1
     for (int query = turn + warp * team; query < QUERIES; query += WARPS * team)

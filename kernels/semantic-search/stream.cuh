@@ -49,7 +49,7 @@ __device__ __forceinline__ void load_query(const Search& work, float (&query)[RO
 }
 
 __device__ __forceinline__ void score_stream(const Search& work, unsigned* ticket, float* shared) {
-    static_assert(RING >= 1 && TILE_SIZE % WARPS == 0, "shared_memory_kb too small for 512 bytes a warp");
+    static_assert(QUERIES > 1 || (RING >= 1 && TILE_SIZE % WARPS == 0), "shared_memory_kb too small for 512 bytes a warp");
     const int lane = threadIdx.x & 31, warp = threadIdx.x / 32;
     const unsigned ring = shared_address(shared) + warp * RING * 512 + lane * 16;
     StreamSource from;

@@ -2,68 +2,7 @@
 // float32 with FMA, tf32 and float16 with tensor cores.  Rows and queries lie in shared memory as pieces of
 // PIECE bytes, their 16-byte chunks permuted so that eight neighbouring rows never share a bank.
 #pragma once
-#include "select.cuh"
-
-// How a block's warps and registers share its tile of TILE_SIZE rows x `queries` queries.
-struct Shape {
-    int warps_q, warps_r;      // warps along the queries and along the rows
-    int each;                  // queries of one warp, in units of `unit`
-    int queries;               // queries of one tile
-};
-
-constexpr int UNIT = TENSOR_CORES ? 16 : 4;            // queries that one step of a warp covers
-constexpr int ROW_UNITS = TILE_SIZE / 8;               // a step covers 8 rows
-constexpr int STEP_SUMS = TENSOR_CORES ? 4 : 1;        // sums of one thread in one step
-
-__host__ __device__ constexpr int queries_that_fit() {
-    const int two = SHARED_BYTES / 64 - TILE_SIZE;     // two stages of 32 bytes a row
-    return two >= UNIT ? two : SHARED_BYTES / 32 - TILE_SIZE;
-}
-
-__host__ __device__ constexpr Shape shape() {
-    const int warps_r_most = ROW_UNITS & -ROW_UNITS;   // largest power of two that divides
-    int q = 1, r = 1;
-    if (TENSOR_CORES) {
-        while (r * 2 <= least(WARPS, warps_r_most) && ROW_UNITS / (r * 2) >= 4) r *= 2;
-        q = WARPS / r;
-        while (q > 1 && (q / 2 * UNIT >= QUERIES || q * UNIT > queries_that_fit())) q /= 2;
-    } else {
-        while (q * 2 <= WARPS && q < 4 && q * 32 < QUERIES) q *= 2;
-        while (q > 1 && q * UNIT > queries_that_fit()) q /= 2;
-    }
-    r = least(WARPS / q, warps_r_most);
-    while (!TENSOR_CORES && q * r * 2 <= WARPS && q * UNIT < QUERIES && q * 2 * UNIT <= queries_that_fit()) q *= 2;
-    const int sums = ROW_UNITS / r * STEP_SUMS;
-    int each = most(1, least(SUMS / sums, least(queries_that_fit(), most(QUERY_TILE, UNIT * q)) / (UNIT * q)));
-    const int tiles = parts(QUERIES, each * UNIT * q);
-    each = parts(parts(QUERIES, tiles), UNIT * q);
-    return Shape{q, r, each, each * UNIT * q};
-}
-
-constexpr Shape SHAPE = shape();
-constexpr int Q_TILES = parts(QUERIES, SHAPE.queries);
-constexpr int R_EACH = ROW_UNITS / SHAPE.warps_r;      // steps of 8 rows of one warp
-constexpr int GROUP_ROWS = TILE_SIZE / SHAPE.warps_r;  // a group is what one warp scores of a tile
-constexpr int STAGE_ROWS = TILE_SIZE + SHAPE.queries;
-
-__host__ __device__ constexpr int stages_of(int piece) { return SHARED_BYTES / (STAGE_ROWS * piece); }
-constexpr int PIECE = stages_of(128) >= 3 ? 128 : stages_of(64) >= 2 ? 64 : 32;
-constexpr int STAGES = least(8, stages_of(PIECE));
-constexpr int CHUNKS = PIECE / 16;
-constexpr int STEPS = parts(ROW_BYTES, PIECE);         // pieces of one row
-constexpr int STAGE_BYTES = STAGE_ROWS * PIECE;
-
-constexpr int ANSWERERS = QUERIES < 32 ? parts(QUERIES, WARPS) : 0;   // blocks that only answer; else all do, at the end
-
-struct TileRows {
-    static constexpr int SPAN = GROUP_ROWS;
-    __device__ __forceinline__ int spans() const { return 1; }
-    __device__ __forceinline__ int first(int group, int span) const { return group * GROUP_ROWS; }
-};
-
-__device__ __forceinline__ constexpr int permuted(int row, int chunk) {
-    return row * PIECE + (chunk ^ (row / (8 / CHUNKS) & (CHUNKS - 1))) * 16;
-}
+#include "shape.cuh"
 
 // What the next copy brings: piece `step` of the rows and queries of `item`.
 struct TileSource {

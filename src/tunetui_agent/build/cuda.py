@@ -19,7 +19,7 @@ from tunetui_agent.build.cubin import read_resources
 from tunetui_agent.build.nvrtc import Compiled, Nvrtc, NvrtcError, find_nvrtc
 from tunetui_agent.messages import BuildFinished, Implementation, RunSpec, Toolchain, Trial, Value
 
-RECIPE = 2
+RECIPE = 3
 """Raised when the command line or what is kept changes: older artifacts are then built again."""
 
 TRACE_MACRO = "TUNETUI_TRACE"
@@ -121,9 +121,11 @@ class CudaBuilder:
     def _options(self, implementation: Implementation, trial: Trial, target: Target) -> list[str]:
         known = {**trial.problem, **trial.configuration}
         macros = [macro(name, known[name]) for name in implementation.parameters]
-        # An architecture of the kernel's own choice (such as sm_90a) stands in its options and wins.
+        # An architecture of the kernel's own choice (such as compute_90) stands in its options and wins.
         own = any(option.startswith(("-arch", "--gpu-architecture")) for option in implementation.options)
-        architecture = [] if own else [f"-arch={target.architecture}"]
+        # A cubin is for one chip alone, so Hopper's may use what only Hopper has (wgmma): that set is called sm_90a.
+        exact = "sm_90a" if target.architecture == "sm_90" else target.architecture
+        architecture = [] if own else [f"-arch={exact}"]
         return [*architecture, *STANDARD_OPTIONS, *implementation.options, *macros]
 
 
