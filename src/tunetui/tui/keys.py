@@ -6,7 +6,7 @@ import difflib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-from textual.keys import KEY_TO_UNICODE_NAME, Keys, key_to_character
+from textual.keys import KEY_TO_UNICODE_NAME, REPLACED_KEYS, Keys, key_to_character
 
 from tunetui.core.cleaning import clean
 from tunetui.tui.commands.command import AnyCommand
@@ -55,7 +55,13 @@ def is_key(name: str) -> bool:
         return False
     if len(key) == 1:
         return key.isprintable()
-    if key in _NAMED or name in _NAMED or key in KEY_TO_UNICODE_NAME or key_to_character(key) is not None:
+    if (
+        key in _NAMED
+        or name in _NAMED
+        or key in KEY_TO_UNICODE_NAME
+        or key in REPLACED_KEYS
+        or key_to_character(key) is not None
+    ):
         return True
     try:
         unicodedata.lookup(key.replace("_", " "))

@@ -30,6 +30,10 @@ class FilterInput(Input):
 
     BINDINGS: ClassVar = [("escape", "give_up", "Give up")]
 
+    def validate_value(self, value: str) -> str:
+        """What is pasted is text too."""
+        return one_line(value) if not value.isprintable() else value
+
     def action_give_up(self) -> None:
         """No filter any more."""
         self.value = ""
