@@ -16,10 +16,11 @@ __device__ __forceinline__ void fetch_rows(const char* base, int first, int limi
     const int byte = step * PIECE + chunk * 16;
     const bool inside = ROW_BYTES % PIECE == 0 || byte < ROW_BYTES;
     const char* source = base + (size_t)(first + row) * ROW_BYTES + byte;
+    const int left = limit - first - row;
 #pragma unroll
     for (int r = 0; r < ROWS; r += STRIDE) {
         if (ROWS % STRIDE == 0 || r + row < ROWS) {
-            const bool valid = inside && first + row + r < limit;
+            const bool valid = inside && r < left;
             copy_async<true>(target + permuted(row + r, chunk), valid ? source + (size_t)r * ROW_BYTES : base, valid);
         }
     }

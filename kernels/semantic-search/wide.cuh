@@ -69,7 +69,7 @@ struct WideSums {
     }
 
     __device__ __forceinline__ void store(const Search& work, int first_row, int first_query, int lane) {
-        const int row = first_row + (lane & 3) * 2;
+        const int row = first_row + (lane & 3) * 2, left = work.corpus_size - row;
 #pragma unroll
         for (int q = 0; q < SHAPE.each; q++)
 #pragma unroll
@@ -78,13 +78,16 @@ struct WideSums {
                 float* out = work.partial_scores + (size_t)query * work.stride + row;
 #pragma unroll
                 for (int part = 0; part < WARP_COLUMN; part += GROUP_ROWS) {
+                    if (query < QUERIES) {              // the stores one after the other, with nothing between them
+#pragma unroll
+                        for (int r = part; r < part + GROUP_ROWS; r += 8)
+                            *reinterpret_cast<float2*>(out + r) = make_float2(sum[q][r / 2 + half * 2], sum[q][r / 2 + half * 2 + 1]);
+                    }
                     float best = NOTHING;
 #pragma unroll
                     for (int r = part; r < part + GROUP_ROWS; r += 8) {
-                        const float2 pair = make_float2(sum[q][r / 2 + half * 2], sum[q][r / 2 + half * 2 + 1]);
-                        if (row + r < work.corpus_size) best = fmaxf(best, pair.x);
-                        if (row + r + 1 < work.corpus_size) best = fmaxf(best, pair.y);
-                        if (query < QUERIES) *reinterpret_cast<float2*>(out + r) = pair;
+                        best = fmaxf(best, r < left ? sum[q][r / 2 + half * 2] : NOTHING);
+                        best = fmaxf(best, r + 1 < left ? sum[q][r / 2 + half * 2 + 1] : NOTHING);
                     }
                     best = fmaxf(best, __shfl_xor_sync(ALL, best, 1));
                     best = fmaxf(best, __shfl_xor_sync(ALL, best, 2));
