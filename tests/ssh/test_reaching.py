@@ -379,6 +379,15 @@ async def test_a_certificate_is_offered(server: Sshd) -> None:
     assert await listed(link) == NO_RUNS
 
 
+async def test_no_round_trip_is_spent_on_asking_which_ways_in_there_are(servers: MakeServer) -> None:
+    server = servers(settings="LogLevel DEBUG3")
+    await listed(await reached(config(server)))
+    methods = [
+        line.split("method ")[1].split()[0] for line in server.log.splitlines() if "userauth-request for" in line
+    ]
+    assert methods == ["publickey", "publickey"]  # asked whether it would do, then signed
+
+
 # ------------------------------------------------------------------------------------------ at once
 
 

@@ -19,7 +19,7 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 """A longer line is not one of ours: the stream is refused before memory is spent on it."""
 SILENCE_SECONDS = 5.0
 """The agent beats every second; a stream silent for longer is dead."""
-FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS = 0.05, 5.0
+FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS = 0.02, 5.0
 
 
 class AgentStream(Protocol):

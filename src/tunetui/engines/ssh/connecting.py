@@ -41,6 +41,17 @@ class _Client(asyncssh.SSHClient):
         self.shown: SSHKey | None = None
         self._keys = keys
 
+    def connection_made(self, conn: SSHClientConnection) -> None:
+        """Keys are offered at once: to ask first which ways in there are costs a round trip, and only one will do."""
+        ask = conn.try_next_auth
+
+        def offer(*, next_method: bool = False) -> None:
+            if getattr(conn, "_auth_methods", None) == [b"none"] and not next_method:
+                conn._auth_methods = [b"publickey"]  # noqa: SLF001 - asyncssh has no option for this; a test looks
+            ask(next_method=next_method)
+
+        conn.try_next_auth = offer  # type: ignore[method-assign]
+
     def validate_host_public_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:
         self.shown = key  # whether it is trusted is asked between two connections
         return False

@@ -9,9 +9,7 @@ import errno
 import hashlib
 import json
 import os
-import platform
 import re
-import shutil
 import sys
 from typing import Any, NoReturn
 
@@ -122,6 +120,8 @@ def use_newer_python(asked: dict[str, Any]) -> None:
     """Go on in the newest Python there is, where ``python3`` is too old."""
     if sys.version_info >= OLDEST:
         return
+    import shutil
+
     places = os.pathsep.join([os.environ.get("PATH", os.defpath), home(".local/bin")])
     for minor in range(_NEWEST_MINOR, OLDEST[1] - 1, -1):
         found = shutil.which("python3.%d" % minor, path=places)
@@ -221,6 +221,9 @@ def touch(path: str) -> None:
 
 def facts(root: str) -> dict[str, Any]:
     """What the app wants to know of a host before anything else."""
+    import platform
+    import shutil
+
     try:
         with open("/proc/uptime") as file:
             uptime = float(file.read().split()[0])
