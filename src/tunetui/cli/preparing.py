@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LOG_EVERY_SECONDS = 5.0
 _REDRAW_SECONDS = 0.1
 _WORDS = {
-    "look": "", "fetch": "fetching", "send": "sending", "environment": "making", "wheels": "fetching there",
+    "look": "", "build": "building here", "fetch": "fetching", "send": "sending", "environment": "making", "wheels": "fetching there",
     "install": "installing:", "check": "checking:",
 }  # fmt: skip
 
@@ -88,5 +88,7 @@ class PreparationLine:
         how_far = ""
         if now.total and now.step in ("fetch", "send", "wheels"):
             how_far = f" {100 * now.done / now.total:.0f} % of {now.total / 1e6:,.0f} MB:"
+        if now.step == "build":
+            how_far = f" {now.done} of {now.total}:"
         words = f"{_WORDS.get(now.step, now.step)}{how_far} {one_line(now.text)}".strip()
         return f"preparing   {one_line(now.host)}: {words}"

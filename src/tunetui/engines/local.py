@@ -57,9 +57,16 @@ class LocalLink:
         command = [self._python, str(archive), arguments[0], "--root", str(self._root), *arguments[1:]]
         pipe = asyncio.subprocess.PIPE
         # Its own session: the terminal's Ctrl-C is for the app, which then asks the agent to stop.
-        return await asyncio.create_subprocess_exec(
-            *command, stdin=pipe, stdout=pipe, stderr=stderr, start_new_session=True
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=stderr, start_new_session=True)
         )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:  # asyncio never comes back from starting a process when it is cancelled in that
+            process = await starting
+            process.kill()
+            await process.wait()
+            raise
 
     def _place_archive(self) -> Path:
         folder = self._root / "agent"

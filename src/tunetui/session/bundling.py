@@ -16,7 +16,7 @@ from tunetui.core.variants import make_variants
 from tunetui.engines.channel import LineFramer
 from tunetui.engines.local import LocalLink
 from tunetui.session.delivery import understood
-from tunetui.session.opening import kernel_spec
+from tunetui.session.telling import kernel_spec
 from tunetui.settings import cache_folder
 from tunetui.store.atomic import check_writable
 from tunetui.store.definitions import load_definitions

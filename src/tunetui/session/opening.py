@@ -16,13 +16,15 @@ from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.models import device_id
 from tunetui.core.routes import LOCAL
 from tunetui.engines.channel import ask_json
+from tunetui.session.building_here import BuildingHere, explained
 from tunetui.session.delivery import languages_of, send_bundles
 from tunetui.session.linking import LinkOptions, open_link
 from tunetui.session.places import Group, Place, group_places
 from tunetui.session.preparing import Preparing, prepared
+from tunetui.session.telling import kernel_spec
 from tunetui.store.atomic import check_writable
 from tunetui.store.definitions import load_definitions
-from tunetui_agent.messages import PROTOCOL, Argument, Device, Implementation, KernelSpec, Launch, RunSpec, Toolchain
+from tunetui_agent.messages import PROTOCOL, Device, RunSpec, Toolchain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -97,9 +99,16 @@ async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> 
     check_writable(options.stem)
     kind = definitions.grid.device or "cpu"
     hosts = list(dict.fromkeys(options.hosts or [LOCAL]))
-    visits = [_visit(host, options, links, connect, definitions.kernel, kind) for host in hosts]
-    found = await asyncio.gather(*visits, return_exceptions=True)
-    places, arrived, said, errors = [], [], [], []
+    here = BuildingHere(
+        definitions.grid, definitions.kernel, options.grid_path, options.preparing.on_progress, options.build_jobs
+    )
+    try:
+        visits = [_visit(host, options, links, connect, here, kind) for host in hosts]
+        found = await asyncio.gather(*visits, return_exceptions=True)
+    finally:
+        await here.close()
+    arrived: list[Arrived] = []
+    places, said, errors = [], [], []
     for host, visit in zip(hosts, found, strict=True):
         if isinstance(visit, TunetuiError):
             errors.append(visit)
@@ -120,16 +129,22 @@ async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> 
 
 
 async def _visit(
-    host: str, options: BatchOptions, links: Links, connect: Connect, kernel: Kernel, kind: str
+    host: str, options: BatchOptions, links: Links, connect: Connect, here: BuildingHere, kind: str
 ) -> tuple[list[Place], list[Arrived]]:
     """The places of one host."""
+    kernel = here.kernel
+    if kind == "gpu" and host != LOCAL:
+        here.begin(host, options.preparing.architecture(host))
     link = await connect(host)
     try:
         link = await prepared(link, kind, options.preparing)
         arrived = await send_bundles(link, options.artifacts, kernel)
-        prebuilt = languages_of(arrived)
-        found = await probe(link, required_modules(kernel), prebuilt)
+        found = await probe(link, required_modules(kernel), languages_of(arrived))
         devices = choose_devices(found, kind)
+        if kind == "gpu" and host != LOCAL:
+            found, more = await _built_here(link, here, found, devices, languages_of(arrived))
+            arrived += more
+        prebuilt = languages_of(arrived)
     except BaseException:
         await link.close()
         raise
@@ -140,6 +155,23 @@ async def _visit(
         for each in devices
     ]
     return places, arrived
+
+
+async def _built_here(
+    link: Link, here: BuildingHere, found: Found, devices: Sequence[Device], sent: Sequence[str]
+) -> tuple[Found, list[Arrived]]:
+    """What the host offers with what it cannot compile built here and sent, as far as that goes."""
+    toolchains = found.toolchains.get("gpu", [])
+    lacking = here.lacking(toolchains, sent)
+    if not lacking:
+        return found, []
+    built = await here.bundles(link.host, devices, lacking)
+    arrived = await send_bundles(link, [each.path for each in built if each.path], here.kernel)
+    if arrived:
+        found = await probe(link, required_modules(here.kernel), [*sent, *languages_of(arrived)])
+    why = next((each.why for each in built if each.why), "")
+    told = explained(found.toolchains.get("gpu", []), dict.fromkeys(lacking, why) if why else {})
+    return dataclasses.replace(found, toolchains={**found.toolchains, "gpu": told}), arrived
 
 
 def connector(options: BatchOptions, links: Links) -> Connect:
@@ -223,35 +255,3 @@ def architecture_of(device: Device) -> str:
 def source_hashes(kernel: Kernel) -> dict[str, str]:
     """SHA-256 of every file of the kernel, by name."""
     return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(kernel.files.items())}
-
-
-def kernel_spec(kernel: Kernel, kind: str, names: Iterable[str]) -> KernelSpec:
-    """The kernel as the agent knows it, with these implementations for one kind of device."""
-    arguments = [
-        # A table of dtypes is resolved for each trial's problem; the plain one here is what the rest falls back to.
-        Argument(name=name, role=a.role, dtype=a.dtype if isinstance(a.dtype, str) else next(iter(a.dtype.values())))
-        for name, a in kernel.arguments.items()
-    ]
-    implementations = [
-        Implementation(
-            name=name,
-            language=definition.language,
-            source=definition.source,
-            parameters=list(definition.parameters),
-            options=list(definition.options),
-            launches=[Launch(entry=launch.entry, arguments=list(launch.arguments)) for launch in definition.launches],
-            requires=list(definition.requires),
-            baseline=definition.baseline,
-        )
-        for name in names
-        if (definition := kernel.implementations[name].get(kind)) is not None
-    ]
-    if not implementations:
-        raise InputError(f"kernel {kernel.name} has no implementation for a {kind}")
-    return KernelSpec(
-        name=kernel.name,
-        reference=kernel.reference,
-        files=dict(kernel.files),
-        arguments=arguments,
-        implementations=implementations,
-    )

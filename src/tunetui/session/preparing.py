@@ -53,13 +53,17 @@ class Preparing:
         own = self.settings.get(host, HostSettings())
         return PrepareOptions(own.python, self.offline_wheels or own.offline_wheels, self.wheels_folder)
 
+    def architecture(self, host: str) -> str:
+        """Of a host's GPUs, where the settings say; else ""."""
+        return self.settings.get(host, HostSettings()).arch
+
 
 @dataclass(frozen=True)
 class Preparation:
-    """How far a host is; ``done`` and ``total`` are bytes of wheels, 0 where nothing is counted."""
+    """How far a host is; ``done`` and ``total`` are bytes of wheels (artifacts in a "build"), 0 where nothing is counted."""
 
     host: str
-    step: str  # "look" | "fetch" | "send" | "environment" | "wheels" | "install" | "check" | "ready"
+    step: str  # "look" | "build" | "fetch" | "send" | "environment" | "wheels" | "install" | "check" | "ready"
     text: str = ""
     done: int = 0
     total: int = 0
