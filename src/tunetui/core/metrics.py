@@ -14,7 +14,6 @@ from tunetui.core.kernel_names import ENERGY
 from tunetui.core.snapshot import Row
 from tunetui_agent.messages import Device, Value
 
-
 _ENERGY_REASON = "energy_reason"
 
 
