@@ -96,15 +96,20 @@ def watched(board: Terminal, seconds: float) -> dict[str, float]:
 
 
 def typed(
-    board: Terminal, expected: Callable[[int], bytes], *, keys: int = KEYS, timeout_s: float = 8.0
+    board: Terminal,
+    expected: Callable[[int], bytes],
+    *,
+    keys: int = KEYS,
+    timeout_s: float = 8.0,
+    press: Callable[[int], bytes] = lambda number: DOWN if number % 12 < 6 else UP,
 ) -> dict[str, Any]:
-    """Cursor keys at irregular times, down as often as up: from each key to when what it causes has arrived, in ms."""
+    """Keys at irregular times, by default down as often as up: from each to when what it causes has arrived, in ms."""
     draw, took, lost = random.Random(7), [], 0
     for number in range(keys):
         board.watch(draw.uniform(0.1, 0.25))
         board.forget()
         began = time.perf_counter()
-        board.send(DOWN if number % 12 < 6 else UP)
+        board.send(press(number))
         seen = board.wait_for(expected(number), timeout_s)
         if seen is None:
             lost += 1
@@ -126,34 +131,32 @@ def pane_typed(board: Terminal, **options: Any) -> dict[str, Any]:
 # ----------------------------------------------------------------------------------------------- scenarios
 
 
-def first_screen(folder: Path, peers: Path | None) -> dict[str, Any]:
+def started_in_turns(name: str, command: list[str], needle: bytes, folder: Path, peers: Path | None) -> dict[str, Any]:
     """Start to the first full screen, warm, in turns with the peers."""
-    subjects: dict[str, tuple[list[str], bytes, Mapping[str, str]]] = {
-        "board": ([*BOARD, "--rows", "300", "--rate", "0"], b"SYNTHETIC", environment(folder)),
-    }
+    subjects: dict[str, tuple[list[str], bytes, Mapping[str, str]]] = {name: (command, needle, environment(folder))}
     if peers is not None:
         subjects["harlequin"] = ([str(peers / "harlequin" / "bin" / "harlequin")], b"Data Catalog", {})
         subjects["posting"] = ([str(peers / "posting" / "bin" / "posting")], b"Collection", {})
-    took: dict[str, list[float]] = {name: [] for name in subjects}
+    took: dict[str, list[float]] = {each: [] for each in subjects}
     sizes: dict[str, int] = {}
     busy, all_ = processor_s()
     for turn in range(8):
-        for name, (command, needle, variables) in subjects.items():
-            with Terminal(command, environment=variables) as started:
-                seen = started.wait_for(needle, 60)
+        for each, (started_by, shown, variables) in subjects.items():
+            with Terminal(started_by, environment=variables) as started:
+                seen = started.wait_for(shown, 60)
                 if seen is None:
-                    raise SystemExit(f"{name} did not show {needle!r}: {bytes(started.arrived[-1500:])!r}")
+                    raise SystemExit(f"{each} did not show {shown!r}: {bytes(started.arrived[-1500:])!r}")
                 if turn:  # the first one fills caches
-                    took[name].append((seen - started.started_at) * 1e3)
+                    took[each].append((seen - started.started_at) * 1e3)
                 started.settle()
-                sizes[name] = started.bytes_written
-                started.close(b"q" if name == "board" else b"\x11", grace_s=2)
+                sizes[each] = started.bytes_written
+                started.close(b"q" if each == name else b"\x11", grace_s=2)
     busy_now, all_now = processor_s()
     return {
         "machine_busy_percent": round(100 * (busy_now - busy) / (all_now - all_)),
         **{
-            name: {"ms": quantiles(took[name]), "best_ms": round(min(took[name])), "kB": round(sizes[name] / 1e3, 1)}
-            for name in subjects
+            each: {"ms": quantiles(took[each]), "best_ms": round(min(took[each])), "kB": round(sizes[each] / 1e3, 1)}
+            for each in subjects
         },
     }
 
@@ -236,7 +239,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         scenarios: dict[str, Callable[[], dict[str, Any]]] = {
-            "first_screen": lambda: first_screen(folder, asked.peers),
+            "first_screen": lambda: started_in_turns(
+                "board", [*BOARD, "--rows", "300", "--rate", "0"], b"SYNTHETIC", folder, asked.peers
+            ),
             "live_300_rows": lambda: live(folder, 300, 200),
             "live_10k_rows": lambda: live(folder, 10_000, 200),
             "live_100k_rows": lambda: live(folder, 100_000, 200),
@@ -246,7 +251,9 @@ def main() -> int:
             "sort_and_filter_100k_rows": lambda: sort_and_filter(folder),
             "million_results": lambda: million(folder),
         }
-        report = about()
+        report = about(
+            "the widgets and the pacing, fed with SYNTHETIC rows; 160x48, truecolor, a terminal that answers"
+        )
         for scenario, measure in scenarios.items():
             if not asked.only or scenario in asked.only:
                 report[scenario] = measure()
@@ -256,7 +263,7 @@ def main() -> int:
     return 0
 
 
-def about() -> dict[str, Any]:
+def about(what: str) -> dict[str, Any]:
     """What was run, where and when."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -265,7 +272,7 @@ def about() -> dict[str, Any]:
         line for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if line.startswith("model name")
     ]
     return {
-        "what": "the widgets and the pacing of the cockpit, fed with SYNTHETIC rows; 160x48, truecolor, a terminal that answers",
+        "what": what,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit.stdout.strip(),
         "machine": {

@@ -139,7 +139,7 @@ class Board(PacedApp[None]):
         now, lines, upsert, count = time.perf_counter(), [], self.table.store.upsert, len(self.events)
         for _ in range(count):
             due, row = self.events.popleft()
-            if len(self.probe.samples["age_ms"]) < 100_000:
+            if len(self.probe.samples["age_ms"]) < 10_000:
                 self.probe.samples["age_ms"].append((now - due) * 1e3)
             values = self.values_of(row)
             upsert(f"k{row}", values)
@@ -211,7 +211,7 @@ def made_up(count: int) -> ColumnStore:
     """``count`` rows of no device."""
     draw = np.random.default_rng(0)
     median = draw.gamma(3, 40, count) + 5
-    store = ColumnStore(NUMBERS, ["name", "status"], capacity=max(1024, 2 * count))
+    store = ColumnStore(NUMBERS, ["name", "status"], capacity=count + 1024)
     store.extend(
         [f"k{row}" for row in range(count)],
         {

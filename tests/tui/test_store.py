@@ -109,6 +109,17 @@ def test_searching_looks_at_every_text_and_not_at_case() -> None:
     assert data.equal_to("name", "never seen", np.arange(3)).tolist() == [False, False, False]
 
 
+def test_the_texts_that_rows_have_are_told_apart() -> None:
+    data = store()
+    data.extend(["a", "b", "c", "d"], {"name": ["pear", "", "apple", "pear"], "speed": [1.0, math.nan, 2.0, 3.0]})
+    names, places = data.distinct("name", np.arange(4))
+    assert names == ["apple", "pear"]
+    assert places.tolist() == [1, -1, 0, 1]
+    assert data.distinct("name", np.array([0, 3]))[0] == ["pear"]
+    assert data.is_known("name", np.arange(4)).tolist() == [True, False, True, True]
+    assert data.is_known("speed", np.array([1, 0])).tolist() == [False, True]
+
+
 def test_a_text_that_keeps_changing_does_not_pile_up() -> None:
     data = store()
     data.upsert("other", {"name": "stays"})

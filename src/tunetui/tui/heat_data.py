@@ -39,13 +39,7 @@ def telling_axes(table: FigureTable, axes: Sequence[str]) -> list[str]:
     """The axes that most rows have first: two of them say most of all rows."""
     store = table.store
     rows: Rows = np.arange(store.count, dtype=np.intp)
-    known = {
-        axis: int(
-            (store.words(axis, rows) != "").sum() if store.is_text(axis) else (~np.isnan(store.numbers(axis))).sum()
-        )
-        for axis in axes
-        if axis in table.numbers | table.texts
-    }
+    known = {axis: int(store.is_known(axis, rows).sum()) for axis in axes if axis in table.numbers | table.texts}
     return sorted(known, key=lambda axis: -known[axis])
 
 
@@ -53,20 +47,10 @@ def _axis(table: FigureTable, name: str, rows: Rows) -> tuple[list[str], Rows]:
     """The values of an axis in order, and for each row which one it has; -1 for a row without."""
     store = table.store
     if store.is_text(name):
-        words = store.words(name, rows)
-        values, at = np.unique(words, return_inverse=True)
-        names = [str(value) for value in values]
-        missing = words == ""
+        names, places = store.distinct(name, rows)
     else:
         numbers = store.numbers(name)[rows]
-        values, at = np.unique(numbers, return_inverse=True)
-        names = [setting(int(v) if float(v).is_integer() else float(v)) if v == v else "" for v in values.tolist()]  # noqa: PLR0124 (NaN)
-        missing = np.isnan(numbers)
-    places = at.astype(np.intp)
-    places[missing] = -1
-    if names and names[0] == "":  # the empty word sorts first
-        names, places = names[1:], np.where(missing, -1, places - 1)
-    elif names and names[-1] == "":  # NaN sorts last
-        names = names[:-1]
-    places[places >= _MOST_VALUES] = -1
-    return names[:_MOST_VALUES], places
+        values = np.unique(numbers[~np.isnan(numbers)])
+        names = [setting(int(v) if float(v).is_integer() else float(v)) for v in values.tolist()]
+        places = np.where(np.isnan(numbers), -1, np.searchsorted(values, numbers))
+    return names[:_MOST_VALUES], np.where(places < _MOST_VALUES, places, -1)

@@ -114,7 +114,7 @@ class RunPanes:
         known = np.isfinite(when) & np.isfinite(medians)
         if not known.any():
             return
-        order = np.argsort(when[known], kind="stable")
+        order = np.argsort(when[known])
         when, medians = when[known][order], medians[known][order]
         seconds, best = when - when[0], np.minimum.accumulate(medians)
         near = medians <= best[-1] * 10  # what is ten times slower would flatten the rest

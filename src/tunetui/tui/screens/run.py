@@ -50,6 +50,7 @@ class RunScreen(BoardScreen):
         self.panes = RunPanes()
         self.feed = Feed(self)
         self._stop_asked = False
+        self._enabled: list[bool] = []
 
     def compose(self) -> ComposeResult:
         yield self.panes.title
@@ -127,8 +128,11 @@ class RunScreen(BoardScreen):
         return detail_of_row(self.run_now, row, self.source.journal, rank)
 
     def on_live_table_row_highlighted(self, _: LiveTable.RowHighlighted) -> None:
-        """Commands on a row are grey without one."""
-        self.refresh_bindings()
+        """Some commands are grey on some rows; the footer is made anew only where another one is."""
+        enabled = [command().enabled(self) for command in self.OFFERS]
+        if enabled != self._enabled:
+            self._enabled = enabled
+            self.refresh_bindings()
 
     # ------------------------------------------------------------------------------------------ steering
 

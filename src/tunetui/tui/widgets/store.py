@@ -233,6 +233,23 @@ class ColumnStore:
             return self._numbers[name][rows]
         return text.ranks()[text.codes[rows]]
 
+    def is_known(self, name: str, rows: Rows) -> Mask:
+        """Which of ``rows`` have a number, or a text that is not empty, in the column ``name``."""
+        text = self._texts.get(name)
+        known: Mask = ~np.isnan(self._numbers[name][rows]) if text is None else text.codes[rows] > 0
+        return known
+
+    def distinct(self, name: str, rows: Rows) -> tuple[list[str], Rows]:
+        """The texts that ``rows`` have in the column ``name``, sorted, and which of them each row has; -1: none."""
+        text = self._texts[name]
+        codes = text.codes[rows]
+        here = np.flatnonzero(np.bincount(codes, minlength=len(text.words)))
+        here = here[here > 0]
+        here = here[np.argsort(text.ranks()[here])]
+        places = np.full(len(text.words), -1, np.intp)
+        places[here] = np.arange(len(here))
+        return [text.words[code] for code in here.tolist()], places[codes]
+
     def containing(self, needle: str, rows: Rows) -> Mask:
         """Which of ``rows`` hold ``needle`` in any text column, without regard to case."""
         found = np.zeros(len(rows), np.bool_)
