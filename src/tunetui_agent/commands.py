@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     stop.add_argument("--now", action="store_true", help="do not wait for the present trial")
     gc = command("gc", "remove old runs that are not alive")
     gc.add_argument("--days", type=float, default=GARBAGE_DAYS)
+    gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    gc.add_argument("--acknowledged", action="store_true", help="only runs that a JSON list on stdin names")
     probe = command("probe", "the devices and compilers of this host")
     probe.add_argument("--module", action="append", default=[], help="a Python module to look for")
     probe.add_argument("--prefer-prebuilt", action="append", default=[], metavar="LANGUAGE")
@@ -137,7 +139,12 @@ def _stop(asked: argparse.Namespace) -> int:
 def _gc(asked: argparse.Namespace) -> int:
     from tunetui_agent.runs import collect_garbage
 
-    return _answer({"ok": True, "removed": collect_garbage(_host(asked), asked.days)})
+    try:
+        named = [str(name) for name in json.load(sys.stdin)] if asked.acknowledged else None
+    except (ValueError, TypeError):
+        return _answer({"ok": False, "error": "acknowledged", "text": "expected a JSON list of names on stdin"})
+    removed = collect_garbage(_host(asked), asked.days, named, pretend=asked.dry_run)
+    return _answer({"ok": True, "removed": removed})
 
 
 def _probe(asked: argparse.Namespace) -> int:

@@ -14,9 +14,13 @@ from tunetui_agent.folder import take_lock
 from tunetui_agent.inbox import deliver
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from tunetui_agent.folder import HostFolder, RunFolder
 
 DAY_SECONDS = 86400.0
+AGENTS_KEPT = 3
+"""Of the agents that no run needs, the newest."""
 
 
 def list_runs(host: HostFolder) -> list[dict[str, Any]]:
@@ -41,30 +45,41 @@ def stop(run: RunFolder, *, at_once: bool) -> dict[str, Any]:
     return {"ok": True, "run": run.name, "state": state}
 
 
-def collect_garbage(host: HostFolder, days: float) -> list[str]:
+def collect_garbage(
+    host: HostFolder, days: float, acknowledged: Collection[str] | None = None, *, pretend: bool = False
+) -> list[str]:
     """Remove the runs that nobody wrote to for ``days``, never a live one, and agents that no run left needs.
+
+    Args:
+        acknowledged: runs of which somebody has every record: only these are removed; None: any.
+        pretend: say what would be removed, and remove nothing.
 
     Returns:
         The names of the runs removed.
     """
-    from tunetui_agent.environment.folders import remove_old
-
     removed = []
     for run in host.runs():
+        if acknowledged is not None and run.name not in acknowledged:
+            continue
         if _last_written(run.journal, run.path) > time.time() - days * DAY_SECONDS:
             continue
         lock = take_lock(run.lock)
         if lock is not None:
-            shutil.rmtree(run.path, ignore_errors=True)
+            if not pretend:
+                shutil.rmtree(run.path, ignore_errors=True)
             removed.append(run.name)
             os.close(lock)
-    metas = [run.read_meta() or {} for run in host.runs()]
-    remove_old(host, days, [str(meta.get("python", "")) for meta in metas])
-    needed = {archive(), *(Path(meta.get("agent", "")) for meta in metas)}
-    for packed in (host.root / "agent").glob("*.pyz"):
-        if packed not in needed and _last_written(packed) < time.time() - days * DAY_SECONDS:
-            packed.unlink(missing_ok=True)
+    if not pretend:
+        _remove_agents(host, days)
     return removed
+
+
+def _remove_agents(host: HostFolder, days: float) -> None:
+    packed = sorted((host.root / "agent").glob("*.pyz"), key=_last_written, reverse=True)
+    needed = {archive(), *(Path((run.read_meta() or {}).get("agent", "")) for run in host.runs())}
+    for old in packed[AGENTS_KEPT:]:
+        if old not in needed and _last_written(old) < time.time() - days * DAY_SECONDS:
+            old.unlink(missing_ok=True)
 
 
 def _last_written(*paths: Path) -> float:

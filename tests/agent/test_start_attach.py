@@ -251,15 +251,27 @@ def test_garbage_is_old_and_never_alive(host: Host) -> None:
     assert {run["run"]: run["state"] for run in host.ask("list")["runs"]} == {"alive": "running", "young": "done"}
 
 
+def test_only_runs_whose_records_are_safe_elsewhere_are_garbage_where_that_is_asked(host: Host) -> None:
+    for name in ("safe", "unsafe"):
+        host.measure(spec(name))
+        os.utime(host.folder.run(name).journal, (0, 0))
+    arguments = ("gc", "--days", "1", "--acknowledged")
+    assert host.ask(*arguments, "--dry-run", stdin=b'["safe", "gone"]')["removed"] == ["safe"]
+    assert len(host.ask("list")["runs"]) == 2
+    assert host.ask(*arguments, stdin=b'["safe", "gone"]')["removed"] == ["safe"]
+    assert [run["run"] for run in host.ask("list")["runs"]] == ["unsafe"]
+    assert host.ask(*arguments, stdin=b"no list")["error"] == "acknowledged"
+
+
 def test_old_agents_are_garbage_unless_a_run_was_started_by_them(host: Host) -> None:
     host.measure(spec("young"))
     run = host.folder.run("young")
-    kept, idle, fresh = (host.root / "agent" / f"{name}.pyz" for name in ("kept", "idle", "fresh"))
+    kept, idle, *fresh = (host.root / "agent" / f"{name}.pyz" for name in ("kept", "idle", "a", "b", "c"))
     kept.parent.mkdir()
-    for path in (kept, idle, fresh):
+    for path in (kept, idle, *fresh):
         path.touch()
     run.meta.write_text(json.dumps({**json.loads(run.meta.read_text()), "agent": str(kept)}))
     for path in (kept, idle):
         os.utime(path, (0, 0))
     assert host.ask("gc", "--days", "1")["removed"] == []
-    assert [path.exists() for path in (kept, idle, fresh)] == [True, False, True]
+    assert [path.exists() for path in (kept, idle, *fresh)] == [True, False, True, True, True]

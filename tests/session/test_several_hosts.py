@@ -10,6 +10,7 @@ import pytest
 
 from tests.session.hosts import Hosts, begin, until
 from tunetui.core.errors import ExitCode, TunetuiError
+from tunetui.core.snapshot import Run
 
 
 @pytest.fixture
@@ -106,14 +107,13 @@ async def test_a_host_whose_agents_die_again_and_again_leaves_its_trials_to_the_
     session = await hosts.open("east", "west")
     running = begin(session)
     west = {place.name for place in session.places if place.host == "west"}
-    for number in range(1, 4):
-        await until(
-            session,
-            lambda run, number=number: (
-                sum(run.placed[a.source].device in west for a in run.agents.values()) == number
-                and any(run.placed[source].device in west for source in run.running)
-            ),
-        )
+    killed: set[str] = set()
+
+    def next_agent(run: Run) -> str:
+        return next((s for s in run.running if run.placed[s].device in west and s not in killed), "")
+
+    for _ in range(3):
+        killed.add(await until(session, next_agent))
         hosts.kill_agents("west")
     hosts.open_gate()
     await running

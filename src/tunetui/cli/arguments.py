@@ -102,6 +102,51 @@ exit codes: 0 nothing failed (warnings do not count), 3 something did.
 """
 
 
+RUNS_DESCRIPTION = """\
+List runs: those kept on this machine, and those that agents of this machine or
+of the hosts named have at work.  running, done, interrupted, dead (its agent
+was killed), rebooted (its host was restarted), unreachable."""
+
+RUNS_EXAMPLES = """\
+examples:
+  tunetui runs
+  tunetui runs lambda-a10 lambda-h100
+  tunetui runs --json | jq '.runs[] | select(.state == "running")'
+"""
+
+ATTACH_DESCRIPTION = """\
+Follow a run that goes on without tunetui: one that was left with --detach, whose
+terminal was closed, or whose tunetui was killed.  It is shown as --batch shows
+its own, and its leaderboard is written at its end.  Ctrl-C asks it to finish
+the present trial; to leave it running, close the terminal."""
+
+ATTACH_EXAMPLES = """\
+examples:
+  tunetui attach autotune-v2-1f00ba47
+  tunetui attach autotune -o out/late
+"""
+
+STOP_DESCRIPTION = """\
+Ask every agent of a run to end after its present trial.  What was measured is
+kept; the command that began the run takes it up again."""
+
+STOP_EXAMPLES = """\
+examples:
+  tunetui stop autotune-v2-1f00ba47
+  tunetui stop autotune-v2-1f00ba47 --now
+"""
+
+GC_DESCRIPTION = """\
+Have a host's agent remove its old runs of which every record is kept here, and
+agents of earlier versions that no run needs.  Never a run that is alive, and
+nothing that was measured: the journals on this machine stay."""
+
+GC_EXAMPLES = """\
+examples:
+  tunetui gc lambda-a10 --dry-run
+  tunetui gc lambda-a10
+"""
+
 BUILD_DESCRIPTION = """\
 Build every variant of a grid's GPU kernels on this machine, which needs the
 compilers but no GPU, into one file for a machine that has the GPU but no
@@ -167,6 +212,7 @@ def declare_batch(parser: argparse.ArgumentParser) -> None:
         "--artifacts", metavar="FILE", type=Path, action="append", default=[],
         help="a bundle that tunetui build wrote: the host needs no compiler for what it holds; repeatable",
     )  # fmt: skip
+    batch.add_argument("--detach", action="store_true", help="start the run and leave; tunetui attach comes back to it")
     declare_hosts(parser)
 
 
@@ -208,6 +254,52 @@ def declare_hosts(parser: argparse.ArgumentParser) -> None:
         "--host", metavar="NAME", action="append", default=[], dest="hosts",
         help="measure there, over SSH: an alias of ~/.ssh/config, user@name:port, or local for this machine; repeatable",
     )  # fmt: skip
+
+
+def declare_runs(parser: argparse.ArgumentParser) -> None:
+    """Options of ``tunetui runs``."""
+    parser.add_argument("hosts", metavar="HOST", nargs="*", help="ask these hosts too")
+    parser.add_argument("--json", action="store_true", help="everything that is known, as JSON")
+    _declare_reaching(parser)
+
+
+def declare_attach(parser: argparse.ArgumentParser) -> None:
+    """Options of ``tunetui attach``."""
+    parser.add_argument("run", metavar="RUN", help="a run's name as tunetui runs tells it, or the beginning of it")
+    parser.add_argument("--check", action="store_true", help="exit with 1 unless every target is met")
+    parser.add_argument(
+        "--format", choices=("table", "json", "csv", "none"),
+        help="what stdout gets at the end (default: table; none with --events)",
+    )  # fmt: skip
+    parser.add_argument("--events", action="store_true", help="stream the journal to stdout as JSON lines meanwhile")
+    parser.add_argument(
+        "-o", "--output", metavar="STEM", type=Path, help="write STEM.leaderboard.toml and .json (default: as begun)"
+    )
+    _declare_reaching(parser)
+    parser.set_defaults(detach=False)
+
+
+def declare_stop(parser: argparse.ArgumentParser) -> None:
+    """Options of ``tunetui stop``."""
+    parser.add_argument("run", metavar="RUN", help="a run's name as tunetui runs tells it, or the beginning of it")
+    parser.add_argument("--now", action="store_true", help="do not wait for the present trials: they are lost")
+    parser.add_argument(
+        "--host", metavar="NAME", action="append", default=[], dest="hosts", help="look there for a run begun elsewhere"
+    )
+    _declare_reaching(parser)
+
+
+def declare_gc(parser: argparse.ArgumentParser) -> None:
+    """Options of ``tunetui gc``."""
+    parser.add_argument("hosts", metavar="HOST", nargs="*", help="(default: this machine)")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    parser.add_argument("--days", metavar="N", type=_whole_number, default=14, help="older than this (default: 14)")
+    _declare_reaching(parser)
+
+
+def _declare_reaching(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
+    declare_trust(parser)
 
 
 def declare_trust(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

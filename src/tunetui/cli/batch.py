@@ -21,6 +21,10 @@ from tunetui.core.errors import ExitCode, TunetuiError
 if TYPE_CHECKING:
     from tunetui.core.leaderboard import Leaderboard
     from tunetui.session import Session
+    from tunetui.session.attaching import Attached
+
+    Followed = Session | Attached
+    """A run in our hands: measured by us, or only followed."""
 
 _REDRAW_SECONDS = 0.1
 _LAST_SECONDS = 1.0
@@ -91,14 +95,28 @@ class Batch:
         if self.parsed.dry_run:
             return ExitCode.OK
         failure = await self._measure(session)
+        if failure is None and not session.ended:
+            return self._left(session)
         return self._conclude(session, failure)
 
-    async def _measure(self, session: Session) -> TunetuiError | None:
+    def _left(self, session: Session) -> int:
+        """Say how to come back to a run that goes on without us."""
+        name = session.snapshot.plan.run if session.snapshot.plan else "?"
+        self.err.lines([
+            f"left        {literal(name)} goes on without tunetui",
+            f"            tunetui attach {literal(name)}   follows it and writes its leaderboard",
+            f"            tunetui stop {literal(name)}   ends it; the same command as before takes it up again",
+        ])  # fmt: skip
+        return ExitCode.OK
+
+    async def _measure(self, session: Followed) -> TunetuiError | None:
         """Let the run go on, drawn from its newest snapshot, until it ends or the terminal is gone.
 
         What ended it too early comes back as a value: what was measured before is to be printed and saved first.
         """
         running = asyncio.create_task(session.run(self._stream if self.parsed.events else None), name="run")
+        if self.parsed.detach:
+            session.detach()
         with open_display(self.err, session.snapshot) as display, self.asked.passed_to(session, display.say):
             while not running.done():
                 await asyncio.wait({running}, timeout=_REDRAW_SECONDS)
@@ -106,14 +124,14 @@ class Batch:
                     _save_quickly(session)
                     session.close()
                     os._exit(HUNG_UP)  # as if killed: the agent stays at work, and the next start attaches to it
-                display.draw(session.snapshot, time.time())
+                display.draw(session.snapshot, time.time(), session.links)
         try:
             await running
         except TunetuiError as error:
             return error
         return None
 
-    def _conclude(self, session: Session, failure: TunetuiError | None) -> int:
+    def _conclude(self, session: Followed, failure: TunetuiError | None) -> int:
         """Save first, then print: a reader that leaves early must not cost the files."""
         from tunetui.cli.report import print_leaderboard
 
@@ -167,7 +185,7 @@ def exit_code(ended: str, leaderboard: Leaderboard, *, check: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def _save_quickly(session: Session) -> None:
+def _save_quickly(session: Followed) -> None:
     """The leaderboard so far, if it can be written before a shell that hangs up ends us; files are replaced whole."""
 
     def save() -> None:
@@ -180,7 +198,7 @@ def _save_quickly(session: Session) -> None:
     saving.join(_LAST_SECONDS)
 
 
-def _where_details_are(session: Session) -> list[str]:
+def _where_details_are(session: Followed) -> list[str]:
     """Compiler output and tracebacks are kept for each failed trial; a leaderboard holds their first line."""
     failed = sum(bool(row.detail) for row in session.snapshot.current_rows())
     if not failed:

@@ -116,6 +116,30 @@ def _run_build(parsed: argparse.Namespace) -> int:
     return run_build(parsed)
 
 
+def _run_runs(parsed: argparse.Namespace) -> int:
+    from tunetui.cli.runs import run_runs
+
+    return run_runs(parsed)
+
+
+def _run_attach(parsed: argparse.Namespace) -> int:
+    from tunetui.cli.attach import run_attach
+
+    return run_attach(parsed)
+
+
+def _run_stop(parsed: argparse.Namespace) -> int:
+    from tunetui.cli.runs import run_stop
+
+    return run_stop(parsed)
+
+
+def _run_gc(parsed: argparse.Namespace) -> int:
+    from tunetui.cli.runs import run_gc
+
+    return run_gc(parsed)
+
+
 def _unknown(name: str) -> InputError:
     near = difflib.get_close_matches(name, COMMANDS, n=1)
     meant = f"did you mean {near[0]!r}? " if near else ""
@@ -139,6 +163,34 @@ COMMANDS: dict[str, Command] = {
         examples=arguments.SERVE_EXAMPLES,
         declare=arguments.declare_serve,
         run=_run_serve,
+    ),
+    "runs": Command(
+        summary="list runs here and on hosts, and how far they are",
+        description=arguments.RUNS_DESCRIPTION,
+        examples=arguments.RUNS_EXAMPLES,
+        declare=arguments.declare_runs,
+        run=_run_runs,
+    ),
+    "attach": Command(
+        summary="follow a run that goes on without tunetui",
+        description=arguments.ATTACH_DESCRIPTION,
+        examples=arguments.ATTACH_EXAMPLES,
+        declare=arguments.declare_attach,
+        run=_run_attach,
+    ),
+    "stop": Command(
+        summary="have a run end after its present trial",
+        description=arguments.STOP_DESCRIPTION,
+        examples=arguments.STOP_EXAMPLES,
+        declare=arguments.declare_stop,
+        run=_run_stop,
+    ),
+    "gc": Command(
+        summary="have a host forget old runs whose records are kept here",
+        description=arguments.GC_DESCRIPTION,
+        examples=arguments.GC_EXAMPLES,
+        declare=arguments.declare_gc,
+        run=_run_gc,
     ),
     "doctor": Command(
         summary="examine this machine: what a run needs, and what is missing",

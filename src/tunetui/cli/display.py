@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from tunetui.cli.narration import Face
-from tunetui.cli.progress import HEARTBEAT_SECONDS, News, board, finished_line, heartbeat
+from tunetui.cli.progress import HEARTBEAT_SECONDS, News, board, finished_line, heartbeat, link_lines
 from tunetui.core.labels import one_line
+from tunetui.core.links import LinkState
 from tunetui.core.snapshot import Run
 from tunetui.core.text_fitting import wrapped
 
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
+
+NO_LINKS: Mapping[str, LinkState] = MappingProxyType({})
 
 
 class Display(Protocol):
@@ -25,8 +29,8 @@ class Display(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def draw(self, run: Run, now: float) -> None:
-        """Show the newest snapshot; called at most ten times a second."""
+    def draw(self, run: Run, now: float, links: Mapping[str, LinkState] = NO_LINKS) -> None:
+        """Show the newest snapshot, and hosts whose link is down; called at most ten times a second."""
 
     def say(self, text: str) -> None:
         """One line that stays."""
@@ -53,7 +57,7 @@ class LogDisplay:
     ) -> None:
         self.face.stream.flush()
 
-    def draw(self, run: Run, now: float) -> None:
+    def draw(self, run: Run, now: float, links: Mapping[str, LinkState] = NO_LINKS) -> None:
         lines = [f"note: {one_line(notice.text)}" for notice in self.news.raised(run)]
         lines += [finished_line(run, row, place) for place, row in self.news.finished(run)]
         if self.spoke_at is None:
@@ -86,14 +90,15 @@ class LiveDisplay:
     ) -> None:
         self.live.stop()
 
-    def draw(self, run: Run, now: float) -> None:
+    def draw(self, run: Run, now: float, links: Mapping[str, LinkState] = NO_LINKS) -> None:
         for notice in self.news.raised(run):
             self.say(f"note: {one_line(notice.text)}")
         for place, row in self.news.finished(run):
             if row.cause:
                 self.say(finished_line(run, row, place))
         # one column stays free: a line that fills the last column wraps in some terminals
-        lines = board(run, now, self.live.console.width - 1, ascii_only=self.face.ascii_only)
+        width = self.live.console.width - 1
+        lines = board(run, now, width, ascii_only=self.face.ascii_only) + link_lines(links, now, width)
         if lines == self.drawn:
             return
         self.drawn = lines

@@ -9,6 +9,7 @@ import msgspec
 
 from tunetui.core.figures import clock, count, percent, with_uncertainty
 from tunetui.core.labels import latency_ms, one_line, short_problem, trial_label, varying
+from tunetui.core.links import LinkState
 from tunetui.core.outlook import remaining_seconds
 from tunetui.core.snapshot import MEASURED, Notice, Race, Row, Run
 from tunetui.core.text_fitting import fit
@@ -31,6 +32,17 @@ def board(run: Run, now: float, width: int, *, ascii_only: bool = False) -> list
     lines.extend(_best_lines(run))
     shown = [fit(line, width) for line in lines]
     return [line.replace("±", "+-").replace("…", "~") for line in shown] if ascii_only else shown
+
+
+def link_lines(links: Mapping[str, LinkState], now: float, width: int) -> list[str]:
+    """One line for each host whose link is down: what is measured there goes on."""
+    return [
+        fit(
+            f"link  to {one_line(each.host)} lost {clock(max(0.0, now - each.since))} ago; the run goes on there", width
+        )
+        for each in links.values()
+        if each.state == "lost"
+    ]
 
 
 def heartbeat(run: Run, now: float) -> str:

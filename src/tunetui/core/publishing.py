@@ -33,7 +33,7 @@ from tunetui.core.metrics import evaluate
 from tunetui.core.ranking import RANKING_METHOD, Contender, Place, rank
 from tunetui.core.routes import LOCAL
 from tunetui.core.second_looks import drift_in_words, races_in_words
-from tunetui.core.snapshot import MEASURED, QUEUED, RUNNING, STALE, Row, Run, problem_key
+from tunetui.core.snapshot import MEASURED, QUEUED, RUNNING, SKIPPED, STALE, Row, Run, problem_key
 from tunetui.core.statistics import INTERVAL_METHOD, PERCENTILE_METHOD, TEST_METHOD, percentile, samples_needed
 from tunetui.core.targeting import parse_target
 from tunetui.core.targets import NS_PER_MS, NS_PER_S, Verdict, exact, figures_of, find, judge
@@ -251,7 +251,7 @@ def _shared(row: Row) -> dict[str, Any]:
 
 def _success_rate(rows: Sequence[Row]) -> float | None:
     measured = sum(row.status == MEASURED for row in rows)
-    tried = measured + sum(row.status not in {MEASURED, STALE, QUEUED, RUNNING} for row in rows)
+    tried = measured + sum(row.status not in {MEASURED, STALE, QUEUED, RUNNING, SKIPPED} for row in rows)
     return measured / tried if tried else None
 
 

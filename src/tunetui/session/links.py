@@ -40,7 +40,10 @@ class Links:
 
     def followed(self, seat: Seat, said: str) -> None:
         """Whoever follows an agent lost it or is attached again."""
-        host = seat.place.host
+        self.host_followed(seat.place.host, said)
+
+    def host_followed(self, host: str, said: str) -> None:
+        """The same, of an agent without a seat."""
         before = self.states.get(host)
         state = "ready" if said == "attached" else "lost"
         if before is None or before.state != state:

@@ -1,0 +1,139 @@
+"""Runs that outlive the tunetui that began them: left, listed, followed, ended and cleared away from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+
+from tests.agent.agent_runs import wait_for_death
+from tests.e2e.workplace import Workplace, finished, next_trial, until
+from tunetui.core.errors import ExitCode
+from tunetui_agent.folder import HostFolder
+
+
+@pytest.fixture
+def waiting(workplace: Workplace) -> Workplace:
+    """Three trials, each of which stands still until its gate is open."""
+    workplace.grid(how='["waits"]', number="[1, 2, 3]")
+    return workplace
+
+
+def runs(workplace: Workplace) -> dict[str, dict[str, object]]:
+    out, _ = finished(workplace.tunetui("runs", "--json"))
+    return {run["name"]: run for run in json.loads(out)["runs"]}
+
+
+def name_of(workplace: Workplace) -> str:
+    return workplace.journal.parent.name
+
+
+def complete(workplace: Workplace, stem: str = "grid") -> None:
+    assert list(workplace.outcomes().values()) == [1, 1, 1]
+    assert workplace.every_record_once()
+    assert {row["status"] for row in workplace.rows(stem).values()} == {"measured"}
+    assert workplace.leaderboard(stem)["run"]["ended"] == "done"
+    assert workplace.agents() == []
+
+
+def test_a_run_that_was_left_goes_on_is_listed_and_is_followed_from_anywhere(waiting: Workplace) -> None:
+    out, err = waiting.run("--detach")
+    name = name_of(waiting)
+    assert f"tunetui attach {name}" in err
+    assert out == ""
+    assert waiting.files() == []
+    (agent,) = waiting.agents()
+
+    assert runs(waiting)[name]["state"] == "running"
+    assert runs(waiting)[name]["total"] == 3
+
+    elsewhere = waiting.folder / "elsewhere"
+    elsewhere.mkdir()
+    (waiting.folder / "grid.toml").unlink()  # nothing is read but what is kept of the run
+    waiting.open_gate()
+    wait_for_death(agent)
+    out, _ = finished(waiting.tunetui("attach", name[:8]))
+    assert "waits" in out
+    complete(waiting)
+    assert runs(waiting)[name] | {"updated": 0} == {
+        "name": name, "state": "done", "hosts": ["local"], "kept_here": True, "done": 3, "failed": 0, "total": 3,
+        "updated": 0, "holder": 0, "kernel": "double", "detail": "",
+    }  # fmt: skip
+
+
+def test_a_run_whose_app_was_killed_is_followed_while_it_goes_on(waiting: Workplace) -> None:
+    run = waiting.start("--events")
+    next_trial(run)
+    run.kill()
+    run.communicate()
+    follower = waiting.tunetui("attach", name_of(waiting), "--events", "--format", "none")
+    until(follower.stderr, b"0 of 3 trials done")
+    waiting.open_gate()
+    finished(follower)
+    complete(waiting)
+
+
+def test_a_run_in_the_hands_of_another_tunetui_is_refused_with_its_process(waiting: Workplace) -> None:
+    run = waiting.start("--events")
+    next_trial(run)
+    _, err = finished(waiting.tunetui("attach", name_of(waiting)), ExitCode.UNAVAILABLE)
+    assert f"process {run.pid}" in err
+    assert runs(waiting)[name_of(waiting)]["holder"] == run.pid
+    waiting.open_gate()
+    finished(run)
+
+
+def test_a_run_is_ended_from_another_terminal_and_its_own_tunetui_saves_what_there_is(waiting: Workplace) -> None:
+    run = waiting.start("--events")
+    waiting.open_gate(next_trial(run))
+    next_trial(run)
+    out, _ = finished(waiting.tunetui("stop", name_of(waiting), "--now"))
+    assert "ends at once" in out
+    finished(run, ExitCode.INTERRUPTED)
+    assert len(waiting.rows()) == 1
+    assert waiting.agents() == []
+    assert runs(waiting)[name_of(waiting)]["state"] == "interrupted"
+    out, _ = finished(waiting.tunetui("stop", name_of(waiting)))
+    assert "no agent at work" in out
+    waiting.open_gate()
+    waiting.run()
+    complete(waiting)
+
+
+def test_a_run_whose_agent_died_is_told_from_one_that_is_done(waiting: Workplace) -> None:
+    waiting.run("--detach")
+    (agent,) = waiting.agents()
+    os.kill(agent, signal.SIGKILL)
+    wait_for_death(agent)
+    assert runs(waiting)[name_of(waiting)]["state"] == "dead"
+    _, err = finished(waiting.tunetui("attach", name_of(waiting)), ExitCode.UNAVAILABLE)
+    assert "3 trials are left" in err or "died" in err
+
+
+def test_an_unknown_run_is_refused_with_those_that_there_are(workplace: Workplace) -> None:
+    workplace.run()
+    for command in ("attach", "stop"):
+        _, err = finished(workplace.tunetui(command, "nonsense"), ExitCode.BAD_INPUT)
+        assert "there is no run 'nonsense'" in err
+        assert name_of(workplace) in err
+
+
+def test_only_old_runs_that_ended_and_are_kept_here_are_cleared_away(waiting: Workplace) -> None:
+    waiting.open_gate()
+    waiting.run()
+    host = HostFolder(waiting.cache / "tunetui")
+    (old,) = host.runs()
+    out, _ = finished(waiting.tunetui("gc"))
+    assert "nothing to remove" in out
+    os.utime(old.journal, (0, 0))
+    out, _ = finished(waiting.tunetui("gc", "--dry-run"))
+    assert f"{old.name} would be removed" in out
+    assert len(host.runs()) == 1
+    out, _ = finished(waiting.tunetui("gc"))
+    assert f"{old.name} removed" in out
+    assert host.runs() == []
+    complete(waiting)
+    _, err = waiting.run()
+    assert "3 rows done, 0 trials to measure" in err
