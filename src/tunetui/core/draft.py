@@ -13,6 +13,7 @@ from tunetui.core.models import model_of
 from tunetui.core.snapshot import (
     LOG_KEPT,
     MEASURED,
+    PUTS_KEPT,
     QUEUED,
     RUNNING,
     SKIPPED,
@@ -42,6 +43,8 @@ class Draft:
         self.problems: dict[str, dict[str, Value]] = {}  # equal problems share one dict
         self.confidence = run.confidence
         self.log: deque[Happening] = deque(run.log, maxlen=LOG_KEPT)
+        self.puts = run.puts
+        self.latest_puts: deque[str] = deque(run.latest_puts, maxlen=PUTS_KEPT)
         self.updated = run.updated
 
     def finish(self) -> Run:
@@ -57,6 +60,8 @@ class Draft:
             best=self.best,
             running=self.running,
             log=tuple(self.log),
+            puts=self.puts,
+            latest_puts=tuple(self.latest_puts),
             updated=self.updated,
             **self.changes,
         )
@@ -76,6 +81,8 @@ class Draft:
         """Set one row and keep counts and best in step."""
         old = self.rows.get(row.trial)
         self.rows[row.trial] = row
+        self.puts += 1
+        self.latest_puts.append(row.trial)
         if old is not None and old.plan == self.plan_number:
             self.statuses[_tallied(old.status)] -= 1
         if row.plan == self.plan_number:

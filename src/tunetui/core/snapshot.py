@@ -17,6 +17,7 @@ STATUSES = (QUEUED, RUNNING, MEASURED, STALE, SKIPPED, *FAILURES)
 
 TELEMETRY_KEPT = 120
 LOG_KEPT = 200
+PUTS_KEPT = 1000
 NOTICES_KEPT = 500
 LOOKS_KEPT = 500
 
@@ -220,6 +221,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...] = ()
     log: tuple[Happening, ...] = ()
     """The latest happenings, oldest first, at most `LOG_KEPT`."""
+    puts: int = 0
+    """How often a row was set so far, and below: the trials of the latest times, oldest first, at most `PUTS_KEPT`."""
+    latest_puts: tuple[str, ...] = ()
     unknown: int = 0
     """Records of kinds that this version does not know."""
     ended: RunFinished | None = None
@@ -238,6 +242,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def current(self, row: Row) -> bool:
         """Whether the present plan asks for this row."""
         return row.plan == self.plan_number
+
+    def changed_since(self, before: Run) -> list[Row]:
+        """The rows that were set after ``before``, an earlier state of this run; few of many are found without a search."""
+        puts = self.puts - before.puts
+        if 0 <= puts <= len(self.latest_puts):
+            latest = dict.fromkeys(self.latest_puts[len(self.latest_puts) - puts :])
+            return [self.rows[trial] for trial in latest]
+        return [row for trial, row in self.rows.items() if before.rows.get(trial) is not row]
 
     def current_rows(self) -> list[Row]:
         """The rows of the present plan, in the order first heard of."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-from itertools import compress, count
 from time import monotonic
 
 import numpy as np
@@ -33,7 +31,6 @@ class RunBoard:
         self.facts = BoardFacts()
         self.columns_changed = True
         """Whether there is another set of columns than at the last look; whoever looks sets it back."""
-        self._rows: list[Row] = []
         self._seen: Run = Run()
         self._overlaid: dict[str, object] = {}
         self._ranked: object = None
@@ -44,10 +41,11 @@ class RunBoard:
 
     def take(self, run: Run, *, rank_now: bool = False) -> int:
         """Bring the table to the state of ``run``; returns how many rows were written."""
-        changed = self._changed(run)
         if run.plan is not self._seen.plan:
             self._plan_changed(run)
             changed = list(run.rows.values())
+        else:
+            changed = run.changed_since(self._seen)
         changed = [row for row in changed if run.current(row)]
         rows = {row.trial: figures for row, figures in zip(changed, figures_of_rows(run, changed), strict=True)}
         for row in changed:
@@ -74,14 +72,6 @@ class RunBoard:
             texts = dict.fromkeys(short_problem(problem, self._problem_fields) for problem in problems)
             tabs += [Tab(text, {PROBLEM_TEXT: text}) for text in texts]
         return tabs
-
-    def _changed(self, run: Run) -> list[Row]:
-        if run.rows is self._seen.rows:
-            return []
-        before, self._rows = self._rows, list(run.rows.values())
-        now = self._rows
-        differs = list(compress(count(), map(operator.is_not, now, before)))
-        return [now[index] for index in differs] + now[len(before) :]
 
     def _plan_changed(self, run: Run) -> None:
         """Another plan: rows of the one before are not shown any more."""
