@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +16,9 @@ import pytest
 from tests.e2e.workplace import Workplace, finished, next_trial
 from tests.ssh.proxy import Proxy
 from tests.ssh.reaching import config
-from tests.ssh.sshd import Sshd
+from tests.ssh.sshd import Sshd, make_key
+
+WORD = "correct horse"
 
 
 @pytest.fixture
@@ -84,6 +91,41 @@ def test_a_name_that_is_no_host_is_bad_input(workplace: Workplace, name: str) ->
     _, said = workplace.run(f"--host={name}", code=2)
     assert "is not a host" in said
     assert not (workplace.folder / "x").exists()
+
+
+def test_at_a_terminal_a_passphrase_is_asked_and_not_shown(workplace: Workplace, server: Sshd) -> None:
+    key = make_key(server.folder / "locked", passphrase=WORD)
+    server.authorized_keys.write_text("")
+    server.authorize(key)
+    workplace.environment["TUNETUI_SSH_CONFIG"] = str(config(server, f"IdentityFile {key}"))
+    master, slave = pty.openpty()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "tunetui", "--batch", "grid.toml", "--host", "box"],
+        cwd=workplace.folder, env=workplace.environment, stdin=slave, stdout=subprocess.DEVNULL, stderr=slave,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(slave)
+    question = f"passphrase of {key} (empty: leave it out): "
+    shown = said_on(master, question)
+    os.write(master, b"not this\n")
+    shown += said_on(master, f"that was not it; {question}")
+    os.write(master, f"{WORD}\n".encode())
+    shown += said_on(master, "wrote ")
+    assert run.wait(60) == 0
+    os.close(master)
+    assert WORD not in shown
+    assert "not this" not in shown
+    assert len(workplace.rows()) == 3
+
+
+def said_on(terminal: int, text: str) -> str:
+    """What is shown up to and with ``text``."""
+    shown = ""
+    while text not in shown.replace("\r\n", "\n"):
+        ready, _, _ = select.select([terminal], [], [], 60)
+        assert ready, f"{text!r} was never shown: {shown!r}"
+        shown += os.read(terminal, 65536).decode(errors="replace")
+    return shown
 
 
 def test_a_host_that_is_not_there_is_unavailable(workplace: Workplace, server: Sshd) -> None:

@@ -16,17 +16,20 @@ import pytest
 from tests.agent.agent_runs import spec, trial
 from tests.engines.test_channel import Taken
 from tests.ssh.proxy import Proxy
-from tests.ssh.reaching import config, listed, reached
-from tests.ssh.sshd import Sshd
+from tests.ssh.reaching import Person, config, listed, reached
+from tests.ssh.sshd import Sshd, make_key
 from tunetui.core.errors import TunetuiError
+from tunetui.core.links import LinkState
 from tunetui.engines import archive
 from tunetui.engines.channel import AgentRefusedError, ask_json
 from tunetui.engines.ssh import bootstrap
+from tunetui.engines.ssh.connecting import Patience
 from tunetui.engines.ssh.link import SshLink
 from tunetui.engines.ssh.streams import Channel
 from tunetui_agent.messages import CloseQueue, EnqueueTrials, StopRun
 
 PATIENCE_SECONDS = 60.0
+WORD = "correct horse"
 
 
 class Following(Taken):
@@ -163,8 +166,38 @@ async def test_a_command_is_asked_again_over_a_new_link(server: Sshd) -> None:
         await link.close()
 
 
+async def test_a_command_waits_for_a_host_that_comes_back(server: Sshd) -> None:
+    states: list[LinkState] = []
+    link = await reached(config(server), states=states)
+    await link.ask(["list"])
+    server.signal_sessions(signal.SIGKILL)
+    server.kill_listener()
+    asked = asyncio.create_task(link.ask(["list"]))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while "nothing listens" not in states[-1].text:  # noqa: ASYNC110 - states are told, not awaited
+            await asyncio.sleep(0.01)
+    server.start()
+    assert await asked == b'{"ok":true,"runs":[]}\n'
+    assert states[-1].state == "ready"
+    await link.close()
+
+
+async def test_a_link_that_is_made_again_asks_for_no_passphrase_again(server: Sshd) -> None:
+    key = make_key(server.folder / "locked", passphrase=WORD)
+    server.authorized_keys.write_text("")
+    server.authorize(key)
+    person = Person(passphrases=(WORD,))
+    link = await reached(config(server, f"IdentityFile {key}"), person)
+    await link.ask(["list"])
+    server.signal_sessions(signal.SIGKILL)
+    assert await listed(link) == b'{"ok":true,"runs":[]}\n'
+    assert person.asked_for == [(str(key), 1)]
+    assert server.log.count("Accepted publickey") == 2
+
+
 async def test_a_host_that_is_gone_for_good_ends_a_command_with_words(server: Sshd) -> None:
     link = await reached(config(server))
+    link._patience = Patience(ask_seconds=0.2)
     await link.ask(["list"])
     server.signal_sessions(signal.SIGKILL)
     server.kill_listener()

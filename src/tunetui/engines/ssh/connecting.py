@@ -12,12 +12,11 @@ import asyncssh
 
 from tunetui.engines.ssh.described import USED_KEY
 from tunetui.engines.ssh.failures import FOREIGN, explain, on_the_way, refused_keys, revoked
-from tunetui.engines.ssh.keys import Keys
+from tunetui.engines.ssh.keys import KeyRing, Keys
 
 if TYPE_CHECKING:
     from asyncssh import SSHClientConnection, SSHKey, SSHKeyPair
 
-    from tunetui.core.asking import Asker
     from tunetui.core.routes import Hop, Route
     from tunetui.engines.ssh.host_keys import HostKeys
 
@@ -30,6 +29,7 @@ class Patience:
 
     connect_seconds: float = 15.0  # from TCP to authentication, where the SSH configuration says nothing
     bootstrap_seconds: float = 30.0  # for the first word of a command
+    ask_seconds: float = 30.0  # how long a command is asked again over new links before it is given up
     keepalive_seconds: float = 1.0
     keepalives_missed: int = 3  # a silent link is given up after one more than these
 
@@ -93,7 +93,7 @@ class Way:
                 await command.wait()
 
 
-async def connect(route: Route, host_keys: HostKeys, asker: Asker | None, patience: Patience) -> Way:
+async def connect(route: Route, host_keys: HostKeys, ring: KeyRing, patience: Patience) -> Way:
     """A connection to the last hop, carried by those to the hops before it.
 
     Raises HostError; whatever was opened is closed then.
@@ -101,7 +101,7 @@ async def connect(route: Route, host_keys: HostKeys, asker: Asker | None, patien
     way = Way()
     try:
         for position, hop in enumerate(route.hops):
-            dialing = _Dialing(on_the_way(route, position), hop, host_keys, asker, patience, way)
+            dialing = _Dialing(on_the_way(route, position), hop, host_keys, ring, patience, way)
             way.connections.append(await dialing.connect())
     except BaseException:
         way.abort()
@@ -113,11 +113,9 @@ async def connect(route: Route, host_keys: HostKeys, asker: Asker | None, patien
 class _Dialing:
     """The way to one hop, tried again after each answer of the user."""
 
-    def __init__(
-        self, where: str, hop: Hop, host_keys: HostKeys, asker: Asker | None, patience: Patience, way: Way
-    ) -> None:
+    def __init__(self, where: str, hop: Hop, host_keys: HostKeys, ring: KeyRing, patience: Patience, way: Way) -> None:
         self._where, self._hop, self._host_keys, self._patience, self._way = where, hop, host_keys, patience, way
-        self._keys = Keys(hop, asker)
+        self._keys = Keys(hop, ring)
         self._pinned: SSHKey | None = None  # the very key that the user was shown
         self._timeout_seconds = hop.connect_timeout_seconds or patience.connect_seconds
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from tunetui.core.cleaning import clean
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from asyncssh import SSHAgentClient, SSHKeyPair
+    from asyncssh import SSHAgentClient, SSHKey, SSHKeyPair
 
     from tunetui.core.asking import Asker
     from tunetui.core.routes import Hop
@@ -23,13 +24,21 @@ _AGENT_SECONDS = 10.0
 _UNREADABLE = (OSError, ValueError, asyncssh.Error)
 
 
+@dataclass
+class KeyRing:
+    """Keys that the user has opened for one host: a link that is made again asks for no passphrase again."""
+
+    asker: Asker | None  # who knows passphrases; None: nobody
+    opened: dict[str, SSHKey] = field(default_factory=dict)  # by path
+
+
 class Keys:
     """What one hop can be offered.  Nothing is asked until every key that needs no passphrase was refused."""
 
-    def __init__(self, hop: Hop, asker: Asker | None) -> None:
+    def __init__(self, hop: Hop, ring: KeyRing) -> None:
         self.tried: list[str] = []  # for people, in order
         self.used = ""  # the last one offered: after a login, the one that was accepted
-        self._hop, self._asker = hop, asker
+        self._hop, self._ring = hop, ring
         self._ready: list[SSHKeyPair] = []  # opened, in the order of the configuration
         self._locked: list[str] = []  # files that need a passphrase
         self._agent: SSHAgentClient | None = None
@@ -39,7 +48,9 @@ class Keys:
     async def load(self) -> None:
         """Read the key files and ask the agent what it has."""
         for path in self._hop.identity_files:
-            if Path(path).is_file():
+            if path in self._ring.opened:
+                self._add(path, self._ring.opened[path])
+            elif Path(path).is_file():
                 self._read(path, None)
         self._ready = [*await self._from_agent(), *self._ready]
 
@@ -58,10 +69,10 @@ class Keys:
 
     async def unlock(self) -> bool:
         """Have the user open one more key; whether there is one."""
-        while self._locked and self._asker is not None:
+        while self._locked and self._ring.asker is not None:
             path = self._locked.pop(0)
             for attempt in range(1, PASSPHRASE_TRIES + 1):
-                given = await self._asker.passphrase(path, attempt)
+                given = await self._ring.asker.passphrase(path, attempt)
                 if given is None:
                     break
                 before = len(self._ready)
@@ -91,17 +102,24 @@ class Keys:
             return False
         except _UNREADABLE:
             return False  # ssh skips it too
+        if passphrase is not None:
+            self._ring.opened[path] = key
+        self._add(path, key)
+        return True
+
+    def _add(self, path: str, key: SSHKey) -> None:
+        """One opened key, behind its certificates."""
         certificates = [c for c in (*self._hop.certificate_files, f"{path}-cert.pub") if Path(c).is_file()]
-        for pairs in ([(key, certificate) for certificate in certificates], [key]):
+        offers: list[SSHKey | tuple[SSHKey, str]] = [*((key, certificate) for certificate in certificates), key]
+        for one in offers:
             try:
-                loaded = asyncssh.load_keypairs(pairs)
+                loaded = asyncssh.load_keypairs([one])
             except _UNREADABLE:
                 continue  # a certificate of another key
             for pair in loaded:
                 if pair.public_data not in self._names:
                     self._names[pair.public_data] = path
                     self._ready.append(pair)
-        return True
 
     async def _from_agent(self) -> list[SSHKeyPair]:
         """The agent's keys: those of the configured files first, and no others if those alone are to be used."""

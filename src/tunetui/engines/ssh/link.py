@@ -14,6 +14,7 @@ from tunetui.engines.ssh.bootstrap import Conversation
 from tunetui.engines.ssh.connecting import Patience, Way, connect
 from tunetui.engines.ssh.described import describe
 from tunetui.engines.ssh.failures import FOREIGN, HostError, LinkLostError, UnreachableError
+from tunetui.engines.ssh.keys import KeyRing
 from tunetui.engines.ssh.spares import Spares
 from tunetui.engines.ssh.streams import Channel
 
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 MAX_ANSWER_BYTES = 256 << 20
 _ASKED_AT_ONCE = 2
 """OpenSSH allows 10 sessions a connection; the others are for following runs, one for each GPU."""
-_ASK_TRIES = 4
-_FIRST_BACKOFF_SECONDS = 0.1
+_FIRST_BACKOFF_SECONDS, _LAST_BACKOFF_SECONDS = 0.05, 5.0
 
 
 class SshLink:
@@ -50,7 +50,7 @@ class SshLink:
     ) -> None:
         self.host = route.name
         self.facts: dict[str, Any] = {}  # what the host said of itself when it was reached first
-        self._route, self._host_keys, self._asker = route, host_keys, asker
+        self._route, self._host_keys, self._ring = route, host_keys, KeyRing(asker)
         self._patience = patience or Patience()
         self._on_state = on_state
         self._dialing = asyncio.Lock()
@@ -78,15 +78,16 @@ class SshLink:
             HostError: the host cannot be used.
             TunetuiError: the command ended with a status other than 0 and said nothing on stdout.
         """
-        backoff = _FIRST_BACKOFF_SECONDS
+        backoff, until = _FIRST_BACKOFF_SECONDS, time.monotonic() + self._patience.ask_seconds
         async with self._asking:
-            for _ in range(_ASK_TRIES - 1):
+            while True:
                 try:
                     return await self._ask(arguments, stdin)
                 except LinkLostError:
-                    await asyncio.sleep(backoff)
-                    backoff *= 2
-            return await self._ask(arguments, stdin)
+                    if time.monotonic() + backoff > until:
+                        raise
+                await asyncio.sleep(backoff)
+                backoff = min(2 * backoff, _LAST_BACKOFF_SECONDS)
 
     async def open(self, arguments: Sequence[str]) -> Channel:
         """A running agent command to talk with.  Raises LinkLostError where the host cannot be reached just now."""
@@ -171,7 +172,7 @@ class SshLink:
                 return self._way.connection
             self._say("lost" if self._reached else "connecting")
             try:
-                self._way = await connect(self._route, self._host_keys, self._asker, self._patience)
+                self._way = await connect(self._route, self._host_keys, self._ring, self._patience)
             except UnreachableError as error:
                 if self._reached:
                     self._say("lost", error.message)
