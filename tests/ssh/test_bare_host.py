@@ -136,6 +136,28 @@ def test_a_python_of_the_settings_that_is_not_there_is_told(
 # ------------------------------------------------------------------------------------------ runs
 
 
+def test_devices_that_the_settings_name_and_the_host_lacks_are_told(
+    workplace: Workplace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_kernel(workplace.folder)
+    workplace.settings(f'[hosts.box]\npython = "{sys.executable}"\ndevices = ["GPU-1"]\n')
+    assert main(["--batch", "grid.toml", "--host", "box"]) == ExitCode.UNAVAILABLE
+    told = capsys.readouterr().err
+    assert "box has none of the devices that the settings name for it" in told
+    assert "it has cpu" in told
+    workplace.settings(f'[hosts.box]\npython = "{sys.executable}"\ndevices = ["cpu"]\n')
+    assert main(["--batch", "grid.toml", "--host", "box"]) == ExitCode.OK
+
+
+def test_a_host_by_a_name_of_the_users_own_is_reached_at_its_address(
+    workplace: Workplace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_kernel(workplace.folder)
+    workplace.settings(f'[hosts.fast]\naddress = "box"\npython = "{sys.executable}"\nwrong = 1\n')
+    assert main(["--batch", "grid.toml", "--host", "fast", "--dry-run"]) == ExitCode.OK
+    assert "hosts.fast.wrong: unknown key, ignored" in capsys.readouterr().err
+
+
 def test_a_bare_host_without_a_way_out_measures_a_grid(
     workplace: Workplace, wheels: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -140,7 +140,7 @@ async def _visit(
         link = await prepared(link, kind, options.preparing)
         arrived = await send_bundles(link, options.artifacts, kernel)
         found = await probe(link, required_modules(kernel), languages_of(arrived))
-        devices = choose_devices(found, kind)
+        devices = options.preparing.devices(host, choose_devices(found, kind))
         if kind == "gpu" and host != LOCAL:
             found, more = await _built_here(link, here, found, devices, languages_of(arrived))
             arrived += more

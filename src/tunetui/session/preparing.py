@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tunetui.engines.channel import AgentStream, Link
+    from tunetui_agent.messages import Device
 
 RUNS_ON_CHOSEN = frozenset({"probe", "start", "doctor"})
 """Agent commands that load numpy and CuPy, or start what does."""
@@ -56,6 +57,15 @@ class Preparing:
     def architecture(self, host: str) -> str:
         """Of a host's GPUs, where the settings say; else ""."""
         return self.settings.get(host, HostSettings()).arch
+
+    def devices(self, host: str, found: list[Device]) -> list[Device]:
+        """Those that the settings name, of those that the host has.  Raises TunetuiError where that leaves none."""
+        wanted = self.settings.get(host, HostSettings()).devices
+        chosen = [device for device in found if not wanted or device.id in wanted]
+        if not chosen:
+            there = ", ".join(one_line(device.id) for device in found)
+            raise TunetuiError(f"{host} has none of the devices that the settings name for it", hint=f"it has {there}")
+        return chosen
 
 
 @dataclass(frozen=True)
