@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-import platform
-import shutil
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunetui_agent.asking import ask_child
-from tunetui_agent.children import agent_command
 from tunetui_agent.environment.choice import recall, remember
 from tunetui_agent.environment.folders import built_pythons, environments_of, mark_used
-from tunetui_agent.environment.interpreters import Interpreter, ask, find
 from tunetui_agent.folder import FolderError
 
 if TYPE_CHECKING:
+    from tunetui_agent.environment.interpreters import Interpreter
     from tunetui_agent.folder import HostFolder
 
 MANAGED = "managed"
@@ -45,13 +40,21 @@ def look(host: HostFolder, kind: str, asked: str = "") -> dict[str, Any]:
     if note is not None:
         mark_used(folder, str(note["python"]))
         return _ready(note["python"], note["user_site"], note["version"], note["modules"], "remembered")
+    return _look_around(host, kind, asked)
+
+
+def _look_around(host: HostFolder, kind: str, asked: str) -> dict[str, Any]:
+    # Loaded only here: what is remembered is asked for at the start of every run.
+    from tunetui_agent.environment.interpreters import find
+
+    folder = environments_of(host)
     cuda = _driver_cuda() if kind == "gpu" else ""
     major = int(cuda.partition(".")[0] or 0)
     if asked and asked != MANAGED:
         chosen: Interpreter | None = _only(asked, kind, major)
         tried: list[Interpreter] = []
     elif kind == "gpu" and not cuda:  # nothing to measure on: what is missing is not Python
-        return _ready(sys.executable, False, platform.python_version(), {}, "no GPU")
+        return _ready(sys.executable, False, ".".join(map(str, sys.version_info[:3])), {}, "no GPU")
     else:
         chosen, tried = find(kind, major, tuple(built_pythons(folder)), only_extra=asked == MANAGED)
     if chosen is None:
@@ -63,6 +66,8 @@ def look(host: HostFolder, kind: str, asked: str = "") -> dict[str, Any]:
 
 
 def _only(python: str, kind: str, cuda: int) -> Interpreter:
+    from tunetui_agent.environment.interpreters import ask
+
     found = ask(python, kind, cuda)
     if found.why:
         raise FolderError("python", f"{python} cannot be used: {found.why}")
@@ -77,6 +82,9 @@ def _ready(python: str, user_site: bool, version: str, modules: dict[str, str], 
 
 
 def _facts(root: Path, cuda: str, tried: list[Interpreter]) -> dict[str, Any]:
+    import platform
+    import shutil
+
     name, version = platform.libc_ver()
     makers = [each for each in tried if each.can_make and each.version[:2] >= (3, 10)]
     return {
@@ -94,6 +102,8 @@ def _facts(root: Path, cuda: str, tried: list[Interpreter]) -> dict[str, Any]:
 
 def _way_out() -> bool | None:
     """Whether the package index can be reached; None where a proxy or an index of the user's own decides that."""
+    import socket
+
     if any(os.environ.get(name) for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "PIP_INDEX_URL")):
         return None
     try:
@@ -105,6 +115,9 @@ def _way_out() -> bool | None:
 
 def _driver_cuda() -> str:
     """The CUDA version that the driver supports such as "12.8"; "" where there is no GPU that works."""
+    from tunetui_agent.asking import ask_child
+    from tunetui_agent.children import agent_command
+
     answer = ask_child(agent_command("doctor", "--part", "gpus"), _GPUS_SECONDS)
     gpus = answer.get("gpus") or [{}]
     return str(gpus[0].get("driver_version", ""))

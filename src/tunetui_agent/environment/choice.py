@@ -6,7 +6,6 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunetui_agent.devices.cuda_driver import kernel_driver_version
 from tunetui_agent.folder import read_object, write_object
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def remember(folder: Path, kind: str, asked: str, chosen: Interpreter) -> None:
         "user_site": chosen.user_site,
         "version": ".".join(map(str, chosen.version)),
         "modules": chosen.modules,
-        "driver": kernel_driver_version(),
+        "driver": _driver(),
         "seen": _seen([chosen.python, *chosen.files]),
     }
     with contextlib.suppress(OSError):
@@ -39,9 +38,17 @@ def recall(folder: Path, kind: str, asked: str) -> dict[str, Any] | None:
     if note is None or note.get("format") != FORMAT or note.get("asked") != asked:
         return None
     seen = note.get("seen")
-    if note.get("driver") != kernel_driver_version() or not isinstance(seen, dict) or not seen:
+    if note.get("driver") != _driver() or not isinstance(seen, dict) or not seen:
         return None
     return note if _seen(seen) == seen else None
+
+
+def _driver() -> str:
+    """What the loaded NVIDIA kernel module says of itself; "" where there is none."""
+    try:
+        return Path("/proc/driver/nvidia/version").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _seen(paths: Iterable[str]) -> dict[str, int]:
