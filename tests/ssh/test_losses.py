@@ -26,6 +26,7 @@ from tunetui.engines.ssh import bootstrap
 from tunetui.engines.ssh.connecting import Patience
 from tunetui.engines.ssh.link import SshLink
 from tunetui.engines.ssh.streams import Channel
+from tunetui.session.agents import began_already
 from tunetui_agent.messages import CloseQueue, EnqueueTrials, StopRun
 
 PATIENCE_SECONDS = 60.0
@@ -164,6 +165,19 @@ async def test_a_command_is_asked_again_over_a_new_link(server: Sshd) -> None:
         road.reset()
         assert await asyncio.gather(*asked) == [b'{"ok":true,"runs":[]}\n'] * 2
         await link.close()
+
+
+async def test_a_start_whose_answer_was_lost_is_known_again(server: Sshd) -> None:
+    link = await reached(config(server))
+    following = await begin(link, 2)
+    again = await ask_json(link, ["start"], json.dumps(spec("run")).encode())
+    assert not again["ok"]
+    assert began_already(again, "run")
+    assert not began_already(again, "another")
+    assert await following.to_the_end() == "ended"
+    late = await ask_json(link, ["start"], json.dumps(spec("run")).encode())
+    assert began_already(late, "run")
+    await link.close()
 
 
 async def test_a_command_waits_for_a_host_that_comes_back(server: Sshd) -> None:

@@ -70,7 +70,7 @@ class Agents:
             AgentRefusedError: it does not start; the device is busy, say.
         """
         answer = await ask_json(self._link, ["start"], json.dumps(asdict(spec)).encode())
-        if not answer.get("ok"):
+        if not answer.get("ok") and not began_already(answer, spec.run):
             raise _refused(answer, self._link.host)
         return await self.follow(spec.run, commands())
 
@@ -172,6 +172,13 @@ def client_name() -> str:
 def fresh_id(what: str) -> str:
     """A command's id that no other has."""
     return f"{what}-{secrets.token_hex(4)}"
+
+
+def began_already(answer: dict[str, Any], run: str) -> bool:
+    """Whether a start was refused because the one before it, whose answer was lost with the link, had worked."""
+    holder = answer.get("holder")
+    busy_with = holder.get("run") if isinstance(holder, dict) else None
+    return answer.get("error") == "run-exists" or (answer.get("error") == "device-busy" and busy_with == run)
 
 
 def _refused(answer: dict[str, Any], host: str) -> TunetuiError:
