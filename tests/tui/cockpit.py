@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -66,6 +67,15 @@ async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
             return
         await pilot.pause(0.05)
     raise AssertionError(f"still not so:\n{shown(pilot)}")
+
+
+async def looped_until(holds: Callable[[], bool]) -> None:
+    """As `until`, without asking every widget: one of them may be dead."""
+    for _ in range(_PATIENCE):
+        if holds():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("still not so")
 
 
 async def by_palette(pilot: Pilot[None], name: str) -> None:

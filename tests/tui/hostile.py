@@ -30,7 +30,7 @@ def hostile_journal(journal: Path, target: Path, payload: str) -> Path:
     measured = next(json.loads(each) for each in lines if '"TrialMeasured"' in each)
     trial = dict(measured["record"]["trial"], id="f" * 16)
     source, seq = measured["from"], failed["record"]["seq"]
-    extra = [
+    extra: list[dict[str, Any]] = [
         {"kind": "NoticeRaised", "code": "x", "text": payload},
         {"kind": "TrialFailed", "trial": trial, "status": "crashed", "cause": payload, "detail": payload},
     ]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tunetui.store.runs import KeptRun
 
 _RECORDS_SHOWN = 200
+_OF_MANY = (b'"kind":"TrialsQueued"', b'"kind":"TrialsDealt"')
+"""Records that name every trial of a plan."""
 _GRID_BYTES = 100_000
 
 
@@ -100,7 +102,7 @@ def evidence_of(journal: Path, trial: str, artifact: str = "") -> Evidence:
     try:
         with journal.open("rb") as lines:
             for line in lines:
-                if wanted in line and b'"kind":"TrialsQueued"' not in line:
+                if wanted in line and not any(kind in line for kind in _OF_MANY):
                     found += 1
                     if len(records) < _RECORDS_SHOWN:
                         records.append(clean(line.decode(errors="backslashreplace")).rstrip("\n"))
@@ -130,5 +132,5 @@ def _is_grid(path: Path) -> bool:
         text = path.read_bytes()[:_GRID_BYTES]
     except OSError:
         return False
-    top = text.partition(b"\n[")[0]
+    top = (b"\n" + text).partition(b"\n[")[0]
     return any(line.lstrip().partition(b"=")[0].strip() == b"kernel" for line in top.splitlines())

@@ -27,6 +27,7 @@ from tunetui.tui.sources import LiveRun
 from tunetui.tui.themes import DEFAULT_THEME
 
 _SAID_KEPT = 500
+_ERROR_STAYS_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Cockpit(Navigation, PacedApp[None]):
         line = one_line(text)
         self.said = [*self.said[1 - _SAID_KEPT :], Said(time.time(), line, severity)]
         known: Any = severity
-        self.notify(line, severity=known, markup=False)
+        self.notify(line, severity=known, markup=False, timeout=_ERROR_STAYS_SECONDS if severity == "error" else None)
 
     def tell_error(self, error: TunetuiError) -> None:
         """Say no: the message and what to do."""

@@ -141,12 +141,12 @@ def _plain_number_column(name: str, table: FigureTable, facts: BoardFacts) -> Co
 
 def _metric_column(name: str, table: FigureTable, place: int) -> Column:
     """A metric inherits the relative uncertainty of the time that it is computed from."""
-    what, unit = metric_header(name)
+    _, unit = metric_header(name)
     scaled = "/" in unit and unit.partition("/")[0] not in UNITS.values()
     known = [value for value in table.store.numbers(name).tolist() if math.isfinite(value)]
     factor, letter = figures.prefix_for([max(map(abs, known), default=0.0)]) if scaled else (1.0, "")
     cell = _figure(name, lambda value, relative: uncertain(value / factor, relative))
-    label = f"{letter}{unit.replace('vectors', 'vec')}" if unit else short_label(what)
+    label = f"{letter}{unit.replace('vectors', 'vec')}" if "/" in unit else short_label(name)
     way = _GIVES_WAY["first_metric"] if place == 0 else _GIVES_WAY["metric"] + place
     return Column(name, label, _width(table, cell, 6, label), cell, gives_way=way)
 

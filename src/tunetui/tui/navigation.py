@@ -44,6 +44,12 @@ class Navigation(_Mixed):
         """The screen that is looked at; a palette or a dialog over it does not count."""
         return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, CommandScreen)), None)
 
+    @property
+    def label(self) -> str:
+        """What everything on screen must be labelled with: the label of the topmost screen that has one."""
+        screens = [screen for screen in reversed(self.screen_stack) if isinstance(screen, CommandScreen)]
+        return next((screen.label for screen in screens if screen.label), "")
+
     def show_help(self) -> None:
         """Every key of this screen."""
         cockpit, screen = self._cockpit, self.present_screen

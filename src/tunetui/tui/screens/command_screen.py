@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from tunetui.core.errors import TunetuiError
 from tunetui.tui.commands.command import AnyCommand, by_id
 from tunetui.tui.pacing import Beat
+from tunetui.tui.spans import Spans
 from tunetui.tui.terminal_port import PacedScreen
 from tunetui.tui.widgets.table import LiveTable
 
@@ -36,6 +37,17 @@ class CommandScreen(PacedScreen):
         """The app."""
         app: Any = self.app
         return app  # type: ignore[no-any-return]
+
+    @property
+    def label(self) -> str:
+        """What this screen must be labelled with, such as REPLAY with its device and date; empty for what is live."""
+        return ""
+
+    def titled(self, text: str) -> Spans:
+        """A title, behind the label of the screen that this one was opened from."""
+        label = self.cockpit.label
+        head: Spans = ((f" {label} ", "warning"),) if label else ()
+        return (*head, (f" {text}", "strong"))
 
     @property
     def table(self) -> LiveTable | None:

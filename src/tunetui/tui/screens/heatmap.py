@@ -52,7 +52,7 @@ class HeatmapScreen(CommandScreen):
     def draw_again(self) -> None:
         """With what is known now."""
         x, y = (one_line(name.lstrip("#")) for name in (self.x_name, self.y_name))
-        self.heading.show([((f" best median ms: {y} down, {x} across", "strong"),)])
+        self.heading.show([self.titled(f"best median ms: {y} down, {x} across")])
         self.picture.show(best_over(self.figures, self.x_name, self.y_name, self.shown))
 
     def turn_x(self) -> None:

@@ -53,7 +53,7 @@ class LeaderboardScreen(BoardScreen):
     TITLED = "Leaderboard"
 
     def __init__(self, board: Leaderboard, journal: Path | None, *, name: str = "", label: str = "") -> None:
-        self.board, self.journal, self.file, self.label = board, journal, name or board.run.name, label
+        self.board, self.journal, self.file, self._label = board, journal, name or board.run.name, label
         self.known: dict[str, tuple[int, Entry, dict[str, Value]]] = {}
         self.figures = FigureTable()
         self.facts = BoardFacts()
@@ -83,11 +83,15 @@ class LeaderboardScreen(BoardScreen):
         self.query_one(Footer).display = not is_too_small(event.size.width, event.size.height)
         self.say_title()
 
+    @property
+    def label(self) -> str:
+        return self._label
+
     def say_title(self) -> None:
         """Whose leaderboard, of when, how the run ended, and the targets of the board that is shown."""
         run = self.board.run
         devices = ", ".join(one_line(part.name or part.id) for part in self.board.devices)
-        head: Spans = ((f" {self.label} ", "warning"),) if self.label else ()
+        head: Spans = ((f" {self._label} ", "warning"),) if self._label else ()
         left: Spans = (*head, (" tunetui", "strong"), (f" · {one_line(self.file)} · {devices}", None))
         failed = f", {run.trials_failed} failed" if run.trials_failed else ""
         right = f"{run.trials_measured}/{run.trials_planned} measured{failed} · {run.ended} {run.finished[:16]} "

@@ -38,7 +38,7 @@ class RowScreen(CommandScreen):
         super().__init__()
         self.detail = detail
         self.page = "samples"
-        self.heading = LinesPane(((f" {detail.label}", "strong"),), classes="title")
+        self.heading = LinesPane(classes="title")
         self.summary = TextView(row_detail.summary_lines(detail), id="summary")
         self.histogram = Histogram("ms", id="histogram")
         self.over_time = Plot("sample", "ms", id="over-time")
@@ -55,6 +55,7 @@ class RowScreen(CommandScreen):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
+        self.heading.show([self.titled(self.detail.label)])
         self.summary.styles.height = min(len(row_detail.summary_lines(self.detail)) + 1, 10)
         samples = np.asarray(self.detail.samples_ns, np.float64) / _NS_PER_MS
         marks = {}

@@ -28,6 +28,7 @@ from tunetui.tui.sources import LiveRun, ReplayedRun, RunSource
 from tunetui.tui.spans import spread
 from tunetui.tui.widgets.table import LiveTable
 
+_WIDE_TITLE_CELLS = 70
 _CLOSER = 2.0
 """How much narrower an interval is asked for by `MeasureCloser`."""
 _LEAST_PRECISION_PERCENT = 0.05
@@ -117,6 +118,8 @@ class RunScreen(BoardScreen):
         """What runs where, how far it is, and what it costs."""
         left = run_text.title_line(self.run_now, self.source.label)
         right = run_text.progress_spans(self.run_now, self.source.now, self.usd_per_hour)
+        if self.size.width < _WIDE_TITLE_CELLS:
+            right = right[:1]
         self.panes.title.show([spread(left, right, self.size.width)])
 
     def detail_of(self, key: str) -> RowDetail | None:
@@ -135,6 +138,10 @@ class RunScreen(BoardScreen):
             self.refresh_bindings()
 
     # ------------------------------------------------------------------------------------------ steering
+
+    @property
+    def label(self) -> str:
+        return self.source.label
 
     @property
     def live(self) -> LiveRun | None:

@@ -19,7 +19,8 @@ class TextScreen(CommandScreen):
 
     def __init__(self, title: str, lines: Sequence[Spans]) -> None:
         super().__init__()
-        self.heading = LinesPane(((f" {title}", "strong"),), classes="title")
+        self.heading_text = title
+        self.heading = LinesPane(classes="title")
         self.view = TextView(lines, id="text")
 
     def compose(self) -> ComposeResult:
@@ -28,4 +29,5 @@ class TextScreen(CommandScreen):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
+        self.heading.show([self.titled(self.heading_text)])
         self.view.focus()

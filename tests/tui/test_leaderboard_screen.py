@@ -1,0 +1,120 @@
+"""The Leaderboard screen over files of real runs, one of a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.cli.boards import leaderboard, outcomes
+from tests.tui.cockpit import BOARD, JOURNAL, opened, shown, until
+from tunetui.core.errors import InputError
+from tunetui.session import read_leaderboard
+from tunetui.store.leaderboard import write_leaderboard
+from tunetui.tui.row_detail import as_text, summary_lines
+from tunetui.tui.screens.leaderboard import LeaderboardScreen, board_screen
+from tunetui.tui.screens.row import RowScreen
+from tunetui.tui.spans import text_of
+
+GPU_BOARD = Path(__file__).parents[2] / "bench/results/seed-288.leaderboard.json"
+
+
+async def test_a_gpu_run_of_several_problems_has_a_tab_for_each_and_its_occupancy() -> None:
+    board = read_leaderboard(GPU_BOARD)
+    async with opened(LeaderboardScreen(board, None)) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, LeaderboardScreen)
+        total = sum(len(each.rows) for each in board.boards)
+        await until(pilot, lambda: f"{total:,} rows" in shown(pilot))
+        assert board.devices[0].name in shown(pilot)
+        await pilot.press("right_square_bracket")
+        first = len(board.boards[0].rows)
+        await until(pilot, lambda: f"{first:,} of {total:,} rows" in shown(pilot))
+        await pilot.press("slash")
+        screen.filter_line.value = "occupancy_theoretical_percent >= 50 and recall == 1"
+        await until(pilot, lambda: 0 < len(screen.board_table.ordering.rows) < first)
+        await pilot.press("enter", "right_square_bracket")
+        await until(pilot, lambda: screen.tab.where == {"#board": "1"})
+        await pilot.press("left_square_bracket", "left_square_bracket")
+        await until(pilot, lambda: not screen.tab.where)
+
+
+async def test_targets_stand_above_the_rows_with_their_verdicts() -> None:
+    async with opened(board_screen(BOARD)) as pilot:
+        await until(pilot, lambda: "? undecided  latency_ms.p95 < 50" in shown(pilot))
+
+
+async def test_failures_stand_in_the_table_with_their_cause_and_are_never_ranked() -> None:
+    async with opened(LeaderboardScreen(leaderboard(outcomes()), None)) as pilot:
+        await until(pilot, lambda: "5 rows" in shown(pilot))
+        line = next(line for line in shown(pilot).splitlines() if "recall 0.8 is below 1" in line)
+        assert "✗" in line
+        assert "n/a" in line
+        await pilot.press("G", "o")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RowScreen))
+        assert any(word in shown(pilot) for word in ("wrong", "build failed"))
+
+
+async def test_chosen_columns_are_shown_in_place_of_the_usual_ones() -> None:
+    async with opened(board_screen(BOARD)) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, LeaderboardScreen)
+        await pilot.press("v")
+        await pilot.pause()
+        await pilot.press("space", "enter")  # the first of the list is switched off
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert screen.chosen is not None
+        assert "rank" not in screen.board_table.shown_keys
+        await pilot.press("v", "u")
+        await until(pilot, lambda: screen.chosen is None)
+        assert "rank" in screen.board_table.shown_keys
+
+
+async def test_a_journal_is_opened_as_the_leaderboard_that_it_gives_and_every_figure_is_two_keys_from_its_samples() -> (
+    None
+):
+    async with opened(board_screen(JOURNAL)) as pilot:
+        await until(pilot, lambda: "24 rows" in shown(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: "samples in order" in shown(pilot))
+        await pilot.press("j")
+        screen = pilot.app.screen
+        assert isinstance(screen, RowScreen)
+        assert '"kind":"TrialMeasured"' in screen.text.text
+
+
+def test_a_file_of_a_newer_version_is_refused_in_words(tmp_path: Path) -> None:
+    newer = tmp_path / "x.leaderboard.json"
+    newer.write_bytes(BOARD.read_bytes().replace(b'"schema_version":1', b'"schema_version":99', 1))
+    with pytest.raises(InputError, match="99"):
+        board_screen(newer)
+
+
+def test_what_is_copied_of_a_row_is_every_figure_by_its_name() -> None:
+    board = leaderboard(outcomes())
+    screen = LeaderboardScreen(board, None)
+    detail = screen.detail_of(f"0:{board.boards[0].rows[0].trial}")
+    assert detail is not None
+    text = as_text(detail)
+    assert text.startswith("mojo row_block=4 threads=2\n")
+    assert "latency_ms.median = 0.3101" in text
+    assert "between" in "\n".join(map(text_of, summary_lines(detail)))
+
+
+async def test_many_rows_are_sorted_and_filtered_as_one_types(tmp_path: Path) -> None:
+    small = leaderboard(outcomes())
+    row = msgspec.structs.replace(small.boards[0].rows[0], samples_ns=[1, 2, 3])
+    rows = [
+        msgspec.structs.replace(row, trial=f"{n:016x}", configuration={"row_block": n, "threads": n % 4})
+        for n in range(5000)
+    ]
+    board = msgspec.structs.replace(small, boards=[msgspec.structs.replace(small.boards[0], rows=rows)])
+    (path, _) = write_leaderboard(board, tmp_path / "big")
+    async with opened(board_screen(path)) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, LeaderboardScreen)
+        await until(pilot, lambda: "5,000 rows" in shown(pilot))
+        await pilot.press("slash")
+        screen.filter_line.value = "threads == 1 and row_block > 100"
+        await until(pilot, lambda: "1,225 of 5,000 rows" in shown(pilot))
