@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -165,6 +166,7 @@ def live(folder: Path, rows: int, rate: int) -> dict[str, Any]:
     """Sorted by a column that changes; half of the results are of new rows."""
     with Board(folder, "--rows", rows, "--rate", rate, "--grow") as board:
         board.watch(2.0)
+        os.kill(board.pid, signal.SIGUSR1)  # from here on it is steady
         figures: dict[str, Any] = watched(board, WATCH_S)
         figures["key_to_row_ms"] = typed(board, lambda _: CURSOR)
         figures["key_to_pane_ms"] = pane_typed(board)

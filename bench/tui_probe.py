@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import gc
 import json
+import signal
 import sys
 import time
 from collections import defaultdict
@@ -90,6 +91,12 @@ class Probe:
         PacedApp.on_event = heard  # type: ignore[method-assign]
         Screen._compositor_refresh = refreshed  # type: ignore[method-assign]
         gc.callbacks.append(self._collected)
+        signal.signal(signal.SIGUSR1, lambda *_: self.forget())
+
+    def forget(self) -> None:
+        """On SIGUSR1: what was seen so far belongs to the start."""
+        for seen in (self.lag_ms, self.beat_cpu_ms, self.paint_cpu_ms, self.collector_ms):
+            seen.clear()
 
     def report(self) -> dict[str, Any]:
         """What was seen so far."""

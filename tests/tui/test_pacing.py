@@ -144,3 +144,31 @@ def test_a_slow_link_gets_fewer_beats_and_no_plots_and_the_full_rate_when_it_is_
     beat = ticker.due(now + 1.0)
     assert beat is not None
     assert beat.draw_plots
+
+
+def beats_of(ticker: Ticker, beat_cpu_s: float, plots_cpu_s: float, seconds: float = 20.0) -> tuple[int, int, float]:
+    """How many beats and plots there are in a time, and their share of a core."""
+    beats = plots = 0
+    spent_s = 0.0
+    for step in range(int(seconds / 0.02)):
+        if (beat := ticker.due(step * 0.02)) is not None:
+            cost_s = beat_cpu_s + plots_cpu_s * beat.draw_plots
+            ticker.spent(beat, cost_s)
+            beats, plots, spent_s = beats + 1, plots + beat.draw_plots, spent_s + cost_s
+    return beats, plots, spent_s / seconds
+
+
+def test_what_costs_little_is_drawn_at_its_rate() -> None:
+    beats, plots, _ = beats_of(Ticker(), 0.005, 0.01)
+    assert beats == pytest.approx(200, rel=0.15)
+    assert plots == pytest.approx(40, rel=0.15)
+
+
+def test_what_costs_much_is_drawn_less_often_but_never_seldom() -> None:
+    beats, plots, share = beats_of(Ticker(), 0.02, 0.2)
+    assert 60 <= beats < 100
+    assert 3 <= plots < 15
+    assert share < 0.2
+    beats, plots, _ = beats_of(Ticker(), 3.0, 3.0)
+    assert beats >= 40
+    assert plots >= 3

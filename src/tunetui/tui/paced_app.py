@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import monotonic
+from time import monotonic, thread_time
 from typing import ClassVar
 
 from textual import events
@@ -113,5 +113,7 @@ class PacedApp(App[ReturnType]):
         now = monotonic()
         beat = self.ticker.due(now, queue_is_full=self.port.queue_is_full())
         if beat is not None:
+            before_s = thread_time()
             self.beat(beat)
+            self.ticker.spent(beat, thread_time() - before_s)
             self.collector.tick(now)

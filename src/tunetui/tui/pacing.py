@@ -17,6 +17,12 @@ FRAMES_TO_BELIEVE = 5
 FIRST_STAY_S = 10.0
 LONGEST_STAY_S = 160.0
 
+SHARE_OF_A_CORE = 0.08
+"""What beats, and apart from them the plots, may cost: with a great many rows they come less often instead."""
+LONGEST_WAIT_FOR_PLOTS_S = 5.0
+LONGEST_WAIT_FOR_A_BEAT = 4
+"""Times its usual interval: most of what a beat costs are the results that came since the last one."""
+
 _SMOOTHING = 0.3
 
 
@@ -133,6 +139,7 @@ class Ticker:
         self.held_back = 0
         """Times at which a beat was due and the terminal was not ready for it."""
         self._beat_at = self._plots_at = float("-inf")
+        self._beat_costs_s = self._plots_cost_s = 0.0
 
     @property
     def rates(self) -> Rates:
@@ -143,16 +150,31 @@ class Ticker:
         if self.acks.round_trip_s is not None:
             self.lite.saw(self.acks.round_trip_s, now)
 
+    def spent(self, beat: Beat, cpu_s: float) -> None:
+        """What drawing a beat took, CPU of this thread."""
+        if beat.draw_plots:
+            self._plots_cost_s += _SMOOTHING * (max(cpu_s - self._beat_costs_s, 0.0) - self._plots_cost_s)
+        else:
+            self._beat_costs_s += _SMOOTHING * (cpu_s - self._beat_costs_s)
+
     def due(self, now: float, *, queue_is_full: bool = False) -> Beat | None:
         """The beat to draw now, if there is one; ``queue_is_full``: our own writer has not got rid of the last frames."""
         rates = self.rates
-        if now - self._beat_at < rates.beat_s * 0.9:  # a timer that fires a little early is not a beat lost
+        wait_s = _affordable(rates.beat_s, self._beat_costs_s, LONGEST_WAIT_FOR_A_BEAT * rates.beat_s)
+        if now - self._beat_at < wait_s * 0.9:  # a timer that fires a little early is not a beat lost
             return None
         if queue_is_full or self.acks.is_waiting(now):
             self.held_back += 1
             return None
         self._beat_at = now
-        draw_plots = rates.plots_s is not None and now - self._plots_at >= rates.plots_s * 0.9
+        draw_plots = rates.plots_s is not None and (
+            now - self._plots_at >= _affordable(rates.plots_s, self._plots_cost_s, LONGEST_WAIT_FOR_PLOTS_S) * 0.9
+        )
         if draw_plots:
             self._plots_at = now
         return Beat(now, draw_plots, rates)
+
+
+def _affordable(wanted_s: float, cost_s: float, longest_s: float) -> float:
+    """The time between two drawings that cost this much."""
+    return min(max(wanted_s, cost_s / SHARE_OF_A_CORE), longest_s)

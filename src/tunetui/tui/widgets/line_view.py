@@ -7,7 +7,7 @@ from time import monotonic
 from typing import ClassVar
 
 from textual.cache import LRUCache
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.strip import Strip
@@ -40,6 +40,8 @@ class LineView(ScrollView, can_focus=True):
         super().__init__(name=name, id=id, classes=classes)
         self.lines_repainted = 0
         """Lines asked to be sent again so far, for tests and benches."""
+        self.top = Offset(0, 0)
+        """How far it is scrolled, as of the drawing that goes on: asking Textual for each line costs more than the line."""
         self._drawn: dict[int, tuple[Hashable, Strip]] = {}
         self._strips: LRUCache[Hashable, Strip] = LRUCache(_CACHED_LINES)
         self._thumb_moved_at = 0.0
@@ -57,12 +59,14 @@ class LineView(ScrollView, can_focus=True):
     # ------------------------------------------------------------------------------------------- painting
 
     def render_line(self, y: int) -> Strip:
+        self.top = self.scroll_offset
         self._drawn[y] = self._line(y, self.view_size.width)
         return self._drawn[y][1]
 
     def repaint_changed(self) -> int:
         """Ask for a repaint of the lines that look different by now; returns how many."""
         width, height = self.view_size
+        self.top = self.scroll_offset
         regions = []
         for y in range(height):
             drawn_key, drawn = self._drawn.get(y, (None, None))
@@ -90,7 +94,7 @@ class LineView(ScrollView, can_focus=True):
         super().notify_style_update()
 
     def _line(self, y: int, width: int) -> tuple[Hashable, Strip]:
-        key = (self.line_key(y), width, self.scroll_offset.x)
+        key = (self.line_key(y), width, self.top.x)
         strip = self._strips.get(key)
         if strip is None:
             strip = self._strips[key] = self.draw_line(y)

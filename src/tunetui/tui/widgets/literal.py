@@ -34,4 +34,7 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
 
 def wrap(text: str, width: int) -> list[str]:
     """``text`` in lines of at most ``width`` cells; at least one line."""
-    return chop_cells(literal(text), max(width, 2)) or [""]
+    text = literal(text)
+    if text.isascii() and len(text) <= width:  # nearly every line
+        return [text]
+    return chop_cells(text, max(width, 2)) or [""]

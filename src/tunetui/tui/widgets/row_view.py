@@ -97,17 +97,17 @@ class RowView(LineView):
     def line_key(self, y: int) -> Hashable:
         if y == 0:
             return self.ordering.sort_key, self.ordering.descending
-        position = y - 1 + self.scroll_offset.y
+        position = y - 1 + self.top.y
         if position >= len(self.ordering.rows):
             return None
         row = int(self.ordering.rows[position])
         return row, int(self.store.stamps[row]), (1 + self.has_focus) * (position == self._position)
 
     def draw_line(self, y: int) -> Strip:
-        painter, width, x = self._painter(), self.view_size.width, self.scroll_offset.x
+        painter, width, x = self._painter(), self.view_size.width, self.top.x
         if y == 0:
             return painter.header(self.ordering.sort_key, descending=self.ordering.descending, x=x, width=width)
-        position = y - 1 + self.scroll_offset.y
+        position = y - 1 + self.top.y
         if position >= len(self.ordering.rows):
             return painter.blank(width)
         cursor = self._cursor_styles[(1 + self.has_focus) * (position == self._position)]

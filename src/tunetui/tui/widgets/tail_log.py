@@ -73,14 +73,14 @@ class TailLog(LineView):
         return self.scroll_offset.y >= self.max_scroll_y - 1
 
     def line_key(self, y: int) -> Hashable:
-        at = y + self.scroll_offset.y
+        at = y + self.top.y
         return at + self._dropped_pieces if at < len(self._pieces) else None
 
     def draw_line(self, y: int) -> Strip:
         if self._styles_now is None:
             self._styles_now = self.rich_style, tone_styles(self)
         plain, tones = self._styles_now
-        width, at = self.view_size.width, y + self.scroll_offset.y
+        width, at = self.view_size.width, y + self.top.y
         if at >= len(self._pieces):
             return Strip.blank(width, plain)
         text, tone = self._pieces[at]
