@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ class Hosts(Workplace):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.dead: set[str] = set()
+        self.small: set[str] = set()  # hosts whose processes may use one core only: another model of CPU
         self.sessions: list[Session] = []
 
     def root(self, host: str) -> Path:
@@ -38,6 +40,12 @@ class Hosts(Workplace):
             raise TunetuiError(f"{host} cannot be reached: connection refused")
         link = LocalLink(self.root(host))
         link.host = host
+        if host in self.small:
+            python = self.folder / "python-on-one-core"
+            core = min(os.sched_getaffinity(0))
+            python.write_text(f'#!/bin/sh\nexec taskset -c {core} {sys.executable} "$@"\n')
+            python.chmod(0o700)
+            link._python = str(python)
         return link
 
     async def open(self, *hosts: str, **options: Any) -> Session:

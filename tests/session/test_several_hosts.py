@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -216,3 +218,41 @@ async def test_finalists_measured_on_different_devices_are_raced_on_one(hosts: H
     starts = [e["from"] for e in hosts.records() if e["record"]["kind"] == "RaceStarted"]
     assert len(starts) <= 1
     assert hosts.every_record_once()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core: there is only one model of CPU here")
+async def test_other_models_get_boards_of_their_own_and_keep_them_when_one_takes_no_part(hosts: Hosts) -> None:
+    hosts.small = {"west"}
+    session = await hosts.measure("local", "west")
+    assert len(session.groups) == 2
+    (plain, other) = [group.plan.trials for group in session.groups]
+    assert {trial.id for trial in other} == {f"{trial.id}@{session.groups[1].model}" for trial in plain}
+    boards = {board["device"]: board for board in hosts.leaderboard()["boards"]}
+    assert set(boards) == {"cpu", "cpu@west"}
+    assert all(len(board["rows"]) == 3 and "devices" not in board for board in boards.values())
+    assert session.snapshot.counts.measured == 6
+    assert list(hosts.outcomes().values()) == [1] * 6
+
+    west = await hosts.open("west")
+    assert (west.resume.done, west.resume.missing, west.resume.stale) == (3, 0, {})
+    await hosts.leave(west)
+    local = await hosts.open("local")
+    assert (local.resume.done, local.resume.missing, local.resume.stale) == (3, 0, {})
+
+
+async def test_a_run_whose_folder_was_wiped_is_said_and_measured_again(hosts: Hosts) -> None:
+    hosts.grid(how='["waits"]', number="[1, 2, 3, 4]")
+    first = await hosts.open("east", "west")
+    running = begin(first)
+    await until(first, lambda run: len(run.running) == 2)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await hosts.leave(first)
+    hosts.kill_agents("west")
+    for run in hosts.runs("west"):
+        shutil.rmtree(run.path)
+    hosts.open_gate()
+    second = await hosts.measure("east", "west")
+    complete(hosts, 4)
+    (told,) = [notice.text for notice in second.snapshot.notices if notice.code == "agent-gone"]
+    assert "is no longer on west" in told

@@ -11,11 +11,13 @@ from tunetui.core.figures import count, counted, rough_duration, setting
 from tunetui.core.labels import assignments, device_label, one_line, toolchain_label, varying
 from tunetui.core.planning import Counts, Plan
 from tunetui.core.snapshot import MEASURED, Run
+from tunetui.core.routes import LOCAL
 from tunetui.core.text_fitting import text_width, wrapped
 from tunetui_agent.messages import Device, Method, Toolchain, Value
 
 if TYPE_CHECKING:
     from tunetui.session import ResumeSummary, Session
+    from tunetui.session.places import Group
 
 _INDENT = 12
 _VALUES_SHOWN = 24
@@ -24,7 +26,8 @@ _DAMAGE_SHOWN = 5
 
 def session_lines(session: Session, width: int | None, *, fresh: bool = False) -> list[str]:
     """The plan of an open session and what it found; with ``fresh``, nothing of that counts (a dry run leaves it there)."""
-    lines = plan_lines(session.grid, session.kernel, session.plan, session.device, session.toolchains, width)
+    places = places_told(session.groups)
+    lines = plan_lines(session.grid, session.kernel, session.plan, session.device, session.toolchains, width, places)
     resumed = session.resume.found and not fresh
     missing = session.resume.missing if resumed else len(session.plan.trials)
     for bundle in session.arrived:
@@ -38,10 +41,31 @@ def session_lines(session: Session, width: int | None, *, fresh: bool = False) -
     return [*lines, *_said("time", [estimate], width)]
 
 
+def places_told(groups: Sequence[Group]) -> list[str]:
+    """Every model of device with the hosts that have it; nothing where only this machine measures."""
+    hosts = [[place.host for place in group.places] for group in groups]
+    if hosts == [[LOCAL]]:
+        return []
+    told = []
+    for group, names in zip(groups, hosts, strict=True):
+        each = [
+            f"{count(names.count(name))} on {name}" if names.count(name) > 1 else name for name in dict.fromkeys(names)
+        ]
+        shared = f"{count(len(names))} devices share the queue: " if len(names) > 1 else "on "
+        told.append(f"{device_label(group.places[0].device)}; {one_line(shared + ', '.join(each))}")
+    return told
+
+
 def plan_lines(
-    grid: Grid, kernel: Kernel, plan: Plan, device: Device, toolchains: Sequence[Toolchain], width: int | None
+    grid: Grid,
+    kernel: Kernel,
+    plan: Plan,
+    device: Device,
+    toolchains: Sequence[Toolchain],
+    width: int | None,
+    places: Sequence[str] = (),
 ) -> list[str]:
-    """The plan in labelled lines of at most ``width`` columns where words allow it."""
+    """The plan in labelled lines of at most ``width`` columns where words allow it; ``places`` in place of ``device``."""
     lines = [f"tunetui {tunetui.__version__}: {one_line(grid.name)}"]
     lines += _said("kernel", [f"{one_line(kernel.name)}: {one_line(kernel.summary)}"], width)
     lines += _said("problem", _problems(plan.problems), width)
@@ -50,7 +74,7 @@ def plan_lines(
         lines += _said("", _space(plan.counts[name]), width)
     for name, reason in plan.left_out.items():
         lines += _said("left out", [f"{one_line(name)}: {one_line(reason)}"], width)
-    lines += _said("device", [device_label(device)], width)
+    lines += _said("device" if len(places) < 2 else "devices", places or [device_label(device)], width)
     lines += _said("toolchains", ["; ".join(toolchain_label(t) for t in toolchains if t.available)], width)
     lines += _said("method", [method_line(grid.method)], width)
     asked = [f"{one_line(metric)} {one_line(bound)}" for metric, bound in grid.targets.items()]

@@ -21,7 +21,6 @@ from tunetui.session.plan_records import planned, record_plan
 from tunetui.session.profiling import unprofiled
 from tunetui.session.recording import Recording
 from tunetui.session.resuming import Standing, contenders, joined, stand
-from tunetui.session.seats import Ledger
 from tunetui.session.steering import Steering
 from tunetui.session.working import Work
 from tunetui.store.journal import Journal
@@ -247,7 +246,7 @@ class Session(Steering):
             version, command = tunetui.__version__, self._options.command
             self._recording.say(RunResumed(tunetui_version=version, command=command, attached=True))
             if self._fits():
-                held = self._adopt()
+                held = self._work.adopt(self._alive)
             else:  # they measure what an earlier plan asked for
                 await self._see_out()
                 if self._stop_asked:
@@ -274,20 +273,6 @@ class Session(Steering):
         known = {(alive.host, alive.device) for alive in self._alive if alive.device}
         here = {(place.host, place.name) for place in self.places}
         return same and known <= here and not self._standing().stale
-
-    def _adopt(self) -> set[str]:
-        """Give each agent at work to the seat of its device; the trials that they have in hand."""
-        records = self._recording.journal.recovered.records
-        ledger = Ledger(records, [alive.source for alive in self._alive])
-        held: set[str] = set()
-        for alive in self._alive:
-            crew, seat = next(
-                ((crew, seat) for crew in self._work.crews for seat in crew.seats if seat.name == alive.device),
-                (self._work.crews[0], self._work.crews[0].seats[0]),
-            )
-            crew.adopt(seat, alive.source, ledger, closed=alive.closed)
-            held.update(ledger.held(alive.source))
-        return held
 
     async def _see_out(self) -> None:
         """Follow agents to their end as if nothing had changed; what they measure may be kept."""

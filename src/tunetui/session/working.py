@@ -6,12 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tunetui.core.errors import TunetuiError
+from tunetui.session.seats import Ledger
 from tunetui.store.atomic import StoreError
 from tunetui_agent.messages import NoticeRaised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tunetui.session.catching_up import Alive
     from tunetui.session.crews import Crew
     from tunetui.session.links import Links
     from tunetui.session.recording import Recording
@@ -34,6 +36,19 @@ class Work:
         """Every place of every group."""
         for crew in self.crews:
             yield from crew.seats
+
+    def adopt(self, alive: Sequence[Alive]) -> set[str]:
+        """Give each agent found at work to the seat of its device; the trials that they have in hand."""
+        ledger = Ledger(self._recording.journal.recovered.records, [each.source for each in alive])
+        held: set[str] = set()
+        for each in alive:
+            crew, seat = next(
+                ((crew, seat) for crew in self.crews for seat in crew.seats if seat.name == each.device),
+                (self.crews[0], self.crews[0].seats[0]),
+            )
+            crew.adopt(seat, each.source, ledger, closed=each.closed)
+            held.update(ledger.held(each.source))
+        return held
 
     @property
     def failed(self) -> str:
