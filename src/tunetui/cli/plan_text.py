@@ -10,8 +10,8 @@ from tunetui.core.definitions import Budget, Grid, Kernel
 from tunetui.core.figures import count, counted, rough_duration, setting
 from tunetui.core.labels import assignments, device_label, one_line, toolchain_label, varying
 from tunetui.core.planning import Counts, Plan
-from tunetui.core.snapshot import MEASURED, Run
 from tunetui.core.routes import LOCAL
+from tunetui.core.snapshot import MEASURED, Run
 from tunetui.core.text_fitting import text_width, wrapped
 from tunetui_agent.messages import Device, Method, Toolchain, Value
 
