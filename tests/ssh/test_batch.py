@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.workplace import Workplace, finished, next_trial
+from tests.ssh.conftest import MakeServer
 from tests.ssh.proxy import Proxy
 from tests.ssh.reaching import config
 from tests.ssh.sshd import Sshd, make_key
@@ -43,6 +44,14 @@ def test_a_sweep_on_another_machine_ends_as_one_here_does(workplace: Workplace, 
     assert not (workplace.cache / "tunetui" / "runs").exists()  # nothing was measured here
     assert [path.name for path in (server.cache / "tunetui" / "runs").iterdir()]
     assert nothing_is_left(server)
+
+
+def test_two_sessions_at_once_are_enough_for_a_sweep(servers: MakeServer, workplace: Workplace) -> None:
+    narrow = servers("narrow", settings="MaxSessions 2")
+    workplace.environment["TUNETUI_SSH_CONFIG"] = str(config(narrow))
+    workplace.run("--host", "box")
+    assert set(workplace.outcomes().values()) == {1}
+    assert workplace.every_record_once()
 
 
 def test_a_link_that_is_cut_costs_no_record(workplace: Workplace, server: Sshd) -> None:

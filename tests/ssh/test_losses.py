@@ -15,6 +15,7 @@ import pytest
 
 from tests.agent.agent_runs import spec, trial
 from tests.engines.test_channel import Taken
+from tests.ssh.conftest import MakeServer
 from tests.ssh.proxy import Proxy
 from tests.ssh.reaching import Person, config, listed, reached
 from tests.ssh.sshd import Sshd, make_key
@@ -177,6 +178,22 @@ async def test_a_start_whose_answer_was_lost_is_known_again(server: Sshd) -> Non
     assert await following.to_the_end() == "ended"
     late = await ask_json(link, ["start"], json.dumps(spec("run")).encode())
     assert began_already(late, "run")
+    await link.close()
+
+
+async def test_a_host_that_allows_one_session_only_says_so_when_it_is_taken(servers: MakeServer) -> None:
+    link = await reached(config(servers(settings="MaxSessions 1")))
+    await link.ask(["list"])
+    following = await begin(link, 400)
+    running = asyncio.create_task(following.to_the_end())
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not following.lines:  # noqa: ASYNC110 - taken in the task beside us
+            await asyncio.sleep(0.01)
+    with pytest.raises(TunetuiError, match="box: the host opens no further session") as caught:
+        await link.ask(["list"])
+    assert "MaxSessions" in caught.value.hint
+    following.follower.outbox.send(StopRun(command="stop"))
+    assert await running == "ended"
     await link.close()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import asyncssh
 
+from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
 from tunetui.core.links import LinkPhase, LinkState
 from tunetui.engines.ssh.bootstrap import Conversation
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 MAX_ANSWER_BYTES = 256 << 20
 _ASKED_AT_ONCE = 2
 """OpenSSH allows 10 sessions a connection; the others are for following runs, one for each GPU."""
+_SESSIONS_REFUSED, _SESSION_SECONDS = 5, 0.1
+"""A session that has just ended may count for a moment longer where few are allowed."""
 _FIRST_BACKOFF_SECONDS, _LAST_BACKOFF_SECONDS = 0.05, 5.0
 
 
@@ -128,6 +131,7 @@ class SshLink:
 
     async def _begin(self, arguments: Sequence[str]) -> Channel:
         """An agent command whose next word is its own."""
+        refused = 0
         while True:
             connection = await self._connected()
             talk = Conversation(self.host, arguments, sure=self._was_there)
@@ -145,7 +149,12 @@ class SshLink:
             except (HostError, LinkLostError):
                 raise
             except FOREIGN as error:
-                self._refuse(connection, error)
+                refused += 1
+                if refused > _SESSIONS_REFUSED or not _is_full(connection, error):
+                    self._refuse(connection, error)
+                self._spares.drop()
+                await asyncio.sleep(_SESSION_SECONDS)
+                continue
             if self._was_there:
                 self.facts = self.facts or talk.facts
                 return channel
@@ -184,9 +193,9 @@ class SshLink:
 
     def _refuse(self, connection: SSHClientConnection, error: BaseException) -> NoReturn:
         """A command could not be begun: the link is gone, or the host allows no more of them."""
-        if isinstance(error, asyncssh.ChannelOpenError) and not connection.is_closed():
+        if _is_full(connection, error):
             raise HostError(
-                f"{self.host}: the host opens no further session: {error.reason}",
+                f"{self.host}: the host opens no further session: {clean(str(error))}",
                 code="sessions",
                 hint="MaxSessions in its sshd_config limits how many GPUs can be followed at once",
             ) from None
@@ -203,6 +212,11 @@ class SshLink:
 
     def _say(self, phase: LinkPhase, text: str = "") -> None:
         self._on_state(LinkState(self.host, phase, time.time(), text))
+
+
+def _is_full(connection: SSHClientConnection, error: BaseException) -> bool:
+    """Whether the host refused one more session on a connection that is well."""
+    return isinstance(error, asyncssh.ChannelOpenError) and not connection.is_closed()
 
 
 async def _send(channel: Channel, stdin: bytes) -> None:
