@@ -54,7 +54,9 @@ def run_app(options: AppOptions) -> int:
     Raises:
         TunetuiError: no terminal, or nothing of what was asked for can be opened.
     """
-    if not sys.stdin.isatty() or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+    in_a_browser = "TEXTUAL_DRIVER" in os.environ  # set by textual-serve, which draws through a pipe
+    has_terminal = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if not in_a_browser and not has_terminal:
         raise InputError(
             "the app needs a terminal",
             hint="tunetui --batch GRID measures without one; tunetui show FILE prints a leaderboard",

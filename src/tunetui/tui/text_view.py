@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tunetui.tui.spans import Spans, text_of
+from tunetui.tui.spans import Span, Spans, text_of
 from tunetui.tui.widgets.line_view import LineView
 from tunetui.tui.widgets.literal import literal, wrap
 from tunetui.tui.widgets.tones import TONE_CLASSES, TONE_CSS, Tone, tone_styles
@@ -73,14 +74,25 @@ class TextView(LineView):
 
 
 def _parts(line: Spans, width: int) -> list[Spans]:
+    """The line in parts of at most ``width`` cells: several spans at words, below their second; one span anywhere."""
     if len(text_of(line)) <= width:
         return [line]
     if len(line) == 1:
-        (text, tone), *_ = line
-        return [((part, tone),) for part in wrap(text, width)]
-    head, tone = text_of(line[:-1]), line[-1][1]
-    room = width - len(head)
-    if room < width // 3:
-        return [((part, tone),) for part in wrap(text_of(line), width)]
-    first, *rest = wrap(line[-1][0], room)
-    return [(*line[:-1], (first, tone)), *(((" " * len(head) + part, tone),) for part in rest)]
+        return [((part, line[0][1]),) for part in wrap(line[0][0], width)]
+    indent = len(line[0][0]) if len(line[0][0]) <= width // 2 else 0
+    parts: list[list[Span]] = [[]]
+    used = 0
+    for text, tone in line:
+        for word in re.findall(r"\s+|\S+", text):
+            if used + len(word.rstrip()) > width and used > indent:
+                parts.append([(" " * indent, None)])
+                used = indent
+                word = word.lstrip()
+            for piece in wrap(word, max(width - indent, 1)) if len(word) > width - used else [word]:
+                if used + len(piece) > width:
+                    parts.append([(" " * indent, None)])
+                    used = indent
+                    piece = piece.lstrip()
+                parts[-1].append((piece, tone))
+                used += len(piece)
+    return [tuple(part) for part in parts]

@@ -61,6 +61,7 @@ class LeaderboardScreen(BoardScreen):
         super().__init__()
         self.title_line = LinesPane(id="title", classes="title")
         self.targets = LinesPane(id="targets")
+        self.footer = Footer(show_command_palette=False)
 
     def compose(self) -> ComposeResult:
         yield self.title_line
@@ -69,7 +70,7 @@ class LeaderboardScreen(BoardScreen):
         yield self.board_table
         yield self.filter_line
         yield self.status_line
-        yield Footer(show_command_palette=False)
+        yield self.footer
 
     def on_mount(self) -> None:
         boards = enumerate(self.board.boards)
@@ -80,7 +81,7 @@ class LeaderboardScreen(BoardScreen):
     def on_resize(self, event: Resize) -> None:
         """The targets give way first."""
         self.targets.display = event.size.height >= 2 * LEAST_HEIGHT
-        self.query_one(Footer).display = not is_too_small(event.size.width, event.size.height)
+        self.footer.display = not is_too_small(event.size.width, event.size.height)
         self.say_title()
 
     @property

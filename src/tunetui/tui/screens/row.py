@@ -42,15 +42,14 @@ class RowScreen(CommandScreen):
         self.summary = TextView(row_detail.summary_lines(detail), id="summary")
         self.histogram = Histogram("ms", id="histogram")
         self.over_time = Plot("sample", "ms", id="over-time")
+        self.samples = Horizontal(self.histogram, self.over_time, id="samples")
         self.text = TextView(id="page")
         self._evidence: Evidence | None = None
 
     def compose(self) -> ComposeResult:
         yield self.heading
         yield self.summary
-        with Horizontal(id="samples"):
-            yield self.histogram
-            yield self.over_time
+        yield self.samples
         yield self.text
         yield Footer(show_command_palette=False)
 
@@ -71,7 +70,7 @@ class RowScreen(CommandScreen):
     def show_page(self, name: str) -> None:
         """One of `PAGES`."""
         self.page = name
-        self.query_one("#samples").display = name == "samples"
+        self.samples.display = name == "samples"
         self.text.display = name != "samples"
         if name != "samples":
             self.text.show(self._lines(name))

@@ -49,6 +49,9 @@ class RunScreen(BoardScreen):
         self.run_now = Run()
         self.pinned: list[str] = []
         self.panes = RunPanes()
+        self.middle = Horizontal(self.board_table, self.panes.live, id="middle")
+        self.bottom = Horizontal(self.panes.heatmap, self.panes.plot, self.panes.log, id="bottom")
+        self.footer = Footer(show_command_palette=False)
         self.feed = Feed(self)
         self._stop_asked = False
         self._enabled: list[bool] = []
@@ -57,18 +60,13 @@ class RunScreen(BoardScreen):
         yield self.panes.title
         yield self.panes.rail
         yield self.tabs_line
-        with Horizontal(id="middle"):
-            yield self.board_table
-            yield self.panes.live
+        yield self.middle
         yield self.panes.present
         yield self.filter_line
         yield self.status_line
-        with Horizontal(id="bottom"):
-            yield self.panes.heatmap
-            yield self.panes.plot
-            yield self.panes.log
+        yield self.bottom
         yield self.panes.too_small
-        yield Footer(show_command_palette=False)
+        yield self.footer
 
     def beat(self, beat: Beat) -> None:
         """Pull the newest snapshot."""
@@ -84,11 +82,10 @@ class RunScreen(BoardScreen):
         width, height = event.size.width, event.size.height
         self.panes.arrange(width, height)
         small = layout.is_too_small(width, height)
-        for part in (self.query_one("#middle"), self.status_line, self.query_one(Footer), self.panes.title):
+        for part in (self.middle, self.status_line, self.footer, self.panes.title):
             part.display = not small
-        bottom = self.query_one("#bottom")
-        bottom.display = not small and bool({"log", "heatmap", "plot"} & layout.shown_panes(width, height))
-        bottom.styles.height = layout.bottom_height(width, height)
+        self.bottom.display = not small and bool({"log", "heatmap", "plot"} & layout.shown_panes(width, height))
+        self.bottom.styles.height = layout.bottom_height(width, height)
         self.feed.draw_all()
 
     # ------------------------------------------------------------------------------------------- showing
