@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.children import archive
+from tunetui_agent.environment.folders import remove_old
 from tunetui_agent.folder import take_lock
 from tunetui_agent.inbox import deliver
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 DAY_SECONDS = 86400.0
 AGENTS_KEPT = 3
 """Of the agents that no run needs, the newest."""
+ENVIRONMENT_DAYS = 14.0
+"""Environments take minutes to build: one that was used this lately stays, however young the runs are that go."""
 
 
 def list_runs(host: HostFolder) -> list[dict[str, Any]]:
@@ -48,7 +51,7 @@ def stop(run: RunFolder, *, at_once: bool) -> dict[str, Any]:
 def collect_garbage(
     host: HostFolder, days: float, acknowledged: Collection[str] | None = None, *, pretend: bool = False
 ) -> list[str]:
-    """Remove the runs that nobody wrote to for ``days``, never a live one, and agents that no run left needs.
+    """Remove the runs that nobody wrote to for ``days``, never a live one; agents and environments that none needs.
 
     Args:
         acknowledged: runs of which somebody has every record: only these are removed; None: any.
@@ -71,6 +74,8 @@ def collect_garbage(
             os.close(lock)
     if not pretend:
         _remove_agents(host, days)
+        pythons = [str((run.read_meta() or {}).get("python", "")) for run in host.runs()]
+        remove_old(host, max(days, ENVIRONMENT_DAYS), pythons)
     return removed
 
 
