@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ssh.sshd import needs_sshd
-from tunetui.core.errors import InputError
+from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.routes import Hop
+from tunetui.hosts import ssh_config
 from tunetui.hosts.ssh_config import Target, parse_target, resolve
 
 
@@ -121,3 +123,35 @@ async def test_the_agent_is_found_where_it_is_said_to_be(config: Path, monkeypat
         config.write_text(f"Host box\n  {line}\n")
         found = (await only(config)).agent
         assert found == expected.replace("%n", "box")
+
+
+async def test_without_ssh_and_without_a_configuration_its_usual_places_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(ssh_config, "_home", lambda: tmp_path)
+    monkeypatch.setattr(ssh_config, "_SYSTEM_CONFIG", tmp_path / "ssh_config")
+    hop = (await resolve("me@10.0.0.7:2222")).hops[-1]
+    assert (hop.address, hop.port, hop.user, hop.known_as) == ("10.0.0.7", 2222, "me", "[10.0.0.7]:2222")
+    assert f"{tmp_path}/.ssh/id_ed25519" in hop.identity_files
+    assert hop.known_hosts[0] == f"{tmp_path}/.ssh/known_hosts"
+    for path in (tmp_path / "ssh_config", tmp_path / ".ssh" / "config"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("Host 10.0.0.7\n")
+        with pytest.raises(TunetuiError, match=f"only it can read {path}"):
+            await resolve("me@10.0.0.7:2222")
+        path.unlink()
+
+
+async def test_what_ssh_says_of_a_host_without_a_configuration_is_what_is_taken_where_it_is_missing(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text("")
+    asked = await only(config, "me@box:2200")
+    monkeypatch.setenv("PATH", str(config.parent))
+    monkeypatch.setattr(ssh_config, "_SYSTEM_CONFIG", config.parent / "none")
+    config.unlink()
+    found = await only(config, "me@box:2200")
+    usual = [path for path in asked.identity_files if path.endswith(("rsa", "ecdsa", "ed25519"))]  # others come and go
+    assert set(usual) <= set(found.identity_files)
+    assert dataclasses.replace(found, identity_files=()) == dataclasses.replace(asked, identity_files=())

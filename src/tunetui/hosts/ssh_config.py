@@ -25,6 +25,8 @@ _LONGEST_NAME = 255
 _MOST_HOPS = 8
 _PATIENCE_SECONDS = 20.0  # `Match exec` may run the user's own programs
 _NONE = ("none", "/dev/null")
+_SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
+_USUAL_KEYS = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ async def resolve(name: str, config_file: Path | None = None) -> Route:
 
     Raises:
         InputError: no host name, or a configuration that ssh itself refuses.
-        TunetuiError: there is no ssh to ask.
+        TunetuiError: there is a configuration, but no ssh to ask what it means.
     """
     return Route(clean(name), tuple(await _hops(parse_target(name), name, config_file, 0)))
 
@@ -87,10 +89,7 @@ async def _hops(target: Target, name: str, config_file: Path | None, depth: int,
 async def _ask_ssh(target: Target, config_file: Path | None) -> dict[str, list[str]]:
     ssh = shutil.which("ssh")
     if ssh is None:
-        raise TunetuiError(
-            "ssh is not installed on this machine, and tunetui asks it how to reach a host",
-            hint="install OpenSSH's client (package openssh-client)",
-        )
+        return _said_by_no_configuration(target, config_file)
     options = [*(["-F", str(config_file)] if config_file else []), *(["-l", target.user] if target.user else [])]
     options += ["-p", str(target.port)] if target.port else []
     pipe = asyncio.subprocess.PIPE
@@ -111,6 +110,26 @@ async def _ask_ssh(target: Target, config_file: Path | None) -> dict[str, list[s
         key, _, value = line.partition(" ")
         found.setdefault(key.lower(), []).append(value)
     return found
+
+
+def _said_by_no_configuration(target: Target, config_file: Path | None) -> dict[str, list[str]]:
+    """What ssh would say where it has nothing to read, for a machine that does not have it.
+
+    Raises TunetuiError where there is a configuration, as only ssh can tell what it means.
+    """
+    for path in (config_file, _home() / ".ssh" / "config", _SYSTEM_CONFIG):
+        if path is not None and path.exists():
+            raise TunetuiError(
+                f"ssh is not installed on this machine, and only it can read {clean(str(path))}",
+                hint="install OpenSSH's client (package openssh-client)",
+            )
+    return {
+        **({"user": [target.user]} if target.user else {}),
+        **({"port": [str(target.port)]} if target.port else {}),
+        "identityfile": [f"~/.ssh/{name}" for name in _USUAL_KEYS],
+        "userknownhostsfile": ["~/.ssh/known_hosts ~/.ssh/known_hosts2"],
+        "globalknownhostsfile": ["/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"],
+    }
 
 
 def _hop(target: Target, said: Mapping[str, list[str]], name: str, *, jumped: bool) -> Hop:
