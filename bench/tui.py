@@ -237,7 +237,11 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--output", type=Path)
+    parser.add_argument(
+        "--nice", type=int, default=0, help="priority; -10 keeps other jobs of a busy machine out of it"
+    )
     asked = parser.parse_args()
+    os.nice(asked.nice)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         scenarios: dict[str, Callable[[], dict[str, Any]]] = {
@@ -282,6 +286,7 @@ def about(what: str) -> dict[str, Any]:
             "cores": os.cpu_count(),
             "platform": platform.platform(),
             "load": os.getloadavg(),
+            "nice": os.nice(0),
         },
         "python": platform.python_version(),
         "goals": GOALS,

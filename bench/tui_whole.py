@@ -140,7 +140,11 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--output", type=Path)
+    parser.add_argument(
+        "--nice", type=int, default=0, help="priority; -10 keeps other jobs of a busy machine out of it"
+    )
     asked = parser.parse_args()
+    os.nice(asked.nice)
     journal = asked.journal
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
