@@ -82,6 +82,13 @@ async def test_a_dead_host_is_said_and_the_others_go_on(hosts: Hosts) -> None:
     assert any("west takes no part: west cannot be reached: connection refused" in text for text in notices)
 
 
+async def test_the_grid_names_hosts_unless_the_command_line_does(hosts: Hosts) -> None:
+    hosts.grid('[hosts]\nuse = ["east", "west", "east"]')
+    assert [place.host for place in (await hosts.open()).places] == ["east", "west"]
+    await hosts.leave(hosts.sessions[0])
+    assert [place.host for place in (await hosts.open("west")).places] == ["west"]
+
+
 async def test_no_run_begins_where_all_hosts_are_dead(hosts: Hosts) -> None:
     hosts.dead = {"east", "west"}
     with pytest.raises(TunetuiError) as refused:

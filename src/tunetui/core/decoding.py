@@ -86,6 +86,8 @@ def grid_to_dict(grid: Grid) -> dict[str, Any]:
     result["constraints"] = {"where": plain["where"]}
     result |= {key: plain[key] for key in ("problem", "method", "targets")}
     result["budget"] = {key: value for key, value in plain["budget"].items() if value is not None}
+    if plain["hosts"]:
+        result["hosts"] = {"use": plain["hosts"]}
     if plain["compare"] is not None:
         compare = plain["compare"]
         result["compare"] = compare.pop("facts") | {key: value for key, value in compare.items() if value is not None}
@@ -130,9 +132,17 @@ def _read_grid(table: Table) -> Grid:
         targets=_read_targets(table.table("targets")),
         budget=_read_budget(table.table("budget")),
         compare=_read_compare(table.table("compare")) if "compare" in table else table.take("compare"),
+        hosts=_read_hosts(table.table("hosts")),
     )
     table.finish()
     return grid
+
+
+def _read_hosts(table: Table) -> list[str]:
+    """``[hosts] use``: names as `--host` takes them; whether they lead anywhere shows when they are reached."""
+    hosts = table.texts("use") or []
+    table.finish()
+    return list(dict.fromkeys(hosts))
 
 
 def _read_name(table: Table) -> str:

@@ -61,6 +61,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     targets: dict[str, str] = {}  # metric -> "< 50"; core.targeting.parse_target reads one
     budget: Budget = Budget()
     compare: Compare | None = None
+    hosts: list[str] = []  # where to measure, unless the command line says; none: this machine
 
 
 # ---------------------------------------------------------------------------------- kernel.toml

@@ -98,7 +98,7 @@ async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> 
     definitions = load_definitions(options.grid_path, options.overrides)
     check_writable(options.stem)
     kind = definitions.grid.device or "cpu"
-    hosts = list(dict.fromkeys(options.hosts or [LOCAL]))
+    hosts = list(dict.fromkeys(options.hosts or definitions.grid.hosts or [LOCAL]))
     here = BuildingHere(
         definitions.grid, definitions.kernel, options.grid_path, options.preparing.on_progress, options.build_jobs
     )
