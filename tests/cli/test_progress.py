@@ -11,8 +11,9 @@ import pytest
 
 from tunetui.cli.display import LiveDisplay, LogDisplay
 from tunetui.cli.narration import Face
-from tunetui.cli.progress import News, board, finished_line, heartbeat
+from tunetui.cli.progress import News, board, finished_line, heartbeat, link_lines
 from tunetui.core.events import PlannedKernel, RunPlanned
+from tunetui.core.links import LinkState
 from tunetui.core.outlook import remaining_seconds
 from tunetui.core.snapshot import Counts, Notice, Progress, Race, Row, Run
 from tunetui.core.text_fitting import text_width
@@ -209,3 +210,12 @@ def test_hostile_text_is_literal_on_the_live_board(hostile: str, monkeypatch: py
     assert "\x1b[2J" not in shown
     assert "\x9b" not in shown
     assert "\u202e" not in shown
+
+
+def test_a_link_that_is_down_has_a_line_that_says_that_the_run_goes_on() -> None:
+    links = {
+        "east": LinkState(host="east", state="ready", since=0.0),
+        "west": LinkState(host="west", state="lost", since=988.0),
+    }
+    assert link_lines(links, 1000.0, 80) == ["link  to west lost 0:12 ago; the run goes on there"]
+    assert link_lines(links, 1000.0, 20)[0].startswith("link  to west")

@@ -61,6 +61,8 @@ def test_several_hosts_share_a_sweep_while_one_is_cut_off_and_one_is_not_there(
     assert set(measured_on(workplace)) == {"east", "west"}
     notices = [notice["text"] for notice in workplace.leaderboard()["notices"]]
     assert any("gone takes no part" in text for text in notices)
+    assert notices.count("the link to west is lost; the run goes on there") == 1
+    assert not any("the link to east" in text for text in notices)
     assert {device.get("reached_as") for device in workplace.leaderboard()["devices"]} == {"east", "west"}
 
 
