@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from tunetui.cli import arguments
+from tunetui.cli import arguments, deciding
 from tunetui.core.errors import InputError
 
 
@@ -140,6 +140,12 @@ def _run_gc(parsed: argparse.Namespace) -> int:
     return run_gc(parsed)
 
 
+def _run_compare(parsed: argparse.Namespace) -> int:
+    from tunetui.cli.compare import run_compare
+
+    return run_compare(parsed)
+
+
 def _unknown(name: str) -> InputError:
     near = difflib.get_close_matches(name, COMMANDS, n=1)
     meant = f"did you mean {near[0]!r}? " if near else ""
@@ -156,6 +162,13 @@ COMMANDS: dict[str, Command] = {
         examples=arguments.SHOW_EXAMPLES,
         declare=arguments.declare_show,
         run=_run_show,
+    ),
+    "compare": Command(
+        summary="hold a leaderboard against another, or against a claim",
+        description=deciding.COMPARE_DESCRIPTION,
+        examples=deciding.COMPARE_EXAMPLES,
+        declare=deciding.declare_compare,
+        run=_run_compare,
     ),
     "serve": Command(
         summary="show the app in a browser, for this machine alone",

@@ -21,7 +21,14 @@ def as_json(leaderboard: Leaderboard) -> str:
     """The JSON of the leaderboard file; what a terminal might obey is escaped, which JSON reads back the same."""
     import msgspec
 
-    text = msgspec.json.format(msgspec.json.encode(leaderboard), indent=2).decode()
+    return plain_json(msgspec.json.encode(leaderboard))
+
+
+def plain_json(encoded: bytes) -> str:
+    """JSON laid out for people; what a terminal might obey is escaped."""
+    import msgspec
+
+    text = msgspec.json.format(encoded, indent=2).decode()
     return re.sub(r"[^\n -~]", _escaped, text)
 
 

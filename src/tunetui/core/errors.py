@@ -20,6 +20,8 @@ class ExitCode(IntEnum):
     """No configuration could be measured."""
     BUDGET_ENDED = 5
     """The budget ended before the sweep did; what was measured is saved."""
+    UNDECIDED = 6
+    """A regression can neither be shown nor excluded with what was measured."""
     INTERRUPTED = 130
     """Interrupted by the user; what was measured is saved."""
 

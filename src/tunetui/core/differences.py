@@ -1,0 +1,249 @@
+"""How far apart two medians are, how surely, and what that is called."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from statistics import median
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tunetui.core.leaderboard import Entry, VisitsPart
+from tunetui.core.statistics import mann_whitney
+from tunetui.core.student import quantile, two_sided, upper_tail
+
+SAME, FASTER, SLOWER, UNDECIDED = "same", "faster", "slower", "undecided"
+
+FAMILY_ERROR = 0.05
+"""Chance of even one false FASTER or SLOWER among all rows of a comparison; of one false SAME for each row."""
+
+METHOD = (
+    "faster or slower: disjoint intervals, and both Welch's t-test of the log medians, with the variance between "
+    "visits, and a two-sided Mann-Whitney U test of the samples reject at 5 % after Holm's correction over all rows; "
+    "same: two one-sided t-tests (TOST) place the ratio within the margin at 5 %; otherwise undecided"
+)
+
+_FEWEST_ROWS = 8
+"""So many shared rows tell what scatters between two runs."""
+_MAD_TO_SD = 1.4826
+_MAD_EFFICIENCY = 0.37
+"""Of the median absolute deviation against the standard deviation, for normal errors: its degrees of freedom."""
+_LEAST_SE = 1e-9
+_PARTS_OF_A_CELL = 16
+
+
+class Side(msgspec.Struct, frozen=True):
+    """A measured row as one side of a comparison: milliseconds, and nanoseconds of its samples."""
+
+    median: float
+    low: float
+    high: float
+    own_se: float
+    """Standard error of the log median as this visit's own samples tell it."""
+    samples_ns: Sequence[int]
+
+    @classmethod
+    def of(cls, entry: Entry) -> Side | None:
+        """The row; None where it has no samples or no interval."""
+        latency = entry.latency_ms
+        if latency is None or latency.ci_low is None or latency.ci_high is None or not entry.samples_ns:
+            return None
+        if latency.median <= 0 or not math.isfinite(latency.median) or min(entry.samples_ns) <= 0:
+            return None
+        return cls(
+            latency.median, latency.ci_low, latency.ci_high, se_of_log_median(entry.samples_ns), entry.samples_ns
+        )
+
+
+def se_of_log_median(samples_ns: Sequence[int]) -> float:
+    """The standard error of the logarithm of the samples' median (Maritz and Jarrett 1978).
+
+    The weights are the chances that each order statistic is the median of a sample drawn again from these.
+    """
+    ordered = np.log(np.sort(np.asarray(samples_ns, np.float64)))
+    weights = _median_weights(len(ordered))
+    mean = float(weights @ ordered)
+    return math.sqrt(max(0.0, float(weights @ (ordered - mean) ** 2)))
+
+
+@lru_cache(maxsize=2048)
+def _median_weights(n: int) -> NDArray[np.float64]:
+    """Beta((n + 1) / 2, (n + 1) / 2) over n equal cells of 0 to 1, by midpoints."""
+    cells = (np.arange(n * _PARTS_OF_A_CELL) + 0.5) / (n * _PARTS_OF_A_CELL)
+    logs = (n - 1) / 2.0 * (np.log(cells) + np.log1p(-cells))
+    density = np.exp(logs - logs.max()).reshape(n, _PARTS_OF_A_CELL).sum(axis=1)
+    return np.asarray(density / density.sum())
+
+
+class Noise(msgspec.Struct, frozen=True):
+    """The variance between visits of each side's log median, and how well it is known; unknown by default."""
+
+    first: tuple[float, float] = (0.0, 0.0)
+    """Variance and its degrees of freedom; 0 of the latter means unknown."""
+    second: tuple[float, float] = (0.0, 0.0)
+    source: str = "unknown: no second visits, and fewer than 8 rows that both have"
+
+    @property
+    def known(self) -> bool:
+        """Whether both sides have it."""
+        return self.first[1] > 0 and self.second[1] > 0
+
+    @property
+    def ratio_sd(self) -> float:
+        """Standard deviation of the log ratio of two visits."""
+        return math.sqrt(self.first[0] + self.second[0])
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of that."""
+        return satterthwaite([self.first, self.second])
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """The second median over the first, minus one, in percent: positive is slower."""
+
+    percent: float
+    low_percent: float | None = None
+    high_percent: float | None = None
+    """Its 95 % interval, for this row alone; absent where the variation between visits is unknown."""
+    log_ratio: float
+    se: float
+    """Standard error of the log ratio, variation between visits included."""
+    degrees_of_freedom: float
+    """0 where the variation between visits is unknown: nothing is decided then."""
+    disjoint: bool
+    p: float
+    """The larger p-value of the two tests that there is no difference."""
+    adjusted_p: float = 1.0
+    """After Holm's correction over all rows of the comparison."""
+
+
+def noise_of(
+    pairs: Sequence[tuple[Side, Side]], first: VisitsPart | None, second: VisitsPart | None, *, repeated: bool
+) -> Noise:
+    """The variation between visits of one implementation's rows on one problem.
+
+    Second visits tell it where both runs have them.  Where a run has none, what scatters between the two runs
+    around their common shift stands for it; ``repeated`` (nothing that is recorded changed) lets that scatter
+    count also beside second visits, if it is larger.
+    """
+    visits = [_from_visits(part) for part in (first, second)]
+    known = visits[0] is not None and visits[1] is not None
+    scatter = _scatter(pairs)
+    if known and visits[0] is not None and visits[1] is not None:
+        told = Noise(visits[0], visits[1], "second visits of both runs")
+        if not repeated or scatter is None or 2.0 * scatter[0] <= told.first[0] + told.second[0]:
+            return told
+    if scatter is None:
+        return Noise()
+    why = "larger than their second visits say" if known else "second visits are missing"
+    return Noise(scatter, scatter, f"what scatters between the rows of the two runs ({why})")
+
+
+def _from_visits(part: VisitsPart | None) -> tuple[float, float] | None:
+    if part is None or part.revisits < 1 or part.sd_percent < 0:
+        return None
+    return (part.sd_percent / 100.0) ** 2, float(part.revisits)
+
+
+def _scatter(pairs: Sequence[tuple[Side, Side]]) -> tuple[float, float] | None:
+    """Half the variance of log ratios around their median beyond what samples explain; robust against a changed few."""
+    if len(pairs) < _FEWEST_ROWS:
+        return None
+    ratios = [math.log(b.median / a.median) for a, b in pairs]
+    centre = median(ratios)
+    spread = _MAD_TO_SD * median([abs(ratio - centre) for ratio in ratios])
+    explained = median([a.own_se**2 + b.own_se**2 for a, b in pairs])
+    return max(0.0, spread**2 - explained) / 2.0, _MAD_EFFICIENCY * (len(pairs) - 1)
+
+
+def satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
+    """Degrees of freedom of a sum of independent variances, given each with its own (Satterthwaite 1946)."""
+    total = sum(variance for variance, _ in parts)
+    if total <= 0:
+        return min((freedom for _, freedom in parts), default=0.0)
+    return total**2 / sum(variance**2 / freedom for variance, freedom in parts if variance > 0)
+
+
+def measure(first: Side, second: Side, of_first: Noise, of_second: Noise) -> Difference:
+    """The difference between two rows, before correction for how many are compared."""
+    ratio = math.log(second.median / first.median)
+    disjoint = second.low > first.high or second.high < first.low
+    parts = [
+        (first.own_se**2, len(first.samples_ns) - 1.0),
+        (second.own_se**2, len(second.samples_ns) - 1.0),
+        of_first.first,
+        of_second.second,
+    ]
+    se = max(math.sqrt(sum(variance for variance, _ in parts)), _LEAST_SE)
+    if not (of_first.first[1] and of_second.second[1]):
+        return Difference(
+            percent=_percent(ratio), log_ratio=ratio, se=se, degrees_of_freedom=0.0, disjoint=disjoint, p=1.0
+        )
+    freedom = satterthwaite(parts)
+    half = quantile(0.975, round(freedom, 2)) * se
+    p = two_sided(ratio / se, freedom)
+    if p <= FAMILY_ERROR:  # otherwise the larger of the two is too large already
+        p = max(p, mann_whitney(first.samples_ns, second.samples_ns))
+    return Difference(
+        percent=_percent(ratio), low_percent=_percent(ratio - half), high_percent=_percent(ratio + half),
+        log_ratio=ratio, se=se, degrees_of_freedom=freedom, disjoint=disjoint, p=p,
+    )  # fmt: skip
+
+
+def decide(difference: Difference, margin_percent: float) -> tuple[str, str]:
+    """What the difference is called, and where it is undecided, why."""
+    if not difference.degrees_of_freedom:
+        return UNDECIDED, "nobody knows how far two visits are apart: no second visits, too few rows"
+    if surely_within(difference, margin_percent) and surely_within(difference, -margin_percent):
+        return SAME, ""
+    if difference.adjusted_p <= FAMILY_ERROR and difference.disjoint:
+        return (SLOWER if difference.log_ratio > 0 else FASTER), ""
+    if difference.p > FAMILY_ERROR:
+        return UNDECIDED, "the difference lies within the noise, and the noise is wider than the margin"
+    return UNDECIDED, "too likely by chance, among so many rows" if difference.disjoint else "the intervals overlap"
+
+
+def surely_within(difference: Difference, bound_percent: float) -> bool:
+    """Whether a one-sided t-test at 5 % shows a slowdown smaller than the bound (a speed-up, where that is negative)."""
+    if not difference.degrees_of_freedom:
+        return False
+    sign = 1.0 if bound_percent >= 0 else -1.0
+    room = math.log1p(abs(bound_percent) / 100.0) - sign * difference.log_ratio
+    return upper_tail(room / difference.se, difference.degrees_of_freedom) <= FAMILY_ERROR
+
+
+def p_of_more_than(difference: Difference, bound_percent: float) -> float:
+    """The one-sided p-value against a slowdown of at most ``bound_percent``."""
+    if not difference.degrees_of_freedom:
+        return 1.0
+    beyond = difference.log_ratio - math.log1p(bound_percent / 100.0)
+    return upper_tail(beyond / difference.se, difference.degrees_of_freedom)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment (1979): each times how many are left, never below one that is smaller."""
+    adjusted = [1.0] * len(p_values)
+    reached = 0.0
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    for place, index in enumerate(order):
+        reached = max(reached, min(1.0, p_values[index] * (len(p_values) - place)))
+        adjusted[index] = reached
+    return adjusted
+
+
+def smallest_found_percent(differences: Sequence[Difference], comparisons: int) -> float | None:
+    """The slowdown that the t-test would find half of the time in a row of usual precision, all rows corrected for."""
+    known = [each for each in differences if each.degrees_of_freedom]
+    if not known:
+        return None
+    usual = sorted(known, key=lambda each: each.se)[len(known) // 2]
+    level = 1.0 - FAMILY_ERROR / (2.0 * max(1, comparisons))
+    return _percent(quantile(level, round(usual.degrees_of_freedom, 2)) * usual.se)
+
+
+def _percent(log_ratio: float) -> float:
+    return 100.0 * math.expm1(min(log_ratio, 500.0))
