@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tunetui.core.links import LinkState
+from tunetui.core.links import LinkPhase, LinkState
 from tunetui.core.routes import LOCAL
 from tunetui_agent.messages import NoticeRaised
 
@@ -45,7 +45,7 @@ class Links:
     def host_followed(self, host: str, said: str) -> None:
         """The same, of an agent without a seat."""
         before = self.states.get(host)
-        state = "ready" if said == "attached" else "lost"
+        state: LinkPhase = "ready" if said == "attached" else "lost"
         if before is None or before.state != state:
             self.tell(LinkState(host=host, state=state, since=time.time(), text=before.text if before else ""))
 

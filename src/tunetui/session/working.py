@@ -103,7 +103,7 @@ class Work:
         errors: list[TunetuiError] = []
         while pending:
             done, _ = await asyncio.wait([*pending, leaving], return_when=asyncio.FIRST_COMPLETED)
-            for task in pending & done:  # type: ignore[operator]
+            for task in pending & done:
                 pending.discard(task)
                 errors += self._error_of(task)
             if leaving.done() and pending:
