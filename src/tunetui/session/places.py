@@ -96,7 +96,7 @@ def with_suffixes(groups: Sequence[Group], run: Run) -> list[Group]:
     known = dict(run.suffixes) or dict.fromkeys(list(run.models)[:1], "")
     present = {group.model for group in groups}
     plain = next((model for model, suffix in known.items() if not suffix), "")
-    numbered = []
+    numbered: list[Group] = []
     for group in groups:
         suffix = known.get(group.model)
         if suffix is None:
