@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from tests.tui.cockpit import cockpit_of, shown, until
 from tunetui.core.snapshot import MEASURED
 from tunetui.tui.app import Cockpit
-from tunetui.tui.opening import AppOptions, close_up, find_looks, make_app
+from tunetui.tui.opening import AppOptions, close_up, find_looks
 from tunetui.tui.screens.leaving import LeavingScreen
 from tunetui.tui.screens.run import RunScreen
 from tunetui.tui.screens.start import StartScreen
@@ -52,7 +52,12 @@ def run_screen(pilot: Pilot[None]) -> RunScreen:
     return screen
 
 
-async def started(pilot: Pilot[None]) -> RunScreen:
+def app_at(folder: Path) -> Cockpit:
+    return Cockpit(StartScreen(folder), find_looks(AppOptions()))
+
+
+async def started(pilot: Pilot[None], grid: Path) -> RunScreen:
+    cockpit_of(pilot).start_grid(grid)
     await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
     screen = run_screen(pilot)
     await until(pilot, lambda: screen.run_now.counts.measured > 0)
@@ -60,9 +65,9 @@ async def started(pilot: Pilot[None]) -> RunScreen:
 
 
 async def test_a_grid_is_measured_and_steered_and_its_files_are_written(grid: Path, home: Path) -> None:
-    app = make_app(AppOptions(file=grid))
+    app = app_at(grid.parent)
     async with app.run_test(size=(120, 40)) as pilot:
-        screen = await started(pilot)
+        screen = await started(pilot, grid)
         total = screen.run_now.counts.total
         await pilot.press("p")
         await until(pilot, lambda: bool(screen.run_now.paused))
@@ -91,9 +96,9 @@ async def test_a_grid_is_measured_and_steered_and_its_files_are_written(grid: Pa
 
 
 async def test_a_run_that_is_left_goes_on_and_the_next_app_attaches_to_it(grid: Path) -> None:
-    first = make_app(AppOptions(file=grid))
+    first = app_at(grid.parent)
     async with first.run_test(size=(80, 24)) as pilot:
-        screen = await started(pilot)
+        screen = await started(pilot, grid)
         before = set(screen.run_now.agents)
         await pilot.press("q")
         await until(pilot, lambda: isinstance(pilot.app.screen, LeavingScreen))
@@ -106,11 +111,9 @@ async def test_a_run_that_is_left_goes_on_and_the_next_app_attaches_to_it(grid: 
     await close_up(first)
     assert first.live is not None
     assert first.live.session.ended == ""
-    second = Cockpit(StartScreen(grid.parent), find_looks(AppOptions()))
+    second = app_at(grid.parent)
     async with second.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "small.toml" in shown(pilot))
-        await pilot.press("enter")
-        screen = await started(pilot)
+        screen = await started(pilot, grid)
         await until(pilot, lambda: screen.run_now.ended is not None)
         assert before <= set(screen.run_now.agents)
         assert all(row.times_measured <= 2 for row in screen.run_now.rows.values())  # once, and once in the race
@@ -120,9 +123,9 @@ async def test_a_run_that_is_left_goes_on_and_the_next_app_attaches_to_it(grid: 
 
 
 async def test_stopping_keeps_what_was_measured(grid: Path, home: Path) -> None:
-    app = make_app(AppOptions(file=grid))
+    app = app_at(grid.parent)
     async with app.run_test(size=(80, 24)) as pilot:
-        await started(pilot)
+        await started(pilot, grid)
         await pilot.press("q")
         await until(pilot, lambda: isinstance(pilot.app.screen, LeavingScreen))
         await pilot.press("s")
@@ -134,11 +137,12 @@ async def test_stopping_keeps_what_was_measured(grid: Path, home: Path) -> None:
 
 
 async def test_two_apps_on_one_run_the_second_is_told_who_has_it(grid: Path) -> None:
-    first = make_app(AppOptions(file=grid))
+    first = app_at(grid.parent)
     async with first.run_test() as pilot:
-        await started(pilot)
-        second = make_app(AppOptions(file=grid))
+        await started(pilot, grid)
+        second = app_at(grid.parent)
         async with second.run_test() as other:
+            second.start_grid(grid)
             await until(other, lambda: any("in the hands of another tunetui" in each.text for each in second.said))
         await pilot.press("t", "t")
         await until(pilot, lambda: first.live is not None and not first.live.alive)
@@ -147,8 +151,9 @@ async def test_two_apps_on_one_run_the_second_is_told_who_has_it(grid: Path) -> 
 
 async def test_a_grid_with_a_mistake_is_refused_in_words_and_the_app_stays(home: Path) -> None:
     (home / "bad.toml").write_text('name = "bad"\nkernel = "row-sum"\ndevice = "tpu"\n')
-    app = make_app(AppOptions(file=home / "bad.toml"))
+    app = app_at(home)
     async with app.run_test() as pilot:
+        app.start_grid(home / "bad.toml")
         await until(pilot, lambda: any("tpu" in each.text for each in app.said))
         assert isinstance(pilot.app.screen, StartScreen)
         assert app.failures == []
