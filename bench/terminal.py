@@ -76,6 +76,9 @@ class Terminal:
             ],
         )
         os.close(theirs)
+        group = Path(f"/proc/{self.pid}/autogroup")  # a new session is scheduled on its own, whatever our priority
+        if os.nice(0) and group.exists():
+            group.write_text(str(os.nice(0)), encoding="ascii")
 
     def __enter__(self) -> Self:
         return self

@@ -126,6 +126,8 @@ class Probe:
         while True:
             before = time.perf_counter()
             await asyncio.sleep(LAG_STEP_S)
+            if self._app is None or self._app._exit:
+                return  # closing down takes a moment, and nobody types then
             self.lag_ms.append((time.perf_counter() - before - LAG_STEP_S) * 1e3)
 
     def _collected(self, phase: str, info: dict[str, int]) -> None:
