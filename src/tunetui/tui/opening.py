@@ -14,6 +14,7 @@ from tunetui.session import BatchOptions, library, shipped_folder
 from tunetui.tui.app import Cockpit, Looks
 from tunetui.tui.commands.boards import BOARD
 from tunetui.tui.commands.command import AnyCommand
+from tunetui.tui.commands.comparing import COMPARE, CompareBoards
 from tunetui.tui.commands.everywhere import EVERYWHERE
 from tunetui.tui.commands.rows import HEATMAP, ROW
 from tunetui.tui.commands.runs import STEERING
@@ -26,7 +27,8 @@ from tunetui.tui.themes import DEFAULT_THEME, load_themes
 SCOPES: dict[str, tuple[AnyCommand, ...]] = {
     "Start": (*EVERYWHERE, *START),
     "Run": (*EVERYWHERE, *STEERING, *BOARD),
-    "Leaderboard": (*EVERYWHERE, *BOARD),
+    "Leaderboard": (*EVERYWHERE, *BOARD, CompareBoards),
+    "Compare": (*EVERYWHERE, *COMPARE),
     "Row": (*EVERYWHERE, *ROW),
     "Heatmap": (*EVERYWHERE, *HEATMAP),
 }

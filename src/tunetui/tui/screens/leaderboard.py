@@ -20,6 +20,7 @@ from tunetui.session import library, read_leaderboard
 from tunetui.tui.board_columns import BoardFacts
 from tunetui.tui.commands.boards import BOARD
 from tunetui.tui.commands.command import AnyCommand, bindings_of
+from tunetui.tui.commands.comparing import CompareBoards
 from tunetui.tui.figure_table import PROBLEM_TEXT, FigureTable
 from tunetui.tui.layout import LEAST_HEIGHT, is_too_small
 from tunetui.tui.row_detail import RowDetail, detail_of_entry
@@ -48,7 +49,7 @@ def board_screen(path: Path) -> LeaderboardScreen:
 class LeaderboardScreen(BoardScreen):
     """Every board of one leaderboard in one table; the tabs show one alone."""
 
-    OFFERS: ClassVar[tuple[AnyCommand, ...]] = BOARD
+    OFFERS: ClassVar[tuple[AnyCommand, ...]] = (*BOARD, CompareBoards)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(OFFERS)]
     TITLED = "Leaderboard"
 

@@ -1,0 +1,65 @@
+"""What can be done with two leaderboards side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tunetui.tui.commands.command import Command
+
+if TYPE_CHECKING:
+    from tunetui.tui.screens.compare import CompareScreen
+    from tunetui.tui.screens.leaderboard import LeaderboardScreen
+
+
+class CompareBoards(Command["LeaderboardScreen"]):
+    """Hold this leaderboard against another one, chosen from what is saved here and kept as runs."""
+
+    key, name, footer = "c", "Compare", "compare"
+
+    async def run(self, place: LeaderboardScreen) -> None:
+        from tunetui.tui.screens.choosing import ChooseBoardScreen
+        from tunetui.tui.screens.compare import compare_with
+
+        def begin(chosen: object) -> None:
+            compare_with(place, chosen)
+
+        await place.app.push_screen(ChooseBoardScreen(), begin)
+
+
+class NextVerdict(Command["CompareScreen"]):
+    """Show the rows of the next verdict alone; after the last one, all."""
+
+    key, name, footer = "v", "Next verdict", "verdict"
+
+    def run(self, place: CompareScreen) -> None:
+        place.next_verdict()
+
+
+class SortCompared(Command["CompareScreen"]):
+    """Sort by the next column."""
+
+    key, name, footer = "s", "Sort by the next column", "sort"
+
+    def run(self, place: CompareScreen) -> None:
+        place.sort_next()
+
+
+class SwapBoards(Command["CompareScreen"]):
+    """Hold the first against the second."""
+
+    key, name, footer = "x", "Swap first and second", "swap"
+
+    def run(self, place: CompareScreen) -> None:
+        place.swap()
+
+
+class ShowMethod(Command["CompareScreen"]):
+    """Show what changed between the two, how noisy they are, and how verdicts are found."""
+
+    key, name, footer = "o", "What changed, and the method", "changed"
+
+    def run(self, place: CompareScreen) -> None:
+        place.show_method()
+
+
+COMPARE = (NextVerdict, SortCompared, SwapBoards, ShowMethod)
