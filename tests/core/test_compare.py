@@ -140,7 +140,7 @@ def test_few_second_visits_decide_less_than_many(h200: Leaderboard, h200_again: 
     slow = planted(h200_again, 1.05, 3)
     many, few = (
         compare(with_visits(h200, 0.5, revisits), with_visits(slow, 0.5, revisits)).boards[0].rows
-        for revisits in (200, 2)
+        for revisits in (200, 8)
     )
     assert max(row.difference.p for row in many if row.difference) <= 1
     place = [row.configuration for row in many].index(slow.boards[0].rows[3].configuration)

@@ -26,6 +26,8 @@ METHOD = (
     "same: two one-sided t-tests (TOST) place the ratio within the margin at 5 %; otherwise undecided"
 )
 
+_ENOUGH_VISITS = 8
+"""So many second visits of each run tell the variance between them; fewer, only where nothing else does."""
 _FEWEST_ROWS = 8
 """So many shared rows tell what scatters between two runs."""
 _MAD_TO_SD = 1.4826
@@ -41,6 +43,7 @@ class Side(msgspec.Struct, frozen=True):
     median: float
     low: float
     high: float
+    """The interval that this visit's own samples give."""
     own_se: float
     """Standard error of the log median as this visit's own samples tell it."""
     samples_ns: Sequence[int]
@@ -51,11 +54,18 @@ class Side(msgspec.Struct, frozen=True):
         latency = entry.latency_ms
         if latency is None or latency.ci_low is None or latency.ci_high is None or not entry.samples_ns:
             return None
-        if latency.median <= 0 or not math.isfinite(latency.median) or min(entry.samples_ns) <= 0:
+        low = latency.ci_low if latency.visit_low is None else latency.visit_low
+        high = latency.ci_high if latency.visit_high is None else latency.visit_high
+        if not 0 < low <= latency.median <= high or not math.isfinite(high) or min(entry.samples_ns) <= 0:
             return None
-        return cls(
-            latency.median, latency.ci_low, latency.ci_high, se_of_log_median(entry.samples_ns), entry.samples_ns
-        )
+        return cls(latency.median, low, high, se_of_log_median(entry.samples_ns), entry.samples_ns)
+
+    def widened(self, noise: tuple[float, float]) -> tuple[float, float]:
+        """Both ends of the interval with a variance between visits, known with so many degrees of freedom, in it."""
+        beyond = quantile(0.975, round(noise[1], 2)) * math.sqrt(noise[0])
+        below = math.hypot(math.log(self.median / self.low), beyond)
+        above = math.hypot(math.log(self.high / self.median), beyond)
+        return self.median * math.exp(-below), self.median * math.exp(above)
 
 
 def se_of_log_median(samples_ns: Sequence[int]) -> float:
@@ -126,20 +136,25 @@ def noise_of(
 ) -> Noise:
     """The variation between visits of one implementation's rows on one problem.
 
-    Second visits tell it where both runs have them.  Where a run has none, what scatters between the two runs
-    around their common shift stands for it; ``repeated`` (nothing that is recorded changed) lets that scatter
-    count also beside second visits, if it is larger.
+    Second visits tell it where both runs have enough of them.  Else what scatters between the two runs around
+    their common shift stands for it; ``repeated`` (nothing that is recorded changed) lets that scatter count also
+    beside enough second visits, if it is larger.
     """
     visits = [_from_visits(part) for part in (first, second)]
-    known = visits[0] is not None and visits[1] is not None
     scatter = _scatter(pairs)
-    if known and visits[0] is not None and visits[1] is not None:
-        told = Noise(visits[0], visits[1], "second visits of both runs")
-        if not repeated or scatter is None or 2.0 * scatter[0] <= told.first[0] + told.second[0]:
-            return told
-    if scatter is None:
-        return Noise()
-    why = "larger than their second visits say" if known else "second visits are missing"
+    told = (
+        Noise() if visits[0] is None or visits[1] is None else Noise(visits[0], visits[1], "second visits of both runs")
+    )
+    enough = min(told.first[1], told.second[1]) >= _ENOUGH_VISITS
+    if scatter is None or (enough and (not repeated or 2.0 * scatter[0] <= told.first[0] + told.second[0])):
+        return told
+    why = (
+        "larger than their second visits say"
+        if enough
+        else "too few second visits"
+        if told.known
+        else "no second visits"
+    )
     return Noise(scatter, scatter, f"what scatters between the rows of the two runs ({why})")
 
 
@@ -171,7 +186,6 @@ def satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
 def measure(first: Side, second: Side, of_first: Noise, of_second: Noise) -> Difference:
     """The difference between two rows, before correction for how many are compared."""
     ratio = math.log(second.median / first.median)
-    disjoint = second.low > first.high or second.high < first.low
     parts = [
         (first.own_se**2, len(first.samples_ns) - 1.0),
         (second.own_se**2, len(second.samples_ns) - 1.0),
@@ -181,8 +195,10 @@ def measure(first: Side, second: Side, of_first: Noise, of_second: Noise) -> Dif
     se = max(math.sqrt(sum(variance for variance, _ in parts)), _LEAST_SE)
     if not (of_first.first[1] and of_second.second[1]):
         return Difference(
-            percent=_percent(ratio), log_ratio=ratio, se=se, degrees_of_freedom=0.0, disjoint=disjoint, p=1.0
+            percent=_percent(ratio), log_ratio=ratio, se=se, degrees_of_freedom=0.0, disjoint=False, p=1.0
         )
+    ours, theirs = first.widened(of_first.first), second.widened(of_second.second)
+    disjoint = theirs[0] > ours[1] or theirs[1] < ours[0]
     freedom = satterthwaite(parts)
     half = quantile(0.975, round(freedom, 2)) * se
     p = two_sided(ratio / se, freedom)
