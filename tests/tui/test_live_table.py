@@ -272,8 +272,10 @@ async def test_columns_give_way_in_the_order_they_state() -> None:
         await pilot.pause()
         assert app.table.shown_keys == ["name", "speed", "size", "note"]
         await pilot.resize_terminal(34, 10)
+        await pilot.pause()
         assert app.table.shown_keys == ["name", "speed", "note"]
         await pilot.resize_terminal(26, 10)
+        await pilot.pause()
         assert app.table.shown_keys == ["name", "speed"]
         await pilot.resize_terminal(60, 10)
         await pilot.pause()
