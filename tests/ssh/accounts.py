@@ -53,7 +53,8 @@ def settle(journal: Path, cache: Path) -> Accounts:
         accounts.wrong += [f"{source}: {wrong}"] if wrong else []
         repeated = [command for command, count in _commands(records).items() if count > 1]
         accounts.wrong += [f"{source}: command {command} was carried out more than once" for command in repeated]
-    doubled = {trial: count for trial, count in outcomes(journal).items() if count > 1}
+    again = _measured_again(journal)
+    doubled = {trial: count for trial, count in outcomes(journal).items() if count > 1 + again[trial[0]]}
     accounts.outcomes = len(outcomes(journal))
     if doubled:
         accounts.wrong.append(f"{len(doubled)} trials have more than one outcome: {list(doubled)[:3]}")
@@ -84,6 +85,15 @@ def outcomes(journal: Path) -> Counter[tuple[str, str]]:
         record = envelope["record"]
         if record["kind"] in {"TrialMeasured", "TrialFailed"} and record.get("stage", "sweep") == "sweep":
             found[record["trial"]["id"], record["trial"]["provenance"]] += 1
+    return found
+
+
+def _measured_again(journal: Path) -> Counter[str]:
+    """How often the agents themselves took a row back, by the trial's id: the device was no longer what it was."""
+    found: Counter[str] = Counter()
+    for _, envelope in _envelopes(journal):
+        if envelope["record"]["kind"] == "DriftNoticed":
+            found.update(envelope["record"]["trials"])
     return found
 
 

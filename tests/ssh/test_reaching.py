@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import subprocess
 import threading
@@ -381,11 +382,30 @@ async def test_a_certificate_is_offered(server: Sshd) -> None:
 
 async def test_no_round_trip_is_spent_on_asking_which_ways_in_there_are(servers: MakeServer) -> None:
     server = servers(settings="LogLevel DEBUG3")
-    await listed(await reached(config(server)))
-    methods = [
-        line.split("method ")[1].split()[0] for line in server.log.splitlines() if "userauth-request for" in line
-    ]
-    assert methods == ["publickey", "publickey"]  # asked whether it would do, then signed
+
+    def methods() -> list[str]:
+        return [
+            line.split("method ")[1].split()[0] for line in server.log.splitlines() if "userauth-request for" in line
+        ]
+
+    link = await reached(config(server))
+    assert await link.ask(["list"]) == NO_RUNS
+    assert methods() == ["publickey", "publickey"]  # asked whether it would do, then signed
+    server.signal_sessions(signal.SIGKILL)
+    assert await listed(link) == NO_RUNS
+    assert methods() == ["publickey"] * 3  # signed at once: it will do as it did
+
+
+async def test_a_key_that_is_no_longer_accepted_makes_room_for_the_next(server: Sshd) -> None:
+    first, second = make_key(server.folder / "first"), make_key(server.folder / "second")
+    server.authorized_keys.write_text("")
+    server.authorize(first)
+    link = await reached(config(server, f"IdentityFile {first}", f"IdentityFile {second}"))
+    assert await link.ask(["list"]) == NO_RUNS
+    server.authorized_keys.write_text("")
+    server.authorize(second)
+    server.signal_sessions(signal.SIGKILL)
+    assert await listed(link) == NO_RUNS
 
 
 # ------------------------------------------------------------------------------------------ at once

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from dataclasses import dataclass
@@ -51,6 +52,21 @@ class _Client(asyncssh.SSHClient):
             ask(next_method=next_method)
 
         conn.try_next_auth = offer  # type: ignore[method-assign]
+        self._sign_at_once(conn)
+
+    def _sign_at_once(self, conn: SSHClientConnection) -> None:
+        """A key that was accepted before is not asked about again; if it is refused now, the next one is offered."""
+        send = conn.send_userauth_request
+
+        async def sign(method: bytes, *args: bytes, key: Any = None, trivial: bool = True) -> None:
+            pair = self._keys.sure if method == b"publickey" and key is None else None
+            if pair is not None:
+                with contextlib.suppress(ValueError):  # an agent that does not sign: asked about first, as ever
+                    await send(method, b"\x01", *args[1:], key=pair, trivial=False)
+                    return
+            await send(method, *args, key=key, trivial=trivial)
+
+        conn.send_userauth_request = sign  # type: ignore[method-assign]
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:
         self.shown = key  # whether it is trusted is asked between two connections
@@ -130,6 +146,7 @@ class _Dialing:
             self._keys.close()
         if self._pinned is not None:
             self._host_keys.remember(self._hop, self._pinned)
+        self._keys.accepted()
         connection.set_extra_info(**{USED_KEY: self._keys.used})
         return connection
 

@@ -30,6 +30,7 @@ class KeyRing:
 
     asker: Asker | None  # who knows passphrases; None: nobody
     opened: dict[str, SSHKey] = field(default_factory=dict)  # by path
+    accepted: set[bytes] = field(default_factory=set)  # public keys that hosts on the way have let in before
 
 
 class Keys:
@@ -44,6 +45,7 @@ class Keys:
         self._agent: SSHAgentClient | None = None
         self._round: Iterator[tuple[str, SSHKeyPair]] = iter(())
         self._names: dict[bytes, str] = {}
+        self._offered: SSHKeyPair | None = None
 
     async def load(self) -> None:
         """Read the key files and ask the agent what it has."""
@@ -61,11 +63,23 @@ class Keys:
 
     def next(self) -> SSHKeyPair | None:
         """The next key to offer."""
-        name, pair = next(self._round, ("", None))
+        name, self._offered = next(self._round, ("", None))
+        pair = self._offered
         if pair is not None:
             self.used = name
             self.tried.insert(len(self.tried) - len(self._locked), name)
         return pair
+
+    @property
+    def sure(self) -> SSHKeyPair | None:
+        """The key on offer, if it was accepted before: to ask whether it will do is a round trip for nothing."""
+        known = self._offered is not None and self._offered.public_data in self._ring.accepted
+        return self._offered if known else None
+
+    def accepted(self) -> None:
+        """The key on offer let us in."""
+        if self._offered is not None:
+            self._ring.accepted.add(self._offered.public_data)
 
     async def unlock(self) -> bool:
         """Have the user open one more key; whether there is one."""
