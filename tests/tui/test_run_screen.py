@@ -271,3 +271,13 @@ async def test_a_replay_is_labelled_on_every_screen() -> None:
 
 def test_the_median_is_a_number_column() -> None:
     assert MEDIAN in RunBoard().table.numbers
+
+
+async def test_the_log_shows_its_end_whatever_the_terminal_is_resized_to() -> None:
+    async with opened(replay_screen()) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, RunScreen)
+        await until(pilot, lambda: bool(screen.panes.log.entries) and screen.run_now.ended is not None)
+        for size in ((100, 30), (80, 24), (160, 48), (100, 20)):
+            await pilot.resize_terminal(*size)
+            await until(pilot, lambda: screen.panes.log.is_at_end)

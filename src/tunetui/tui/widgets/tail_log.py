@@ -46,6 +46,12 @@ class TailLog(LineView):
         self._follows = True  # at the last look; a change of height moves the end away
         self._styles_now: tuple[Style, ToneStyles] | None = None
 
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Whoever scrolls back reads something: it stays where it is until the end is on screen again."""
+        super().watch_scroll_y(old_value, new_value)
+        if self.view_size.width == self._wrapped_at:
+            self._follows = self.is_at_end
+
     @property
     def entries(self) -> Sequence[LogLine]:
         """What it holds, oldest first, as written."""
@@ -95,7 +101,7 @@ class TailLog(LineView):
             if self._follows:
                 self._show(follows=True)
             return
-        follows = self.is_at_end
+        follows = self._follows  # where the end was on screen before the size changed
         self._pieces, self._dropped_pieces = self._wrapped(self._entries), 0
         self.forget_drawing()
         self._show(follows=follows)
