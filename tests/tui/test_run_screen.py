@@ -11,13 +11,14 @@ from tests.core.journals import agent, agent_started, app, device_found, measure
 from tests.tui.cockpit import JOURNAL, cockpit_of, looped_until, opened, replay_screen, shown, until
 from tunetui.core.board_figures import MEDIAN
 from tunetui.core.events import TrialsQueued
-from tunetui.core.links import LinkState
+from tunetui.core.links import LinkPhase, LinkState
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
 from tunetui.tui import layout, run_text
 from tunetui.tui.figure_table import RANK_TEXT
 from tunetui.tui.run_board import RunBoard
 from tunetui.tui.screens.run import RunScreen
+from tunetui.tui.sources import RunSource
 from tunetui.tui.spans import LinesPane, text_of
 from tunetui_agent.messages import TelemetrySampled, TrialProgressed, TrialStarted
 
@@ -281,3 +282,51 @@ async def test_the_log_shows_its_end_whatever_the_terminal_is_resized_to() -> No
         for size in ((100, 30), (80, 24), (160, 48), (100, 20)):
             await pilot.resize_terminal(*size)
             await until(pilot, lambda: screen.panes.log.is_at_end)
+
+
+async def test_while_no_host_answers_rows_are_dim_and_words_say_why() -> None:
+    screen = replay_screen()
+    async with opened(screen) as pilot:
+        await until(pilot, lambda: "1 ✓" in shown(pilot))
+        assert screen.row_tone(screen.figures.store, 0) is None
+        source = CutOff(screen.source)
+        screen.source = source
+        await until(pilot, lambda: screen.out_of_touch)
+        assert screen.row_tone(screen.figures.store, 0) == "muted"
+        assert "the run continues on the host" in shown(pilot)
+        source.state = "ready"
+        await until(pilot, lambda: not screen.out_of_touch)
+        assert "the run continues on the host" not in shown(pilot)
+
+
+class CutOff:
+    """A recorded run whose host is said to be out of reach."""
+
+    def __init__(self, source: RunSource) -> None:
+        self._source = source
+        self.journal = source.journal
+        self.state: LinkPhase = "lost"
+
+    @property
+    def snapshot(self) -> Run:
+        return self._source.snapshot
+
+    @property
+    def now(self) -> float:
+        return self._source.now
+
+    @property
+    def label(self) -> str:
+        return self._source.label
+
+    @property
+    def links(self) -> dict[str, LinkState]:
+        host = run_text.host_of(self.snapshot, "cpu")
+        return {host: LinkState(host=host, state=self.state, since=self.now - 5.0)}
+
+    @property
+    def alive(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._source.close()

@@ -23,6 +23,7 @@ from tunetui.tui.tabs import Tab, TabsLine
 from tunetui.tui.widgets.ordering import Filter
 from tunetui.tui.widgets.store import ColumnStore, Mask, Rows
 from tunetui.tui.widgets.table import LiveTable
+from tunetui.tui.widgets.tones import Tone
 
 
 class FilterInput(Input):
@@ -54,7 +55,7 @@ class BoardScreen(CommandScreen):
         """Columns that the user asked for; None: the usual ones."""
         self._tab = 0
         self._tabs: list[Tab] = [Tab("all", {})]
-        self.board_table = LiveTable(self.figures.store, [], fixed=3, id="board")
+        self.board_table = LiveTable(self.figures.store, [], fixed=3, row_tone=self.row_tone, id="board")
         self.board_table.ordering.sort_by(MEDIAN)
         self.filter_line = FilterInput(
             placeholder="for example: threads >= 2 and recall == 1", id="filter", compact=True
@@ -67,6 +68,10 @@ class BoardScreen(CommandScreen):
     def detail_of(self, key: str) -> RowDetail | None:
         """Everything that is known of a row."""
         raise NotImplementedError
+
+    def row_tone(self, store: ColumnStore, row: int) -> Tone | None:
+        """How a whole row stands out; a subclass may say."""
+        return None
 
     @property
     def table(self) -> LiveTable:

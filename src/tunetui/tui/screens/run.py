@@ -26,11 +26,12 @@ from tunetui.tui.run_panes import RunPanes
 from tunetui.tui.screens.board_screen import BoardScreen
 from tunetui.tui.sources import LiveRun, ReplayedRun, RunSource
 from tunetui.tui.spans import spread
+from tunetui.tui.widgets.store import ColumnStore
 from tunetui.tui.widgets.table import LiveTable
+from tunetui.tui.widgets.tones import Tone
 
 _WIDE_TITLE_CELLS = 70
-_CLOSER = 2.0
-"""How much narrower an interval is asked for by `MeasureCloser`."""
+_CLOSER = 2.0  # how much narrower an interval `MeasureCloser` asks for
 _LEAST_PRECISION_PERCENT = 0.05
 
 
@@ -53,6 +54,7 @@ class RunScreen(BoardScreen):
         self.bottom = Horizontal(self.panes.heatmap, self.panes.plot, self.panes.log, id="bottom")
         self.footer = Footer(show_command_palette=False)
         self.feed = Feed(self)
+        self.out_of_touch = False  # whether no host answers now
         self._stop_asked = False
         self._enabled: list[bool] = []
 
@@ -74,8 +76,8 @@ class RunScreen(BoardScreen):
 
     def on_unmount(self) -> None:
         """A replay's file is not needed any more; a live run goes on without its screen."""
-        if self.replay is not None:
-            self.replay.close()
+        if self.live is None:
+            self.source.close()
 
     def on_resize(self, event: Resize) -> None:
         """Panes give way, in the order that `layout` states."""
@@ -107,9 +109,21 @@ class RunScreen(BoardScreen):
         if plots:
             self.panes.show_pictures(self)
         if words:
+            self._look_at_links()
             self.panes.show_words(run, self)
             self.say_title()
             self.say_status()
+
+    def _look_at_links(self) -> None:
+        """While no host can be heard the rows are dim: they may be old by now."""
+        states = {link.state for link in self.source.links.values()}
+        out_of_touch = bool(states) and not states & {"ready", "catching-up"}
+        if out_of_touch != self.out_of_touch:
+            self.out_of_touch = out_of_touch
+            self.board_table.forget_drawing()
+
+    def row_tone(self, store: ColumnStore, row: int) -> Tone | None:
+        return "muted" if self.out_of_touch else None
 
     def say_title(self) -> None:
         """What runs where, how far it is, and what it costs."""
