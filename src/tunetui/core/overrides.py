@@ -35,7 +35,7 @@ def parse_override(text: str) -> Override:
     path = _split_key(key.strip())
     if not equals or not path:
         raise InputError(clean(f"{option}: expected KEY=VALUE, such as axes.tile_size=16,32"))
-    return Override(path, _read_value(path, value.strip(), option), option)
+    return Override(path, read_value(path, value.strip(), option), option)
 
 
 def apply_overrides(data: dict[str, Any], overrides: list[Override]) -> dict[str, Any]:
@@ -68,7 +68,12 @@ def _split_key(key: str) -> Path:
     return tuple(part.strip('"') for part in parts) if all(_KEY.fullmatch(part) for part in parts) else ()
 
 
-def _read_value(path: Path, text: str, option: str) -> Any:
+def read_value(path: Path, text: str, option: str) -> Any:
+    """What was typed for ``path``, as TOML data; lists need no brackets and words no quotes.
+
+    Raises:
+        InputError: nothing between two commas; told with ``option``.
+    """
     if path == ("constraints", "where"):
         values = _toml(text, None) if text[:1] == "[" else None  # no expression begins with a bracket
         return values if isinstance(values, list) else [text]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tunetui.core.applying import constraints_of, problems_of
+from tunetui.core.applying import constraints_of, problems_of, without_device
 from tunetui.core.definitions import (
     Grid,
     ImplementationDefinition,
@@ -75,6 +75,20 @@ class Plan:
         ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a plan would hold, counted and not made; ``device_known`` is False where the device's constraints are left out."""
+
+    counts: dict[str, Counts]
+    problems: int
+    trials: int
+    left_out: dict[str, str]
+    device_known: bool
+    emptied_by: dict[str, str]
+    """Implementations that have no configuration for some problem, with the constraint that excludes the last."""
+    sampling_seconds_at_most: float
+
+
 def make_plan(grid: Grid, kernel: Kernel, device: Device, toolchains: Sequence[Toolchain]) -> Plan:
     """The plan of ``grid`` on ``device``.
 
@@ -117,6 +131,36 @@ def make_plan(grid: Grid, kernel: Kernel, device: Device, toolchains: Sequence[T
     )
 
 
+def forecast(grid: Grid, kernel: Kernel, device: Device | None, toolchains: Sequence[Toolchain]) -> Forecast:
+    """How large the plan of ``grid`` would be, also where that is nothing; much cheaper than the plan.
+
+    Without a device, constraints that read one are not applied, and no baseline joins.  Raises as `make_plan`, but
+    for a plan without a trial.
+    """
+    left_out: dict[str, str] = {}
+    if device is None:
+        definitions = chosen_implementations(grid, kernel, grid.device or "cpu")
+        _refuse_unknown_axes(grid, definitions)
+    else:
+        usable, left_out = _usable(grid, kernel, device, toolchains)
+        definitions = {name: definition for name, (definition, _) in usable.items()}
+    cells = _opened_all(grid, kernel, definitions, None if device is None else _attributes(device))
+    shares = _shares([cell.most for cell in cells], grid.budget.trials)
+    return Forecast(
+        counts={name: _count(name, cells, shares) for name in definitions},
+        problems=len(problems_of(grid, kernel)),
+        trials=sum(shares),
+        left_out=left_out,
+        device_known=device is not None,
+        emptied_by={
+            cell.name: cell.space.emptied_by
+            for cell in cells
+            if cell.space is not None and cell.space.emptied_by is not None
+        },
+        sampling_seconds_at_most=_capped(grid, sum(shares) * 2 * grid.method.max_seconds),
+    )
+
+
 def provenances_on(
     grid: Grid, kernel: Kernel, device: Device, toolchains: Sequence[Toolchain]
 ) -> dict[str, dict[str, Any]]:
@@ -151,7 +195,7 @@ class _Cell:
 
     @property
     def cartesian(self) -> int:
-        found = self.space or self.sample
+        found = self.space if self.space is not None else self.sample  # an empty space is false
         return found.cartesian if found is not None else 0
 
     def chosen(self, share: int, seed: int) -> Iterable[dict[str, Value]]:
@@ -178,12 +222,8 @@ def _cells(
     grid: Grid, kernel: Kernel, device: Device, toolchains: Sequence[Toolchain]
 ) -> tuple[list[_Cell], _Usable, dict[str, str]]:
     usable, left_out = _usable(grid, kernel, device, toolchains)
-    attributes: dict[str, Value] = {f"device_{name}": value for name, value in device.attributes.items()}
-    cells = [
-        _opened(grid, kernel, name, definition, problem, attributes)
-        for problem in problems_of(grid, kernel)
-        for name, (definition, _) in usable.items()
-    ]
+    definitions = {name: definition for name, (definition, _) in usable.items()}
+    cells = _opened_all(grid, kernel, definitions, _attributes(device))
     if not any(cell.most for cell in cells):
         emptied = {(cell.name, cell.space.emptied_by) for cell in cells if cell.space is not None}
         raise InputError(
@@ -192,6 +232,24 @@ def _cells(
             hint="loosen that constraint, or give the axes other values",
         )
     return cells, usable, left_out
+
+
+def _opened_all(
+    grid: Grid,
+    kernel: Kernel,
+    definitions: Mapping[str, ImplementationDefinition],
+    attributes: dict[str, Value] | None,
+) -> list[_Cell]:
+    return [
+        _opened(grid, kernel, name, definition, problem, attributes)
+        for problem in problems_of(grid, kernel)
+        for name, definition in definitions.items()
+    ]
+
+
+def _attributes(device: Device) -> dict[str, Value]:
+    """What expressions call the facts of a device."""
+    return {f"device_{name}": value for name, value in device.attributes.items()}
 
 
 def _usable(
@@ -258,10 +316,12 @@ def _opened(
     name: str,
     definition: ImplementationDefinition,
     problem: dict[str, Value],
-    attributes: dict[str, Value],
+    attributes: dict[str, Value] | None,
 ) -> _Cell:
-    axes, fixed = chosen_axes(grid, name, definition), {**attributes, **problem}
+    axes, fixed = chosen_axes(grid, name, definition), {**(attributes or {}), **problem}
     where = constraints_of(grid, kernel, name, definition)
+    if attributes is None:  # nobody knows the device yet
+        where = without_device(where)
     space, sample = None, None
     try:
         space = build_space(axes, where, fixed)
@@ -269,7 +329,7 @@ def _opened(
         if grid.budget.trials is None:
             raise InputError(f"{name}: {error.message}", hint=error.hint) from None
         sample = sample_space(axes, where, fixed, grid.budget.trials, grid.method.seed)
-    return _Cell(name=name, definition=definition, problem=problem, device=attributes, space=space, sample=sample)
+    return _Cell(name=name, definition=definition, problem=problem, device=attributes or {}, space=space, sample=sample)
 
 
 def _shares(most: Sequence[int], limit: int | None) -> list[int]:

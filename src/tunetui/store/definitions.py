@@ -50,15 +50,20 @@ def load_definitions(path: Path, overrides: Sequence[str] = ()) -> Definitions:
     Raises:
         InputError: every mistake of the first file that has any: file, key path, expected, found.
     """
-    grid, mistakes = decode_grid_with_mistakes(read_text(path), str(path), overrides)
+    return definitions_of(read_text(path), path, overrides)
+
+
+def definitions_of(text: str, path: Path, overrides: Sequence[str] = ()) -> Definitions:
+    """As `load_definitions`, of text that stands or will stand in the grid file ``path``."""
+    grid, mistakes = decode_grid_with_mistakes(text, str(path), overrides)
     folder = _kernel_of(grid, path.parent, mistakes)
     kernel = load_kernel(folder)
     mistakes.extend(check_grid_against_kernel(grid, kernel))
     mistakes.raise_if_any()
     places = {text: mistakes.place(place) for text, place in _conditions(grid)}
     known = Mistakes(str(folder / KERNEL_FILE))
-    for text, place in _expressions(kernel):
-        places.setdefault(text, known.place(place))
+    for expression, place in _expressions(kernel):
+        places.setdefault(expression, known.place(place))
     return Definitions(resolve_grid(grid, kernel), kernel, places)
 
 
@@ -67,14 +72,19 @@ def load_grid(path: Path, overrides: Sequence[str] = ()) -> Grid:
     return decode_grid(read_text(path), str(path), overrides)
 
 
+def shipped_kernels() -> dict[str, Path]:
+    """Every kernel that ships with tunetui, with its folder."""
+    files = sorted(shipped_folder("kernels").glob(f"*/{KERNEL_FILE}"))
+    return {file.parent.name: file.parent for file in files}
+
+
 def find_kernel(name_or_path: str, base: Path) -> Path:
     """The folder of a shipped kernel's name, or of a path relative to ``base`` (the grid file's folder).
 
     Raises:
         InputError: neither; lists the shipped kernels.
     """
-    files = sorted(shipped_folder("kernels").glob(f"*/{KERNEL_FILE}"))
-    shipped = {file.parent.name: file.parent for file in files}
+    shipped = shipped_kernels()
     if name_or_path in shipped:
         return shipped[name_or_path]
     folder = _as_folder(base / name_or_path)

@@ -69,8 +69,30 @@ class Navigation(_Mixed):
 
     async def go_back(self) -> None:
         """Close the present screen; the first one stays."""
-        if self._cockpit.can_go_back:
-            await self.pop_screen()
+        screen = self.screen
+        if not self._cockpit.can_go_back or (isinstance(screen, CommandScreen) and screen.held_back(self.pop_screen)):
+            return
+        await self.pop_screen()
+
+    def show_kept(self) -> None:
+        """Grids, leaderboards and runs to choose from."""
+        from tunetui.tui.screens.start import StartScreen
+
+        self.push_screen(StartScreen(Path.cwd()))
+
+    def set_up(self, path: Path) -> None:
+        """Open a grid to be changed and started.  Raises TunetuiError."""
+        from tunetui.tui.grid_draft import GridDraft
+        from tunetui.tui.screens.setup import SetupScreen
+
+        self.push_screen(SetupScreen(GridDraft.open(path)))
+
+    def set_up_new(self, kernel: str) -> None:
+        """Begin a grid for a kernel.  Raises TunetuiError."""
+        from tunetui.tui.grid_draft import GridDraft
+        from tunetui.tui.screens.setup import SetupScreen
+
+        self.push_screen(SetupScreen(GridDraft.new(kernel, Path.cwd())))
 
     def open_file(self, path: Path) -> None:
         """Open a saved leaderboard or the journal of a run.  Raises TunetuiError."""
@@ -149,6 +171,12 @@ class Navigation(_Mixed):
 
     async def action_quit(self) -> None:
         """Leave; with a run at work, ask what is to become of it."""
+        screens = [screen for screen in self.screen_stack if isinstance(screen, CommandScreen)]
+        if not any(screen.held_back(self.quit_anyway) for screen in screens):
+            self.quit_anyway()
+
+    def quit_anyway(self) -> None:
+        """Leave, whatever the screens would lose."""
         from tunetui.tui.screens.leaving import LeavingScreen
 
         live = self._cockpit.live

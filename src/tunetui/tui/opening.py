@@ -18,13 +18,16 @@ from tunetui.tui.commands.comparing import COMPARE, CompareBoards
 from tunetui.tui.commands.everywhere import EVERYWHERE
 from tunetui.tui.commands.rows import HEATMAP, ROW
 from tunetui.tui.commands.runs import STEERING
+from tunetui.tui.commands.setup import SETUP
 from tunetui.tui.commands.starting import START
+from tunetui.tui.grid_draft import GridDraft
 from tunetui.tui.keys import checked_keys
 from tunetui.tui.screens.command_screen import CommandScreen
-from tunetui.tui.screens.start import StartScreen
+from tunetui.tui.screens.setup import SetupScreen
 from tunetui.tui.themes import DEFAULT_THEME, load_themes
 
 SCOPES: dict[str, tuple[AnyCommand, ...]] = {
+    "Setup": (*EVERYWHERE, *SETUP),
     "Start": (*EVERYWHERE, *START),
     "Run": (*EVERYWHERE, *STEERING, *BOARD),
     "Leaderboard": (*EVERYWHERE, *BOARD, CompareBoards),
@@ -33,6 +36,9 @@ SCOPES: dict[str, tuple[AnyCommand, ...]] = {
     "Heatmap": (*EVERYWHERE, *HEATMAP),
 }
 """The commands that can be reached at one time, by screen."""
+
+USUAL_KERNEL = "semantic-search"
+"""What a grid is begun for where none is named."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,7 @@ async def _run(options: AppOptions) -> int:
 
 def make_app(options: AppOptions) -> Cockpit:
     """The app with its first screen.  Raises TunetuiError where that cannot be opened."""
-    cockpit = Cockpit(_first_screen(options), find_looks(options), options.batch)
-    if options.file is not None and _is_grid(options.file):
-        cockpit.grid_to_start = options.file
-    return cockpit
+    return Cockpit(_first_screen(options), find_looks(options), options.batch)
 
 
 def _first_screen(options: AppOptions) -> CommandScreen:
@@ -90,7 +93,9 @@ def _first_screen(options: AppOptions) -> CommandScreen:
         return RunScreen(ReplayedRun(Replay(library.find_journal(options.replay), options.speed)))
     if options.file is not None and not _is_grid(options.file):
         return board_screen(options.file)
-    return StartScreen(Path.cwd())
+    if options.file is not None:
+        return SetupScreen(GridDraft.open(options.file))
+    return SetupScreen(GridDraft.new(USUAL_KERNEL, Path.cwd()))
 
 
 def _is_grid(path: Path) -> bool:

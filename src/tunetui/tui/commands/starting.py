@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class OpenChosen(Command["StartScreen"]):
-    """Open what is chosen: a leaderboard, a run's leaderboard, or a grid to measure it."""
+    """Open what is chosen: a leaderboard, a run's leaderboard, or a grid to set it up."""
 
     key, name, footer = "o", "Open", "open"
 

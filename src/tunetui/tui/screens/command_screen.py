@@ -57,6 +57,10 @@ class CommandScreen(PacedScreen):
     def beat(self, beat: Beat) -> None:
         """Draw what is new; called while this screen is on top."""
 
+    def held_back(self, go_on: Callable[[], object]) -> bool:
+        """Whether leaving this screen would lose something; it then asks, and calls ``go_on`` where that is meant."""
+        return False
+
     def palette_entries(self) -> Iterable[PaletteEntry]:
         """Further lines for the palette."""
         return ()

@@ -19,6 +19,7 @@ from tunetui.core.errors import TunetuiError
 from tunetui.core.figures import clock
 from tunetui.core.labels import one_line
 from tunetui.session import library
+from tunetui.session.setting_up import kernel_choices
 from tunetui.tui.commands.command import AnyCommand, bindings_of
 from tunetui.tui.commands.starting import START
 from tunetui.tui.screens.command_screen import CommandScreen
@@ -38,7 +39,7 @@ class Choice:
 
 
 class StartScreen(CommandScreen):
-    """A list under three headings; the Setup screen is to take the place of its first part."""
+    """A list under three headings."""
 
     OFFERS: ClassVar[tuple[AnyCommand, ...]] = START
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(OFFERS)]
@@ -65,8 +66,10 @@ class StartScreen(CommandScreen):
         cockpit = self.cockpit
         self.choices = []
         grids = [
-            Choice(_near(path, self.folder), partial(cockpit.start_grid, path))
-            for path in library.kept_grids(self.folder)
+            Choice(_near(path, self.folder), partial(cockpit.set_up, path)) for path in library.kept_grids(self.folder)
+        ]
+        grids += [
+            Choice(f"a new grid for {name}", partial(cockpit.set_up_new, name)) for name in kernel_choices(self.folder)
         ]
         boards = [
             Choice(_near(path, self.folder), partial(cockpit.open_file, path))
@@ -82,7 +85,7 @@ class StartScreen(CommandScreen):
         ]
         options: list[Option] = []
         for heading, empty, found in (
-            ("Grids: Enter measures what is missing", "no grid file here or in grids/", grids),
+            ("Grids: Enter sets one up, to be changed and started", "no grid file here or in grids/", grids),
             ("Leaderboards", "no saved leaderboard here", boards),
             ("Runs: Enter opens the leaderboard, r plays the journal", "no run is kept on this machine", runs),
         ):
