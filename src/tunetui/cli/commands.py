@@ -146,6 +146,12 @@ def _run_compare(parsed: argparse.Namespace) -> int:
     return run_compare(parsed)
 
 
+def _run_export(parsed: argparse.Namespace) -> int:
+    from tunetui.cli.export import run_export
+
+    return run_export(parsed)
+
+
 def _unknown(name: str) -> InputError:
     near = difflib.get_close_matches(name, COMMANDS, n=1)
     meant = f"did you mean {near[0]!r}? " if near else ""
@@ -169,6 +175,13 @@ COMMANDS: dict[str, Command] = {
         examples=deciding.COMPARE_EXAMPLES,
         declare=deciding.declare_compare,
         run=_run_compare,
+    ),
+    "export": Command(
+        summary="write a leaderboard for another program, or as source code",
+        description=deciding.EXPORT_DESCRIPTION,
+        examples=deciding.EXPORT_EXAMPLES,
+        declare=deciding.declare_export,
+        run=_run_export,
     ),
     "serve": Command(
         summary="show the app in a browser, for this machine alone",

@@ -54,6 +54,52 @@ def declare_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
 
 
+EXPORT_DESCRIPTION = """\
+Write a saved leaderboard for another program.  Each format says where its
+figures come from: run, device, driver, compilers, source hashes.
+
+  kernel-tuner  a cachefile for Kernel Tuner 1.5 and its dashboard (one board,
+                one implementation); time is the median in milliseconds
+  t4            T4 results 1.0.0 (one board); t4-metadata: the file beside it
+  csv           one row per trial, provenance as columns
+  markdown      tables, targets, method
+  c-header      the fastest row of every board, for C99 and C++
+  mojo          the same as a Mojo module of comptime values
+  wisdom        the same for kernel_launcher"""
+
+EXPORT_EXAMPLES = """\
+examples:
+  tunetui export seed.leaderboard.toml --to csv -o seed.csv
+  tunetui export seed.leaderboard.toml --to kernel-tuner --board 3 -o cache.json
+  tunetui export seed.leaderboard.toml --to c-header > search_tuned.h
+  tunetui export seed.leaderboard.toml --to mojo --implementation mojo
+
+exit codes: 0 written, 2 bad input, 3 the file cannot be written.
+"""
+
+FORMATS = ("kernel-tuner", "t4", "t4-metadata", "csv", "markdown", "c-header", "mojo", "wisdom")
+
+
+def declare_export(parser: argparse.ArgumentParser) -> None:
+    """Options of ``tunetui export``."""
+    parser.add_argument("file", metavar="FILE", type=Path, help="a saved leaderboard, TOML or JSON")
+    parser.add_argument("--to", metavar="FORMAT", choices=FORMATS, required=True, help="one of the formats above")
+    parser.add_argument(
+        "--board", metavar="N", type=_place, help="only this board (1 is the first); some formats hold but one"
+    )
+    parser.add_argument(
+        "--implementation", metavar="NAME",
+        help="where a format holds one implementation (default: the fastest in the format's own language)",
+    )  # fmt: skip
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write there (default: stdout)")
+
+
+def _place(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected the number of a board, 1 or more, found {text!r}")
+    return int(text)
+
+
 def percentage(text: str) -> float:
     """``3%`` or ``3`` as 3.0; more than 0 and less than 1000."""
     try:

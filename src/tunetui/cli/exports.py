@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tunetui.core.board_figures import INTERVAL, Line, lines_of
 from tunetui.core.labels import one_line
-from tunetui.core.leaderboard import Latency, Leaderboard
+from tunetui.core.leaderboard import Board, Entry, Latency, Leaderboard
 from tunetui_agent.messages import Value
 
 _LEADING = ("run", "device", "rank", "tie_group", "implementation", "status", "cause")
@@ -36,15 +36,21 @@ def as_csv(
     leaderboards: Sequence[Leaderboard],
     rows: Sequence[Sequence[Sequence[Line]]] | None = None,
     columns: Sequence[str] | None = None,
+    beside: Callable[[Leaderboard, Board, Entry], Mapping[str, Value]] | None = None,
 ) -> list[str]:
     """One line per trial under one header; ``rows`` (by leaderboard and board) stands for all of them.
 
     Columns: run and rank, problem fields, axes, latencies in milliseconds, the kernel's metrics, quality, and the
-    rest by name; figures in full, an absent one as an empty cell.
+    rest by name; figures in full, an absent one as an empty cell.  ``beside`` gives each row further ones.
     """
     chosen = rows if rows is not None else [[lines_of(board) for board in one.boards] for one in leaderboards]
     records = [
-        {**line.figures, "run": one.run.id, "device": board.device}
+        {
+            **line.figures,
+            "run": one.run.id,
+            "device": board.device,
+            **(beside(one, board, line.entry) if beside is not None else {}),
+        }
         for one, boards in zip(leaderboards, chosen, strict=True)
         for board, lines in zip(one.boards, boards, strict=True)
         for line in lines

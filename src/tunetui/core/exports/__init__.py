@@ -1,0 +1,1 @@
+"""Leaderboards as files of other programs, each with where its figures come from."""
