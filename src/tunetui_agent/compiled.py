@@ -11,20 +11,24 @@ import zipfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from types import CodeType
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SEAL_BYTES = 64
 _UNCHECKED = (1).to_bytes(4, "little")  # the compiled form is taken without a look at the source beside it
 
 
-def write_compiled(packed: Path, target: Path) -> None:
+def write_compiled(
+    packed: Path, target: Path, compiled: Callable[[str, bytes], CodeType | None] = lambda _, __: None
+) -> None:
     """Write ``packed`` with everything compiled to ``target``, whole or not at all.
 
-    The last 64 bytes are the SHA-256 of those before them, so that damage is seen.  Another Python than this one finds
+    ``compiled`` may know the code of a source, by its name in the archive and its text: to compile takes longest.  The last 64 bytes are the SHA-256 of those before them, so that damage is seen.  Another Python than this one finds
     the sources in it.
     """
-    data = sealed(packed)
+    data = sealed(packed, compiled)
     draft = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         draft.write_bytes(data)
@@ -34,14 +38,19 @@ def write_compiled(packed: Path, target: Path) -> None:
         raise
 
 
-def sealed(packed: Path) -> bytes:
+def is_sealed(data: bytes) -> bool:
+    """Whether the bytes are all that was once written as a compiled archive."""
+    return hashlib.sha256(data[:-_SEAL_BYTES]).hexdigest().encode() == data[-_SEAL_BYTES:]
+
+
+def sealed(packed: Path, compiled: Callable[[str, bytes], CodeType | None]) -> bytes:
     """The bytes of the compiled archive."""
     made = io.BytesIO()
     with zipfile.ZipFile(packed) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as target:
         for name in source.namelist():
             text = source.read(name)
             if name.endswith(".py"):
-                code = compile(text, f"{packed}/{name}", "exec", dont_inherit=True)
+                code = compiled(name, text) or compile(text, f"{packed}/{name}", "exec", dont_inherit=True)
                 head = importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(text)
                 target.writestr(zipfile.ZipInfo(f"{name}c", _EPOCH), head + marshal.dumps(code))
             target.writestr(zipfile.ZipInfo(name, _EPOCH), text, zipfile.ZIP_DEFLATED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import sys
 import tempfile
@@ -12,7 +13,8 @@ from typing import IO, TYPE_CHECKING
 
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
-from tunetui.engines.archive import agent_archive, agent_sha256
+from tunetui.engines.archive import agent_archive, agent_sha256, installed_code
+from tunetui_agent.compiled import is_sealed, write_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +85,20 @@ class LocalLink:
                 f"cannot write the agent to {folder}: {error.strerror}",
                 hint="set XDG_CACHE_HOME to a folder of yours with free space",
             ) from None
-        self._archive = target
+        self._archive = self._compiled(target)
+        return self._archive
+
+    def _compiled(self, packed: Path) -> Path:
+        """The same compiled for the Python that runs us, under the name that a host reached over SSH gives it."""
+        tag = hashlib.sha256(os.fsencode(os.path.realpath(self._python))).hexdigest()[:12]
+        target = packed.with_suffix(f".{tag}.pyz")
+        if self._python != sys.executable:
+            return packed
+        try:
+            if not (target.exists() and is_sealed(target.read_bytes())):
+                write_compiled(packed, target, installed_code)
+        except OSError:  # a full disk costs time, not the run
+            return packed
         return target
 
 
