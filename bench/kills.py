@@ -72,7 +72,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100, help="of each")
     parser.add_argument("--who", nargs="+", choices=WHO, default=list(WHO))
-    parser.add_argument("--trials", type=int, default=500, help="in each run")
+    parser.add_argument("--trials", type=int, default=400, help="in each run")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--one-by-one", action="store_true")
     parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results" / "kills.json")

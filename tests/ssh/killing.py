@@ -127,17 +127,21 @@ class Killing:
     # ------------------------------------------------------------------ one death
 
     def _kill_one(self) -> bool:
-        """Wait for a random moment and kill; False where there was nobody to kill."""
+        """Wait for a random moment and kill; False where there was nobody to kill.
+
+        One moment in three is right after the last death, while what it left is being taken over; the others are at work.
+        """
+        if self._random.random() > 1 / 3:
+            self._wait_for_a_trial()
+        time.sleep(self._random.expovariate(1 / 0.2))
         assert self._app is not None
         if self._who == "app":
-            time.sleep(self._random.uniform(0.0, 2.5))
             if self._app.poll() is not None:
                 return False
             self._app.kill()
             self._app.wait()
             self._start()
             return True
-        time.sleep(self._random.expovariate(1 / 0.3))
         victims = self._server.processes({"agent": "start", "worker": "worker"}[self._who])
         locks = self._locked()
         if not victims or (self._who == "agent" and not locks):
@@ -148,6 +152,20 @@ class Killing:
         if self._who == "agent":
             self.deaths.lock_free_seconds.append(self._until_free(locks))
         return True
+
+    def _wait_for_a_trial(self) -> None:
+        """Until the app has kept one more outcome, or the run is over."""
+        before, until = self._kept(), time.monotonic() + PATIENCE_SECONDS
+        while self._kept() == before and not self._is_done:
+            if time.monotonic() > until:
+                raise AssertionError(f"run {self.deaths.runs} does not go on: {self._said()}")
+            time.sleep(0.01)
+
+    def _kept(self) -> int:
+        try:
+            return self._place.journal.read_bytes().count(b'"kind":"TrialMeasured"')
+        except FileNotFoundError:
+            return 0
 
     def _locked(self) -> set[tuple[str, str]]:
         """Who holds a device's lock, and which: read from the kernel, as trying the lock would be in the way of others."""
