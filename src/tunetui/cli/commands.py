@@ -152,6 +152,12 @@ def _run_export(parsed: argparse.Namespace) -> int:
     return run_export(parsed)
 
 
+def _run_size(parsed: argparse.Namespace) -> int:
+    from tunetui.cli.size import run_size
+
+    return run_size(parsed)
+
+
 def _unknown(name: str) -> InputError:
     near = difflib.get_close_matches(name, COMMANDS, n=1)
     meant = f"did you mean {near[0]!r}? " if near else ""
@@ -182,6 +188,13 @@ COMMANDS: dict[str, Command] = {
         examples=deciding.EXPORT_EXAMPLES,
         declare=deciding.declare_export,
         run=_run_export,
+    ),
+    "size": Command(
+        summary="say how many devices a load needs, and what they cost",
+        description=deciding.SIZE_DESCRIPTION,
+        examples=deciding.SIZE_EXAMPLES,
+        declare=deciding.declare_size,
+        run=_run_size,
     ),
     "serve": Command(
         summary="show the app in a browser, for this machine alone",

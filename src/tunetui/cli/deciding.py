@@ -100,12 +100,82 @@ def _place(text: str) -> int:
     return int(text)
 
 
+SIZE_DESCRIPTION = """\
+Say how many devices carry a load, from saved leaderboards: for every model of
+device and every batch size (the problem's "queries") that was measured, the
+fewest devices that answer so many queries per second within a bound on the
+99th percentile, and what that costs.  The formulas are printed with it."""
+
+SIZE_EXAMPLES = """\
+examples:
+  tunetui size shapes.leaderboard.json --qps 5000 --p99 50 --usd-per-hour 3.79
+  tunetui size h200.leaderboard.json a10.leaderboard.json --qps 1e5 --p99 5 \\
+      --usd-per-hour "NVIDIA H200=3.79" --usd-per-hour "NVIDIA A10=0.75"
+  tunetui size shapes.leaderboard.json --qps 5000 --p99 50 --format json
+
+exit codes:
+    0  every problem can be carried
+    1  for some problem no measured batch meets the bound
+    2  bad input
+"""
+
+
+def declare_size(parser: argparse.ArgumentParser) -> None:
+    """Options of ``tunetui size``."""
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="a saved leaderboard, TOML or JSON")
+    parser.add_argument("--qps", metavar="N", type=_positive, required=True, help="queries per second to be answered")
+    parser.add_argument(
+        "--p99", metavar="MS", type=_positive, required=True, help="99 of 100 queries are answered within this"
+    )
+    parser.add_argument(
+        "--headroom", metavar="P%", type=_share, default=30.0, help="of each device kept free (default: 30%%)"
+    )
+    parser.add_argument(
+        "--overhead-ms", metavar="MS", type=_not_negative, default=0.0,
+        help="what each query takes beside the kernel: network, copies, code (default: 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--usd-per-hour", metavar="[NAME=]USD", action="append", default=[],
+        help="price of a host, for all or for one model or host; repeatable (default: [hosts.NAME] in the settings)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--devices-per-host", metavar="N", type=_place, default=1, help="that share a host's price (default: 1)"
+    )
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
+    parser.add_argument("--no-color", action="store_true", help="no colour (so does the variable NO_COLOR)")
+
+
+def _positive(text: str) -> float:
+    value = _number(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number, 0 or more, found {text!r}")
+    return value
+
+
+def _share(text: str) -> float:
+    value = _number(text.strip().removesuffix("%"))
+    if not 0 <= value < 100:
+        raise argparse.ArgumentTypeError(f"expected a percentage below 100, found {text!r}")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def percentage(text: str) -> float:
     """``3%`` or ``3`` as 3.0; more than 0 and less than 1000."""
-    try:
-        value = float(text.strip().removesuffix("%"))
-    except ValueError:
-        value = math.nan
+    value = _number(text.strip().removesuffix("%"))
     if not 0 < value < 1000:
         raise argparse.ArgumentTypeError(f"expected a percentage such as 3%, found {text!r}")
     return value
