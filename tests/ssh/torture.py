@@ -25,6 +25,7 @@ KINDS = ("reset", "inside a packet", "silence", "session killed", "session stopp
 LOOK_SECONDS = 0.005
 PATIENCE_SECONDS = 120.0
 GONE_SECONDS = 20.0
+_OUR_PATH = os.pathsep.join(str(Path(__file__).parents[2] / name) for name in ("src", "."))
 RESTS = "\n    if how == 'rests':\n        time.sleep(0.004)"
 
 
@@ -101,7 +102,7 @@ class Torture:
             self._app = subprocess.Popen(
                 [sys.executable, "-m", "tests.ssh.stopwatch", str(self._notes), "--batch", "grid.toml", "--host", "box",
                  "--format", "none"],
-                cwd=folder, env=self._place.environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
+                cwd=folder, env=self._place.environment | {"PYTHONPATH": _OUR_PATH},
                 stdout=said, stderr=said,
             )  # fmt: skip
         self._wait(lambda: any(mark.said == "attached" for mark in marks(self._notes)))
