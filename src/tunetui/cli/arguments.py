@@ -51,6 +51,7 @@ exit codes:
     3  a host, a device or a file cannot be used
     4  no configuration could be measured
     5  the budget ended first; what was measured is saved
+    6  compare --fail-over: a regression is neither shown nor excluded
   130  interrupted; what was measured is saved
 """
 
@@ -115,7 +116,7 @@ examples:
 """
 
 ATTACH_DESCRIPTION = """\
-Follow a run that goes on without tunetui: one that was left with --detach, whose
+Follow a run that goes on without tunetui: one left with --detach, whose
 terminal was closed, or whose tunetui was killed.  It is shown as --batch shows
 its own, and its leaderboard is written at its end.  Ctrl-C asks it to finish
 the present trial; to leave it running, close the terminal."""

@@ -25,7 +25,7 @@ examples:
 exit codes:
     0  compared; with --fail-over: surely no row is slower by more than that
     1  --fail-over: a row surely is slower by more than that, or now fails
-    2  bad input: other kernels, no problem in common, a file that is no leaderboard
+    2  bad input: other kernels, no problem in common, no leaderboard
     6  --fail-over: neither can be shown; measure both more precisely
 docs/deciding.md states the tests and the formulas.
 """
