@@ -86,7 +86,7 @@ async def survey(hosts: Sequence[str], reach: Reach) -> Survey:
             states |= {str(row.get("run")): {**row, "host": host} for row in answer}
     found, known = [], set()
     for kept in kept_runs():
-        run = read_run(kept.journal) if kept.bytes <= LARGEST_READ_BYTES else None
+        run = await asyncio.to_thread(read_run, kept.journal) if kept.bytes <= LARGEST_READ_BYTES else None
         known |= {kept.name}
         found.append(_kept(kept, run, states))
     for name, row in states.items():
@@ -120,7 +120,7 @@ async def stop(name: str, hosts: Sequence[str], reach: Reach, *, now: bool) -> l
 
 async def clear(hosts: Sequence[str], reach: Reach, *, days: float, pretend: bool) -> dict[str, list[str] | str]:
     """Remove agents' runs older than ``days`` whose every record is kept here; by host, what was removed or why not."""
-    acknowledged = sorted(_acknowledged())
+    acknowledged = sorted(await asyncio.to_thread(_acknowledged))
     arguments = ["gc", "--days", str(days), "--acknowledged", *(["--dry-run"] if pretend else [])]
 
     async def one(host: str) -> list[str] | str:
@@ -152,7 +152,7 @@ def _acknowledged() -> set[str]:
 
 async def _agents_named(name: str, hosts: Sequence[str], reach: Reach) -> dict[str, str]:
     try:
-        return unended(read_run(journal_of(name)))
+        return unended(await asyncio.to_thread(read_run, journal_of(name)))
     except InputError as error:
         for host in dict.fromkeys([*hosts, LOCAL]):
             rows = await _listed(host, reach)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from tunetui.session import Session
+    from tunetui.session.attaching import Attached
     from tunetui.tui.app import Cockpit
 
     _Mixed = App[None]
@@ -80,6 +82,13 @@ class Navigation(_Mixed):
 
         self.push_screen(StartScreen(Path.cwd()))
 
+    def show_hosts(self) -> None:
+        """The hosts, and the runs here and there."""
+        from tunetui.tui.screens.hosts import HostsScreen
+
+        if not isinstance(self.screen, HostsScreen):
+            self.push_screen(HostsScreen())
+
     def set_up(self, path: Path) -> None:
         """Open a grid to be changed and started.  Raises TunetuiError."""
         from tunetui.tui.grid_draft import GridDraft
@@ -135,7 +144,8 @@ class Navigation(_Mixed):
     def measuring(self, path: Path) -> BatchOptions:
         """How a grid is measured from here; questions of hosts and keys are asked on the screen."""
         cockpit = self._cockpit
-        command = cockpit.batch.command or f"tunetui {path}"
+        asked = cockpit.batch.command if cockpit.batch.grid_path == path else ""
+        command = asked or f"tunetui {shlex.quote(str(path))}"
         links = replace(cockpit.batch.links, ask_about_host_keys=True)
         return replace(cockpit.batch, grid_path=path, command=command, links=links, asker=ScreenAsker(cockpit))
 
@@ -148,19 +158,47 @@ class Navigation(_Mixed):
 
     async def _open_and_run(self, path: Path) -> None:
         from tunetui.session import Session
-        from tunetui.tui.screens.run import RunScreen
 
         cockpit = self._cockpit
         cockpit.tell(f"opening {path}")
+        if cockpit.live is not None:
+            cockpit.live.close()  # it is over, and may be the run that is opened again
         try:
             session = await Session.open(self.measuring(path))
         except TunetuiError as error:
             cockpit.tell_error(error)
             return
+        await self._attend(session, self._usd_per_hour(session))
+
+    def attach(self, run: str) -> None:
+        """Follow a run that is kept here and goes on somewhere; at most one run at a time."""
+        if self._cockpit.live is not None and self._cockpit.live.alive:
+            self._cockpit.tell("a run is at work already; stop it or leave it first", "warning")
+            return
+        self.run_worker(self._attach_and_follow(run), name="attach", group="run", exclusive=True)
+
+    async def _attach_and_follow(self, run: str) -> None:
+        from tunetui.session.attaching import Attached
+        from tunetui.session.run_life import Reach
+
+        cockpit = self._cockpit
+        cockpit.tell(f"attaching to {run}")
         if cockpit.live is not None:
             cockpit.live.close()
+        options = self.measuring(Path())
+        try:
+            attached = await Attached.open(run, Reach(options.links, options.asker), command=f"tunetui attach {run}")
+        except TunetuiError as error:
+            cockpit.tell_error(error)
+            return
+        await self._attend(attached, None)
+
+    async def _attend(self, session: Session | Attached, usd_per_hour: float | None) -> None:
+        from tunetui.tui.screens.run import RunScreen
+
+        cockpit = self._cockpit
         cockpit.live = LiveRun(session)
-        self.push_screen(RunScreen(cockpit.live, self._usd_per_hour(session)))
+        self.push_screen(RunScreen(cockpit.live, usd_per_hour))
         await cockpit.live.attend()
         if cockpit.live.failure is not None:
             cockpit.tell_error(cockpit.live.failure)
@@ -184,7 +222,7 @@ class Navigation(_Mixed):
             self.exit()
             return
         counts = live.snapshot.counts
-        name = live.session.grid.name
+        name = live.snapshot.plan.name if live.snapshot.plan is not None else "the run"
         progress = f"{count(counts.done)} of {count(counts.total)} done"
         if not isinstance(self.screen, LeavingScreen):
             self.push_screen(LeavingScreen(name, progress), self._leave)

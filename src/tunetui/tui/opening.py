@@ -16,6 +16,7 @@ from tunetui.tui.commands.boards import BOARD
 from tunetui.tui.commands.command import AnyCommand
 from tunetui.tui.commands.comparing import COMPARE, CompareBoards
 from tunetui.tui.commands.everywhere import EVERYWHERE
+from tunetui.tui.commands.hosts import HOSTS
 from tunetui.tui.commands.rows import HEATMAP, ROW
 from tunetui.tui.commands.runs import STEERING
 from tunetui.tui.commands.setup import SETUP
@@ -29,6 +30,7 @@ from tunetui.tui.themes import DEFAULT_THEME, load_themes
 SCOPES: dict[str, tuple[AnyCommand, ...]] = {
     "Setup": (*EVERYWHERE, *SETUP),
     "Start": (*EVERYWHERE, *START),
+    "Hosts": (*EVERYWHERE, *HOSTS),
     "Run": (*EVERYWHERE, *STEERING, *BOARD),
     "Leaderboard": (*EVERYWHERE, *BOARD, CompareBoards),
     "Compare": (*EVERYWHERE, *COMPARE),

@@ -12,6 +12,7 @@ from tunetui.core.errors import TunetuiError
 from tunetui.core.links import LinkState
 from tunetui.core.snapshot import Run
 from tunetui.session import Session
+from tunetui.session.attaching import Attached
 from tunetui.session.replaying import Replay
 
 _LEAVE_SECONDS = 5.0
@@ -62,8 +63,10 @@ class Steering(Protocol):
 class LiveRun:
     """A session that measures, as a task of its own: neither a screen nor the app going away ends it by accident."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, session: Session | Attached) -> None:
+        self.session: Session = session  # type: ignore[assignment]  # what `Attached` lacks is asked for only below
+        self.can_steer = isinstance(session, Session)
+        """Whether more can be asked of it than to stop: a run that was attached to without its grid only goes on."""
         self.journal = session.resume.journal
         self.failure: TunetuiError | None = None
         self.saved: list[Path] = []

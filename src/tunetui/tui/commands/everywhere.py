@@ -37,6 +37,15 @@ class ShowNotices(Command["Cockpit"]):
         place.show_notices()
 
 
+class ShowHosts(Command["Cockpit"]):
+    """Show the hosts: what they are good for, who uses them, and the runs here and there."""
+
+    key, name = "H", "Hosts and runs"
+
+    def run(self, place: Cockpit) -> None:
+        place.show_hosts()
+
+
 class ChangeTheme(Command["Cockpit"]):
     """Take the next colour theme."""
 
@@ -110,6 +119,6 @@ class Quit(Command["Cockpit"]):
 
 
 EVERYWHERE = (
-    ShowHelp, ShowCommands, ShowNotices, ChangeTheme, CopyRow, CopyCell, SavePicture, Suspend, GoBack, Quit,
+    ShowHelp, ShowCommands, ShowNotices, ShowHosts, ChangeTheme, CopyRow, CopyCell, SavePicture, Suspend, GoBack, Quit,
 )  # fmt: skip
 """In the order in which help lists them."""

@@ -88,7 +88,7 @@ class StopRun(Command["RunScreen"]):
     key, name = "t", "Stop and keep"
 
     def enabled(self, place: RunScreen) -> bool:
-        return place.can_steer
+        return place.live is not None and place.live.alive
 
     def run(self, place: RunScreen) -> None:
         place.stop()

@@ -167,7 +167,7 @@ class RunScreen(BoardScreen):
     @property
     def can_steer(self) -> bool:
         """Whether somebody would hear."""
-        return self.live is not None and self.live.alive
+        return self.live is not None and self.live.alive and self.live.can_steer
 
     @property
     def cursor_row(self) -> Row | None:
