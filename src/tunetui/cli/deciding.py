@@ -63,6 +63,7 @@ figures come from: run, device, driver, compilers, source hashes.
   t4            T4 results 1.0.0 (one board); t4-metadata: the file beside it
   csv           one row per trial, provenance as columns
   markdown      tables, targets, method
+  html          one page with pictures that needs nothing else
   c-header      the fastest row of every board, for C99 and C++
   mojo          the same as a Mojo module of comptime values
   wisdom        the same for kernel_launcher"""
@@ -77,7 +78,7 @@ examples:
 exit codes: 0 written, 2 bad input, 3 the file cannot be written.
 """
 
-FORMATS = ("kernel-tuner", "t4", "t4-metadata", "csv", "markdown", "c-header", "mojo", "wisdom")
+FORMATS = ("kernel-tuner", "t4", "t4-metadata", "csv", "markdown", "html", "c-header", "mojo", "wisdom")
 
 
 def declare_export(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from tunetui.core.board_figures import lines_of
 from tunetui.core.errors import ExitCode
 from tunetui.core.exports.choosing import one_board, one_implementation, provenance_of_row
 from tunetui.core.exports.code import c_header, mojo_table
+from tunetui.core.exports.html import html
 from tunetui.core.exports.markdown import markdown
 from tunetui.core.exports.tuners import kernel_tuner_cache, t4_metadata, t4_results, wisdom
 from tunetui.core.leaderboard import Board, Leaderboard
@@ -75,6 +76,7 @@ _WRITERS: dict[str, _Writer] = {
     "t4-metadata": lambda leaderboard, _: t4_metadata(leaderboard),
     "csv": _csv,
     "markdown": _markdown,
+    "html": lambda leaderboard, parsed: html(leaderboard, _boards(leaderboard, parsed)),
     "c-header": _of_winners(c_header, "cuda"),
     "mojo": _of_winners(mojo_table, "mojo"),
     "wisdom": _of_winners(wisdom, "cuda"),

@@ -61,16 +61,17 @@ def _table(leaderboard: Leaderboard, board: Board, shown: Sequence[Line]) -> lis
     names = default_columns(leaderboard, board, shown)
     if any(line.entry.cause for line in shown):
         names = [*names, "status", "cause"]
-    heads = [escaped(_head(name)) for name in names]
+    heads = [escaped(heading_of(name)) for name in names]
     rows = ["| " + " | ".join(escaped(_cell(name, line)) for name in names) + " |" for line in shown]
     return ["| " + " | ".join(heads) + " |", "|" + "---|" * len(names), *rows]
 
 
-def _head(name: str) -> str:
+def heading_of(name: str, confidence: str = "") -> str:
+    """A column's name with its unit."""
     if name.startswith("latency_ms."):
         return f"{name.partition('.')[2]} ms"
     if name == INTERVAL:
-        return "± %"
+        return f"±{confidence}% %" if confidence else "± %"
     what, unit = metric_header(name)
     return f"{what} {unit}".strip()
 

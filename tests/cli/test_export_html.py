@@ -1,0 +1,138 @@
+"""The HTML page: whole, self-contained, safe, and sortable in a real browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.cli.boards import leaderboard, outcomes
+from tunetui.core.exports.html import html
+from tunetui.core.exports.html_pictures import importance
+from tunetui.core.leaderboard import Leaderboard
+from tunetui.store.leaderboard import read_leaderboard
+
+ROOT = Path(__file__).parents[2]
+H200 = ROOT / "tests" / "data" / "h200-first.leaderboard.json"
+SEED = ROOT / "bench" / "results" / "seed-288.leaderboard.json"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+_MOST_BYTES = 5_000_000
+_VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Outline(HTMLParser):
+    """Elements as they open and close; a page that does not nest fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.attributes += attrs
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def outline(text: str) -> Outline:
+    parsed = Outline()
+    parsed.feed(text)
+    assert parsed.open == []
+    return parsed
+
+
+def many_rows(count: int) -> Leaderboard:
+    """Test data, not measurements: the rows of a real run over and over."""
+    board = read_leaderboard(H200)
+    first = board.boards[0]
+    rows = [
+        msgspec.structs.replace(row, trial=f"{place:016x}", configuration=row.configuration | {"copy": place})
+        for place in range(count)
+        for row in [first.rows[place % len(first.rows)]]
+    ]
+    return msgspec.structs.replace(board, boards=[msgspec.structs.replace(first, rows=rows)])
+
+
+def test_the_page_is_whole_and_needs_nothing_from_elsewhere() -> None:
+    board = read_leaderboard(SEED)
+    text = html(board, board.boards)
+    page = outline(text)
+    assert page.seen.count("section") == len(board.boards)
+    assert page.seen.count("svg") >= 2 * len(board.boards)
+    assert not [value for name, value in page.attributes if name in {"src", "href"}]
+    assert "http://" not in text
+    assert "https://" not in text
+    for words in (board.run.id, board.devices[0].driver, "Roofline", "Axis sensitivity", "Claims, not measurements"):
+        assert words in text
+
+
+def test_failed_rows_and_empty_boards_have_their_place() -> None:
+    board = leaderboard(outcomes())
+    text = html(board, board.boards)
+    outline(text)
+    assert "recall 0.8 is below 1" in text
+    assert "Roofline" not in text  # no ceiling was measured
+    empty = msgspec.structs.replace(board, boards=[msgspec.structs.replace(board.boards[0], rows=[])])
+    assert "nothing was measured" in html(empty, empty.boards)
+
+
+def test_nothing_from_outside_is_markup() -> None:
+    evil = "</script><script>alert(1)</script><b onclick=x>&\x1b[2J"
+    board = leaderboard(outcomes(text=evil))
+    named = msgspec.structs.replace(board, run=msgspec.structs.replace(board.run, name=evil))
+    text = html(named, named.boards)
+    page = outline(text)
+    assert page.seen.count("script") == 2  # the page's own, and the data of one table
+    assert "b" not in page.seen
+    assert "alert(1)" in text
+    assert "\x1b" not in text
+
+
+def test_ten_thousand_rows_stay_below_five_megabytes() -> None:
+    board = many_rows(10_000)
+    text = html(board, board.boards)
+    assert len(text.encode()) <= _MOST_BYTES
+    assert "and 9,500 more rows" in text
+
+
+def test_the_axis_that_matters_most_stands_first() -> None:
+    found = importance(read_leaderboard(SEED).boards[0])
+    assert [share for _, share in found] == sorted((share for _, share in found), reverse=True)
+    assert all(-1e-9 <= share <= 1 + 1e-9 for _, share in found)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs the package chromium")
+def test_a_real_browser_sorts_the_table_and_shows_all_rows(tmp_path: Path) -> None:
+    board = many_rows(700)
+    probe = (
+        "<script>const heads=document.querySelectorAll('table[data-rows] th');"
+        "const at=[...heads].findIndex(h=>h.textContent.startsWith('median'));heads[at].click();heads[at].click();"
+        "document.querySelector('.more button').click();"
+        "const rows=[...document.querySelectorAll('table[data-rows] tbody tr')];"
+        "document.body.setAttribute('data-told',rows.length+' '+rows[0].cells[at].textContent);</script></body>"
+    )
+    page = tmp_path / "page.html"
+    page.write_text(html(board, board.boards).replace("</body>", probe), encoding="utf-8")
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    done = subprocess.run(
+        [*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
+    told = re.search(r'data-told="(\d+) ([0-9.]+)"', done.stdout)
+    assert told is not None
+    medians = [row.latency_ms.median for row in board.boards[0].rows if row.latency_ms is not None]
+    assert int(told[1]) == 700
+    assert float(told[2]) == pytest.approx(max(medians), rel=0.01)
