@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tunetui_agent.devices import Execution, OpenDevice
@@ -22,6 +22,7 @@ from tunetui_agent.messages import (
     reference_to,
 )
 from tunetui_agent.remeasuring import to_precision
+from tunetui_agent.revisits import second_look
 from tunetui_agent.sentinels import brief
 from tunetui_agent.throttling import first_unthrottled
 from tunetui_agent.verify import InputSet, Oracle
@@ -43,10 +44,11 @@ class Prepared:
 class Evaluator:
     """Measures the trials of one run on one device, one at a time, in the worker child."""
 
-    def __init__(self, spec: RunSpec, device: OpenDevice) -> None:
+    def __init__(self, spec: RunSpec, device: OpenDevice, references: Path | None = None) -> None:
+        """``references`` is a folder for what the run's next worker can take over (`Oracle`)."""
         self._spec = spec
         self._device = device
-        self._oracle = Oracle(spec)
+        self._oracle = Oracle(spec, references=references)
         self._warmth = Warmth()
         self._implementations = {i.name: i for i in spec.kernel.implementations}
 
@@ -63,16 +65,17 @@ class Evaluator:
         Args:
             artifact: folder of the built artifact (`Builder.folder`), None where the language needs no build.
             progress: called at most four times a second while sampling.
-            stage: "sweep", "sentinel" for a brief look, or "remeasured" for one that ``precision_percent`` makes longer.
+            stage: "sweep", "sentinel" for a brief look, "remeasured" for one that ``precision_percent`` makes longer, or
+                "revisit" for a second visit, which is verified on the timing inputs alone: its process has no others yet.
 
         Returns:
             The samples, or why there are none.  ``build_seconds`` is left to the supervisor.
         """
         begun = time.perf_counter()
         try:
-            prepared = self.prepare(trial, artifact)
+            prepared = self.prepare(trial, artifact, is_known=stage == "revisit")
             method = to_precision(self._spec.method, precision_percent)
-            method = brief(method) if stage == "sentinel" else method
+            method = {"sentinel": brief, "revisit": second_look}.get(stage, replace)(method)
             seconds = method.trial_timeout_seconds / 2 - (time.perf_counter() - begun)
             (sampling,) = first_unthrottled(
                 lambda: [self._sample(prepared, method, progress)], method.throttle_retries, seconds
@@ -86,13 +89,16 @@ class Evaluator:
         with contextlib.suppress(TrialFault):
             self._oracle.foresee(trial)
 
-    def prepare(self, trial: Trial, artifact: str | None) -> Prepared:
-        """Loads and verifies a trial's kernel, ready for timing.  Raises `TrialFault`."""
+    def prepare(self, trial: Trial, artifact: str | None, *, is_known: bool = False) -> Prepared:
+        """Loads and verifies a trial's kernel, ready for timing.  Raises `TrialFault`.
+
+        One that was found right on fresh inputs before (``is_known``) is verified on those that it is timed on.
+        """
         begun = time.perf_counter()
         execution = self._device.prepare(self._spec, self._implementation(trial), trial, artifact)
         loaded = time.perf_counter()
-        quality = self._verify(trial, execution)
         inputs = self._oracle.timing_inputs(trial)
+        quality = self._verify(trial, execution, inputs if is_known else self._oracle.verification_inputs(trial))
         verified = time.perf_counter()
         execution.bind(inputs)
         execution.poison()
@@ -144,9 +150,8 @@ class Evaluator:
             raise TrialFault("unsupported", f"the run's kernel has no implementation {trial.implementation!r}")
         return self._implementations[trial.implementation]
 
-    def _verify(self, trial: Trial, execution: Execution) -> dict[str, float]:
-        """One execution on fresh inputs, judged; returns the check's figures."""
-        inputs = self._oracle.verification_inputs(trial)
+    def _verify(self, trial: Trial, execution: Execution, inputs: InputSet) -> dict[str, float]:
+        """One execution on these inputs, judged; returns the check's figures."""
         execution.bind(inputs)
         execution.poison()
         execution.run()

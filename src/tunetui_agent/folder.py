@@ -114,6 +114,7 @@ class RunFolder:
         self.watched = path / "watched"  # whoever follows the run holds a shared lock on it
         self.stderr = path / "stderr.log"
         self.ballast = path / "ballast"
+        self.references = path / "references"  # what workers keep for the next one; gone when the run ends
 
     def read_meta(self) -> dict[str, Any] | None:
         return read_object(self.meta)

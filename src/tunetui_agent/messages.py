@@ -37,8 +37,10 @@ from tunetui_agent.trial_spec import Geometry as Geometry
 from tunetui_agent.trial_spec import Trial as Trial
 from tunetui_agent.trial_spec import TrialRef as TrialRef
 from tunetui_agent.trial_spec import reference_to as reference_to
+from tunetui_agent.visits import LEAST_FREEDOM as LEAST_FREEDOM
 from tunetui_agent.visits import Spread as Spread
 from tunetui_agent.visits import Visit as Visit
+from tunetui_agent.visits import best_known as best_known
 from tunetui_agent.visits import spread_of as spread_of
 from tunetui_agent.visits import widened as widened
 from tunetui_agent.wire import build, event_of, line_of

@@ -6,25 +6,40 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from heapq import heapify, heappush, heappushpop
+from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING
 
 from tunetui_agent.sentinels import problem_key
 from tunetui_agent.stopping import median_interval
-from tunetui_agent.visits import Spread, Visit, spread_of, widened
+from tunetui_agent.visits import LEAST_FREEDOM, Spread, Visit, best_known, spread_of, widened
 
 if TYPE_CHECKING:
     from tunetui_agent.backlog import Entry
     from tunetui_agent.finalists import Standing
-    from tunetui_agent.messages import Method, Trial, TrialMeasured
+    from tunetui_agent.messages import Method, Trial, TrialFailed, TrialMeasured
 
 FEWEST, MOST = 8, 32
 """Revisits of one implementation's rows on one problem: what an estimate needs, and what is enough for one."""
-MOST_OF_ONE_ROW = 4
+MOST_OF_ONE_ROW = 8
 """Where there are few rows, each is visited more often, at most so many times more."""
-FREE_SECONDS = 5.0
-LARGEST_SHARE = 0.15
-"""Revisits end after this share of the sweep's measuring time, or after `FREE_SECONDS` where those are more."""
+TURNS = 2
+"""Fresh processes, each for an equal part of the visits: what a process holds by chance is drawn as often."""
+AT_ONCE = 2
+"""Visits of one implementation on one problem before the next problem, whose inputs may have to be made."""
+FREE_SECONDS, LARGEST_SHARE = 5.0, 0.15
+"""Revisits end after this share of the sweep's measuring time, or after `FREE_SECONDS` where those are more,"""
+CAP_SECONDS, CAP_SHARE = 15.0, 0.2
+"""and after these, for implementations whose visits are still too few for an estimate."""
+DEAREST_START = 0.2
+"""Where starting a process takes more than this share of the time, one is enough."""
+MOST_SECONDS = 0.3
+"""Of sampling in one second visit: what its median lacks in precision is known and subtracted."""
+
+
+def second_look(method: Method) -> Method:
+    """The method of a second visit."""
+    return replace(method, max_seconds=min(method.max_seconds, MOST_SECONDS))
 
 
 @dataclass
@@ -32,9 +47,18 @@ class _Group:
     """One implementation on one problem."""
 
     rows: int = 0
+    is_baseline: bool = False
     chosen: list[tuple[int, str]] = field(default_factory=list)  # a heap: those with the smallest draw, largest first
     entries: dict[str, Entry] = field(default_factory=dict)
     visits: dict[str, list[Visit]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A second visit to come."""
+
+    turn: int  # from 1: which fresh process makes it
+    entry: Entry
 
 
 class Revisits:
@@ -44,7 +68,9 @@ class Revisits:
         self._method = method
         self._groups: dict[tuple[str, str], _Group] = {}
         self._sweep_seconds = self._seconds = 0.0
-        self._queue: list[Entry] | None = None  # None: the sweep still goes on
+        self._queue: list[_Planned] | None = None  # None: the sweep still goes on
+        self._turn, self._start_seconds = 0, 0.0
+        self._renewed: float | None = None  # when a fresh process was sent for, until it is ready
 
     def saw(self, entry: Entry, event: TrialMeasured) -> None:
         """A row of the sweep was measured (again)."""
@@ -58,7 +84,8 @@ class Revisits:
             group.visits[trial] = [visit] if visit else []
             return
         group.rows += 1
-        draw = int.from_bytes(blake2b(f"{self._method.seed} {trial}".encode(), digest_size=8).digest(), "big")
+        group.is_baseline = "baseline" in event.tags
+        draw = self._draw(trial)
         dropped = None
         if len(group.chosen) < MOST:
             heappush(group.chosen, (-draw, trial))
@@ -76,6 +103,16 @@ class Revisits:
         if group and visit and entry.trial.id in group.visits:
             group.visits[entry.trial.id].append(visit)
 
+    def failed(self, event: TrialFailed) -> None:
+        """If that was a second visit, it took its time and has no figure."""
+        self._seconds += event.seconds if event.stage == "revisit" else 0.0
+
+    def process_ready(self, now: float) -> None:
+        """A process can measure; that it had to start counts as time of the visits if it is theirs."""
+        if self._renewed is not None:
+            self._start_seconds, self._renewed = now - self._renewed, None
+            self._seconds += self._start_seconds
+
     def withdraw(self, trial: Trial) -> None:
         """It has no figure any more."""
         group = self._groups.get(_group_of(trial))
@@ -84,27 +121,42 @@ class Revisits:
             heapify(group.chosen)
             del group.entries[trial.id], group.visits[trial.id]
         if self._queue is not None:
-            self._queue = [entry for entry in self._queue if entry.trial.id != trial.id]
+            self._queue = [each for each in self._queue if each.entry.trial.id != trial.id]
 
     def next(self) -> Entry | None:
         """The next row to visit again, once the sweep is over; None where there is none, or no time left."""
         if self._queue is None:
             self._queue = self._drawn()
-        if not self._queue or self._seconds > max(FREE_SECONDS, LARGEST_SHARE * self._sweep_seconds):
+        if self._seconds > max(CAP_SECONDS, CAP_SHARE * self._sweep_seconds):
             self._queue = []
-            return None
-        return self._queue[0]
+        elif self._seconds > self._limit():
+            scarce = {name for _, name in self._groups if self._visits_of(name) < LEAST_FREEDOM}
+            self._queue = [each for each in self._queue if each.entry.trial.implementation in scarce]
+        return self._queue[0].entry if self._queue else None
 
     def take(self) -> Entry:
         """What `next` tells, removed."""
         if not self._queue:
             raise LookupError("nothing is to be visited again")
-        return self._queue.pop(0)
+        return self._queue.pop(0).entry
+
+    def begins_turn(self, now: float) -> bool:
+        """Whether a fresh process, to be sent for ``now`` (seconds), shall make the next visit; told once for each."""
+        if not self._queue or self._queue[0].turn <= self._turn:
+            return False
+        is_first, self._turn = not self._turn, self._queue[0].turn
+        if is_first or self._start_seconds <= DEAREST_START * self._limit():
+            self._renewed = now
+        return self._renewed is not None
 
     def spread(self, trial: Trial) -> Spread | None:
-        """What the visits so far say of this trial's implementation on its problem."""
+        """What is known of this trial's implementation on its problem; None where the visits so far are too few."""
         group = self._groups.get(_group_of(trial))
-        return spread_of(group.visits.values(), self._method.confidence_percent) if group else None
+        own = spread_of(group.visits.values(), self._method.confidence_percent) if group else None
+        if own is not None and own.is_enough:
+            return own
+        of_all = [each.visits.values() for (_, name), each in self._groups.items() if name == trial.implementation]
+        return best_known(own, spread_of(chain.from_iterable(of_all), self._method.confidence_percent))
 
     def widen(self, standings: Iterable[Standing]) -> list[Standing]:
         """The same with intervals that contain what second visits have shown."""
@@ -118,11 +170,32 @@ class Revisits:
             found.append(replace(standing, low=wide.low, high=wide.high))
         return found
 
-    def _drawn(self) -> list[Entry]:
-        """In rounds over the groups, so that each has some should the time end."""
-        rounds = [self._of_group(group) for group in self._groups.values()]
-        longest = max(map(len, rounds), default=0)
-        return [entries[place] for place in range(longest) for entries in rounds if place < len(entries)]
+    def _limit(self) -> float:
+        return max(FREE_SECONDS, LARGEST_SHARE * self._sweep_seconds)
+
+    def _visits_of(self, implementation: str) -> int:
+        groups = (group for (_, name), group in self._groups.items() if name == implementation)
+        return sum(max(0, len(visits) - 1) for group in groups for visits in group.visits.values())
+
+    def _draw(self, text: str) -> int:
+        return int.from_bytes(blake2b(f"{self._method.seed} {text}".encode(), digest_size=8).digest(), "big")
+
+    def _drawn(self) -> list[_Planned]:
+        """In rounds over the problems and their implementations, so that each has some should the time end.
+
+        Problems come in a random order: where only some are reached, they stand for all.  Baselines come last, since a
+        library may take seconds to load.
+        """
+        problems = list(dict.fromkeys(problem for problem, _ in self._groups))
+        place = {problem: self._draw(problem) for problem in problems}
+        found: list[tuple[tuple[bool, int, int, int], int, _Planned]] = []
+        for (problem, _), group in self._groups.items():
+            entries = self._of_group(group)
+            for number, entry in enumerate(entries):
+                turn = TURNS if group.is_baseline else 1 + number * TURNS // len(entries)
+                order = (group.is_baseline, turn, number // AT_ONCE, place[problem])
+                found.append((order, number, _Planned(turn, entry)))
+        return [planned for *_, planned in sorted(found, key=lambda each: each[:2])]
 
     def _of_group(self, group: _Group) -> list[Entry]:
         wanted = min(MOST, max(FEWEST, ceil(group.rows * self._method.revisit_percent / 100.0)))

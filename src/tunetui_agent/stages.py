@@ -233,6 +233,7 @@ class Stages:
             self._sentinels.forget(entry.trial)
             text = f"the sentinel could not be measured again, another takes its place: {event.status}: {event.cause}"
             self._say(NoticeRaised(code="sentinel-failed", text=text))
+        self.revisits.failed(event)
         if event.stage == "sweep" or event.status == "wrong":
             self._withdraw(entry.trial)
 
@@ -267,7 +268,6 @@ class Stages:
         drift = self._sentinels.looked(entry, event, time.time())
         if drift is None:
             return
-        marked = [each.trial.id for each in drift.entries]
         again = [each for each in drift.entries if each.trial.id not in self._repeated]
         self._say(
             DriftNoticed(
@@ -275,7 +275,7 @@ class Stages:
                 reference_ns=drift.reference.median,
                 median_ns=drift.found.median,
                 since=drift.since,
-                trials=marked,
+                trials=[each.trial.id for each in drift.entries],
             )
         )
         self._say(NoticeRaised(code="drift", text=_drift_text(entry.trial, drift, len(again))))

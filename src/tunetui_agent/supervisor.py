@@ -11,6 +11,7 @@ import selectors
 import signal
 import time
 from dataclasses import dataclass
+from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.backlog import Backlog
@@ -109,7 +110,7 @@ class Supervisor:
         self._commands: set[str] = set()
         self._device: tuple[Device, str] | None = None
         self._toolchains: list[Toolchain] | None = None
-        self._foreseen = self._visiting = False
+        self._foreseen = False
         self._run_deadline = time.monotonic() + spec.deadline_seconds if spec.deadline_seconds else None
         self._found = self._closed = self._stopping = self._ended = False
         self._host = HostReport(self._journal.append)
@@ -141,8 +142,8 @@ class Supervisor:
         self._selector.register(self._claim.inbox.doorbell, selectors.EVENT_READ, self._read_commands)
         self._host.warn_of_load()
         self._worker.start()
-        self._pool.ask_toolchains("cpu" if self._claim.spec.device == "cpu" else "gpu")
         self._read_commands()
+        self._pool.ask_toolchains("cpu" if self._claim.spec.device == "cpu" else "gpu")
 
     def _wait(self) -> None:
         if self._ended:
@@ -227,11 +228,10 @@ class Supervisor:
 
     def _visit_again(self) -> None:
         """One row's second visit, by another process than its first: what a process holds by chance is drawn anew."""
-        if self._worker.idle and self._visiting:
-            self._worker.begin(self._stages.next_revisit())
-        elif self._worker.idle:
-            self._visiting = True
+        if self._worker.idle and self._stages.revisits.begins_turn(time.monotonic()):
             self._worker.renew()
+        elif self._worker.idle:
+            self._worker.begin(self._stages.next_revisit())
 
     def _end(self, reason: str, detail: str) -> None:
         if self._ended:
@@ -239,6 +239,7 @@ class Supervisor:
         self._ended = True
         self._worker.end()
         self._pool.end()
+        rmtree(self._claim.run.references, ignore_errors=True)
         self._claim.release_device()  # before the last record, so that whoever reads it may start the next run
         self._journal.last_words(RunEnded(reason=reason, detail=detail))
 
@@ -289,6 +290,7 @@ class Supervisor:
 
     def _on_ready(self, message: dict[str, Any]) -> None:
         self._device = Device(**message["device"]), message["eviction"]
+        self._stages.revisits.process_ready(time.monotonic())
         if REASON in self._device[0].details:
             self._stages.leaders.give_up(ENERGY)
         told, found = self._claim.spec.architecture, message["target"]["architecture"]

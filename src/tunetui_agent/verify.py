@@ -12,6 +12,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from tunetui_agent.faults import TrialFault
 from tunetui_agent.loaders import function_of, load_python, one_line
 from tunetui_agent.messages import RunSpec, Trial
+from tunetui_agent.references import References
 
 ALIGNMENT = 64
 """Bytes to which every array is aligned: a cache line, and the widest vector load."""
@@ -49,18 +51,29 @@ def poison_value(dtype: Any) -> Any:
 class InputSet:
     """The inputs of one problem from one seed, with the reference computed when first asked for."""
 
-    def __init__(self, arrays: dict[str, Any], problem: dict[str, Any], reference: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        arrays: dict[str, Any],
+        problem: dict[str, Any],
+        reference: Callable[..., Any],
+        kept: References | None = None,
+    ) -> None:
         self.arrays = arrays
         self._problem = problem
         self._reference = reference
+        self._kept = kept or References(None, {})
         self._expected: Any = None
         self._sums = {name: _checksum(array) for name, array in arrays.items()}
 
     @property
     def expected(self) -> Any:
-        """The float64 reference, computed once."""
+        """The float64 reference, computed once, be it by an earlier process of the run."""
         if self._expected is None:
-            self._expected = _call("reference", self._reference, dict(self._problem), dict(self.arrays))
+            key = self._kept.key(self._problem, self._sums)
+            self._expected = self._kept.read(key)
+            if self._expected is None:
+                self._expected = _call("reference", self._reference, dict(self._problem), dict(self.arrays))
+                self._kept.write(key, self._expected)
         return self._expected
 
     def changed(self) -> str | None:
@@ -75,8 +88,10 @@ class InputSet:
 class Oracle:
     """Inputs, references and verdicts for the kernel of one run."""
 
-    def __init__(self, spec: RunSpec, limit_bytes: int = 2 * GiB) -> None:
+    def __init__(self, spec: RunSpec, limit_bytes: int = 2 * GiB, references: Path | None = None) -> None:
+        """``references`` is the folder that keeps references for the run's other processes."""
         self._spec = spec
+        self._kept = References(references, spec.kernel.files)
         self._limit_bytes = limit_bytes
         self._sets: OrderedDict[str, InputSet] = OrderedDict()
         self._turns: dict[str, int] = {}
@@ -149,7 +164,7 @@ class Oracle:
             if list(source.shape) != shape:
                 raise TrialFault("errored", f"{file}: make_inputs: {name} is {list(source.shape)}, expected {shape}")
             arrays[name] = _call("make_inputs", _copied, source, dtype)
-        return InputSet(arrays, trial.problem, reference)
+        return InputSet(arrays, trial.problem, reference, self._kept)
 
     def _evict(self, keep: int) -> None:
         """Drops the least recently used sets over the limit, but never the ones that the present problem needs."""

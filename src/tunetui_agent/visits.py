@@ -5,7 +5,8 @@ which process, what the device did before) is the same for all samples of one vi
 contains it.  It is estimated from trials that were visited more than once, as the between-groups component of variance
 of the one-way random-effects model, by the method of moments: S. R. Searle, G. Casella and C. E. McCulloch, Variance
 Components (1992), chapter 3; the known variance within each visit is subtracted as in R. DerSimonian and N. Laird,
-Controlled Clinical Trials 7 (1986) 177.
+Controlled Clinical Trials 7 (1986) 177.  What an interval contains is its upper confidence bound: the mean square between
+visits over the chi-square quantile, less the variance within (the same book's section 3.5 for a known denominator).
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import cos, exp, lgamma, log, pi, sqrt, tan
+from math import exp, lgamma, log, sqrt
 from statistics import NormalDist
+
+LEAST_FREEDOM = 6
+"""Second visits that an estimate needs: from fewer it would be noise, far too wide or 0 by chance."""
+BOUND_PERCENT = 70.0
 
 
 @dataclass(frozen=True)
@@ -30,13 +35,23 @@ class Visit:
 class Spread:
     """What visits of comparable trials showed."""
 
-    relative_sd: float  # of a visit's median beyond its own samples, as a share of the median
+    relative_sd: float  # of a visit's median beyond its own samples, as a share of the median; 0 where they explain all
     degrees_of_freedom: int  # visits less trials
     trials: int
+    relative_sd_bound: float = 0.0  # what it is at most, at `BOUND_PERCENT` one-sided confidence
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether that many visits say anything."""
+        return self.degrees_of_freedom >= LEAST_FREEDOM
 
     def half_width(self, confidence_percent: float) -> float:
-        """Half of what an interval at this confidence must contain for it, as a share of the median."""
-        return self.relative_sd * t_quantile(self.degrees_of_freedom, confidence_percent)
+        """Half of what an interval at this confidence must contain for it, as a share of the median.
+
+        From the bound, not from the estimate: an estimate from few visits is often 0 by chance.  At `BOUND_PERCENT` the
+        bound is also wider than Student's quantile would make an interval that contains nothing else.
+        """
+        return self.relative_sd_bound * _normal_quantile(confidence_percent)
 
 
 def spread_of(trials: Iterable[Sequence[Visit]], confidence_percent: float) -> Spread | None:
@@ -44,7 +59,7 @@ def spread_of(trials: Iterable[Sequence[Visit]], confidence_percent: float) -> S
 
     ``confidence_percent`` is that of the visits' intervals.
     """
-    z = NormalDist().inv_cdf(0.5 + confidence_percent / 200.0)
+    z = _normal_quantile(confidence_percent)
     squares = expected = 0.0
     freedom = count = 0
     for visits in trials:
@@ -59,7 +74,13 @@ def spread_of(trials: Iterable[Sequence[Visit]], confidence_percent: float) -> S
         count += 1
     if not freedom:
         return None
-    return Spread(sqrt(max(0.0, squares - expected) / freedom), freedom, count)
+    bound = squares / chi_square_quantile(freedom, 1.0 - BOUND_PERCENT / 100.0) - expected / freedom
+    return Spread(sqrt(max(0.0, squares - expected) / freedom), freedom, count, sqrt(max(0.0, bound)))
+
+
+def best_known(own: Spread | None, pooled: Spread | None) -> Spread | None:
+    """What is known of one problem: its own spread, or where that has too few visits that of all problems, or nothing."""
+    return next((spread for spread in (own, pooled) if spread is not None and spread.is_enough), None)
 
 
 def widened(visit: Visit, share: float) -> Visit:
@@ -71,25 +92,28 @@ def widened(visit: Visit, share: float) -> Visit:
 
 
 @lru_cache(maxsize=1024)
-def t_quantile(freedom: int, confidence_percent: float) -> float:
-    """The two-sided quantile of Student's t with 1 degree of freedom or more.
-
-    With t = sqrt(freedom) tan(angle) the density becomes a power of the cosine, whose integral (Simpson's rule) is bisected.
-    """
-    wanted = confidence_percent / 200.0
-    scale = exp(lgamma((freedom + 1) / 2) - lgamma(freedom / 2)) / sqrt(pi)
-    low, high = 0.0, pi / 2
-    for _ in range(50):
+def chi_square_quantile(freedom: int, probability: float) -> float:
+    """The value that a chi-square variable stays below with this probability: the chance of `_chi_square_below`, bisected."""
+    low, high = 0.0, freedom + 10.0 * sqrt(2.0 * freedom) + 20.0
+    for _ in range(60):
         middle = (low + high) / 2.0
-        below = scale * _cosine_integral(middle, freedom - 1) < wanted
-        low, high = (middle, high) if below else (low, middle)
-    return sqrt(freedom) * tan((low + high) / 2.0)
+        low, high = (middle, high) if _chi_square_below(middle, freedom) < probability else (low, middle)
+    return (low + high) / 2.0
 
 
-_STEPS = 200  # even
+def _chi_square_below(value: float, freedom: int) -> float:
+    """The regularised lower incomplete gamma function by its power series (Abramowitz and Stegun 6.5.29)."""
+    if value <= 0.0:
+        return 0.0
+    half, shape = value / 2.0, freedom / 2.0
+    term = total = 1.0 / shape
+    place = shape
+    while term > total * 1e-15:
+        place += 1.0
+        term *= half / place
+        total += term
+    return total * exp(shape * log(half) - half - lgamma(shape))
 
 
-def _cosine_integral(end: float, power: int) -> float:
-    step = end / _STEPS
-    weights = ((1 if i in (0, _STEPS) else 4 if i % 2 else 2) * cos(i * step) ** power for i in range(_STEPS + 1))
-    return sum(weights) * step / 3.0
+def _normal_quantile(confidence_percent: float) -> float:
+    return NormalDist().inv_cdf(0.5 + confidence_percent / 200.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tunetui_agent.folder import RunFolder
 from tunetui_agent.lifeline import Lifeline, live_and_die_with, read_spec, read_trials
 from tunetui_agent.messages import TrialFailed, TrialRef, reference_to
 
@@ -25,7 +26,7 @@ def main(spec_path: Path, supervisor: int) -> int:
     line = Lifeline()
     spec = read_spec(spec_path)
     try:
-        device, evaluator = _open(spec)
+        device, evaluator = _open(spec, RunFolder(spec_path.parent).references)
     except (LookupError, ImportError) as error:
         line.send({"say": "refused", "cause": _refusal(error)})
         return 3
@@ -128,7 +129,7 @@ def _not_finite(trial: Trial | TrialRef, stage: str) -> TrialFailed:
     return TrialFailed(trial=ref, status="errored", cause=cause, stage=stage)
 
 
-def _open(spec: RunSpec) -> tuple[OpenDevice, Evaluator]:
+def _open(spec: RunSpec, references: Path) -> tuple[OpenDevice, Evaluator]:
     # Both load NumPy, which a bare host may lack.
     import numpy  # noqa: F401, ICN001 - said at once, not by the first trial
 
@@ -136,7 +137,7 @@ def _open(spec: RunSpec) -> tuple[OpenDevice, Evaluator]:
     from tunetui_agent.evaluate import Evaluator
 
     device = open_device(spec.device)
-    return device, Evaluator(spec, device)
+    return device, Evaluator(spec, device, references)
 
 
 def _refusal(error: LookupError | ImportError) -> str:

@@ -157,11 +157,19 @@ RACED = {"finalists": 4, "finalists_seconds": 0.5, "min_samples": 6}
 
 
 def test_finalists_are_raced_at_once_and_the_sweep_goes_on(host: Host) -> None:
-    follower = paused_run(host, "a", "b", "c", "d", **RACED)
+    follower = paused_run(host, "a", "b", **RACED)
     follower.send(RESUME)
     for _ in range(2):
         follower.until("TrialMeasured")
-    follower.send(encode_command(RaceFinalistsNow(command="race")), CLOSE)
+    follower.send(
+        encode_command(
+            PauseRun(command="pause again")
+        ),  # so that the others cannot be over before the race is asked for
+        enqueue("c", "d", command="others"),
+        encode_command(RaceFinalistsNow(command="race")),
+        encode_command(ResumeRun(command="resume again")),
+        CLOSE,
+    )
     records = follower.records()
     kinds = [each["kind"] for each in records if each["kind"] in {"RaceStarted", "TrialStarted", "RunEnded"}]
     assert kinds.index("RaceStarted") < len(kinds) - 1 - kinds[::-1].index("TrialStarted")

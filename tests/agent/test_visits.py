@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 from math import exp
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,8 @@ from tests.agent.agent_runs import trial
 from tunetui_agent.backlog import Entry
 from tunetui_agent.finalists import Standing
 from tunetui_agent.messages import Method, TrialMeasured, reference_to
-from tunetui_agent.revisits import LARGEST_SHARE, Revisits
-from tunetui_agent.visits import Spread, Visit, spread_of, t_quantile, widened
+from tunetui_agent.revisits import CAP_SECONDS, CAP_SHARE, LARGEST_SHARE, MOST_SECONDS, Revisits, second_look
+from tunetui_agent.visits import LEAST_FREEDOM, Spread, Visit, best_known, chi_square_quantile, spread_of, widened
 
 
 def visit(median: float, relative_error: float) -> Visit:
@@ -21,11 +23,48 @@ def visit(median: float, relative_error: float) -> Visit:
 
 
 @pytest.mark.parametrize(
-    ("freedom", "confidence", "quantile"),
-    [(1, 95.0, 12.7062), (2, 95.0, 4.30265), (8, 95.0, 2.30600), (30, 99.0, 2.75000), (1000, 95.0, 1.96234), (1, 99.9, 636.619)],
-)  # fmt: skip
-def test_quantiles_are_those_of_the_tables(freedom: int, confidence: float, quantile: float) -> None:
-    assert t_quantile(freedom, confidence) == pytest.approx(quantile, rel=1e-5)
+    ("freedom", "probability", "quantile"),
+    [(1, 0.5, 0.45494), (6, 0.2, 3.07009), (10, 0.3, 7.26722), (24, 0.2, 18.0618), (100, 0.95, 124.342)],
+)
+def test_quantiles_are_those_of_the_tables(freedom: int, probability: float, quantile: float) -> None:
+    assert chi_square_quantile(freedom, probability) == pytest.approx(quantile, rel=1e-5)
+
+
+@pytest.mark.parametrize("trials", [6, 24])
+@pytest.mark.parametrize("between", [0.0, 0.002, 0.004, 0.02])
+def test_an_interval_holds_the_median_over_visits_as_often_as_it_says(trials: int, between: float) -> None:
+    """Random numbers, to test the statistics: the true median of one more row, whose samples err by 0.4 %."""
+    draw, held, rounds = random.Random(trials), 0, 1500
+
+    def median() -> float:
+        return exp(draw.gauss(0, between) + draw.gauss(0, 0.004))
+
+    for _ in range(rounds):
+        spread = spread_of([[visit(median(), 0.004), visit(median(), 0.004)] for _ in range(trials)], 95.0)
+        assert spread
+        wide = widened(visit(median(), 0.004), spread.half_width(95.0))
+        held += wide.low <= 1.0 <= wide.high
+    assert 0.935 <= held / rounds <= 0.99
+
+
+def test_an_estimate_that_is_0_by_chance_has_a_bound_that_is_not() -> None:
+    alike = [[visit(100.0, 0.01), visit(101.0, 0.01)] for _ in range(6)]
+    spread = spread_of(alike, 95.0)
+    assert spread
+    assert spread.relative_sd == 0.0
+    barely = [[visit(100.0, 0.01), visit(101.38, 0.01)] for _ in range(6)]
+    spread = spread_of(barely, 95.0)
+    assert spread
+    assert spread.relative_sd == 0.0
+    assert 0.004 < spread.half_width(95.0) / 1.96 < 0.01
+
+
+def test_what_is_known_of_a_problem_is_its_own_where_that_is_enough() -> None:
+    few, enough, many = (Spread(0.01, freedom, freedom) for freedom in (LEAST_FREEDOM - 1, LEAST_FREEDOM, 40))
+    assert best_known(enough, many) is enough
+    assert best_known(few, many) is many
+    assert best_known(None, many) is many
+    assert best_known(few, few) is None
 
 
 def test_the_spread_between_visits_is_found_beside_the_samples_own_errors() -> None:
@@ -42,7 +81,8 @@ def test_the_spread_between_visits_is_found_beside_the_samples_own_errors() -> N
 
 
 def test_visits_that_differ_by_less_than_their_samples_say_have_no_spread() -> None:
-    assert spread_of([[visit(100.0, 0.01), visit(100.5, 0.01)]], 95.0) == Spread(0.0, 1, 1)
+    alike = [[visit(100.0, 0.01), visit(100.5, 0.01)] for _ in range(8)]
+    assert spread_of(alike, 95.0) == Spread(0.0, 8, 8, 0.0)
 
 
 def test_a_trial_visited_once_says_nothing() -> None:
@@ -52,22 +92,33 @@ def test_a_trial_visited_once_says_nothing() -> None:
 def test_an_interval_takes_both_errors_in_quadrature_on_either_side() -> None:
     assert widened(Visit(100.0, 97.0, 104.0), 0.0) == Visit(100.0, 97.0, 104.0)
     wide = widened(Visit(100.0, 97.0, 104.0), 0.04)
-    assert (wide.low, wide.high) == (95.0, pytest.approx(100 + 32**0.5))
+    assert [wide.low, wide.high] == pytest.approx([95.0, 100 + 32**0.5])
     assert widened(Visit(1.0, 0.5, 2.0), 9.0).low == 0.0
 
 
-def test_two_thirds_of_few_visits_make_a_wider_interval_than_of_many() -> None:
-    assert Spread(0.01, 4, 1).half_width(95.0) > 1.3 * Spread(0.01, 40, 30).half_width(95.0)
+def test_few_visits_make_a_wider_interval_than_many() -> None:
+    few, many = (spread_of([[visit(100.0, 0.001), visit(102.0, 0.001)]] * count, 95.0) for count in (6, 60))
+    assert few
+    assert many
+    assert few.relative_sd == pytest.approx(many.relative_sd)
+    assert few.half_width(95.0) > 1.15 * many.half_width(95.0)
 
 
 # ---------------------------------------------------------------------------------- which rows
 
 
-def measured(name: str, seconds: float = 0.1, samples: list[int] | None = None) -> tuple[Entry, TrialMeasured]:
-    entry = Entry(trial(name))
+def measured(
+    name: str,
+    seconds: float = 0.1,
+    samples: list[int] | None = None,
+    *,
+    tags: list[str] | None = None,
+    place: dict[str, Any] | None = None,
+) -> tuple[Entry, TrialMeasured]:
+    entry = Entry(replace(trial(name), **(place or {})))
     event = TrialMeasured(
         trial=reference_to(entry.trial), samples_ns=samples or [100] * 10, stopped_by="precision", warmups=1, quality={},
-        build_seconds=None, seconds=seconds, sampling_seconds=seconds, verify_seconds=0.0,
+        build_seconds=None, seconds=seconds, sampling_seconds=seconds, verify_seconds=0.0, tags=tags or [],
     )  # fmt: skip
     return entry, event
 
@@ -87,7 +138,7 @@ def drawn(revisits: Revisits, seconds: float = 0.0) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("rows", "visits"), [(1, 4), (2, 8), (5, 8), (8, 8), (100, 8), (400, 20), (2000, 32)])
+@pytest.mark.parametrize(("rows", "visits"), [(1, 8), (2, 8), (5, 8), (8, 8), (100, 8), (400, 20), (2000, 32)])
 def test_as_many_rows_are_visited_again_as_an_estimate_needs(rows: int, visits: int) -> None:
     assert len(drawn(swept(Revisits(Method()), rows))) == visits
 
@@ -104,8 +155,86 @@ def test_nothing_is_visited_again_where_nobody_asked_for_it() -> None:
 
 def test_second_visits_end_with_their_share_of_the_sweep() -> None:
     visits = drawn(swept(Revisits(Method()), 400, seconds=1.0), seconds=25.0)
-    assert len(visits) == 3, "60 s are free: the third visit exceeds them"
     assert 400 * LARGEST_SHARE == 60
+    assert 400 * CAP_SHARE == 80
+    assert len(visits) == 4, "too few for an estimate after 75 s, so they go on until 80 s are over"
+
+
+def test_second_visits_end_earlier_where_there_are_enough_for_an_estimate() -> None:
+    visits = drawn(swept(Revisits(Method()), 400, seconds=1.0), seconds=10.0)
+    assert len(visits) == 7, "60 s are free: the seventh visit exceeds them"
+
+
+def several(**method: Any) -> Revisits:
+    """Two kernels with 20 rows and a library with one, on three problems."""
+    revisits = Revisits(Method(**method))
+    for n in (10, 20, 30):
+        for name in ("cuda", "mojo"):
+            for number in range(20):
+                row = {"implementation": name, "problem": {"n": n}, "id": f"{name}{n}{number}"}
+                revisits.saw(*measured("x", 0.05, place=row))
+        row = {"implementation": "cupy", "problem": {"n": n}, "id": f"cupy{n}"}
+        revisits.saw(*measured("x", 0.5, tags=["baseline"], place=row))
+    return revisits
+
+
+def visited(revisits: Revisits, seconds: dict[str, float]) -> list[tuple[str, int]]:
+    found = []
+    while revisits.next():
+        entry = revisits.take()
+        name, problem = entry.trial.implementation, entry.trial.problem
+        revisits.revisited(entry, measured("x", seconds[name])[1])
+        found.append((name, int(problem["n"])))
+    return found
+
+
+CHEAP = {"cuda": 0.01, "mojo": 0.01, "cupy": 0.01}
+
+
+def test_second_visits_go_round_problems_and_implementations_and_libraries_come_last() -> None:
+    made = visited(several(), CHEAP)
+    assert Counter(made) == {(name, n): 8 for name in CHEAP for n in (10, 20, 30)}
+    assert Counter(made[:12]) == {(name, n): 2 for name in ("cuda", "mojo") for n in (10, 20, 30)}
+    assert [name for name, _ in made[48:]] == ["cupy"] * 24
+
+
+def test_a_slow_library_gets_what_an_estimate_needs_and_takes_nothing_from_the_kernels() -> None:
+    made = Counter(name for name, _ in visited(several(), {**CHEAP, "cupy": 2.0}))
+    assert made == {"cuda": 24, "mojo": 24, "cupy": LEAST_FREEDOM}
+    assert 2.0 * LEAST_FREEDOM <= CAP_SECONDS
+
+
+def test_a_problem_with_few_second_visits_is_judged_by_those_of_all_problems() -> None:
+    revisits = several()
+    for _ in range(12):
+        assert revisits.next()
+        entry = revisits.take()
+        revisits.revisited(entry, measured("x", 0.01, [103] * 10)[1])
+    cuda, cupy = (replace(trial("x"), implementation=name, problem={"n": 10}) for name in ("cuda", "cupy"))
+    spread = revisits.spread(cuda)
+    assert spread
+    assert spread.degrees_of_freedom == 6
+    assert revisits.spread(cupy) is None, "kernels say nothing of a library"
+
+
+def test_two_fresh_processes_share_the_second_visits_unless_starting_one_is_dear() -> None:
+    def starts(seconds: float) -> list[int]:
+        revisits, found, count = several(), [], 0
+        while revisits.next():
+            if revisits.begins_turn(100.0):
+                found.append(count)
+                revisits.process_ready(100.0 + seconds)
+            revisits.take()
+            count += 1
+        return found
+
+    assert starts(0.5) == [0, 24]
+    assert starts(3.0) == [0]
+
+
+def test_a_second_visit_is_short() -> None:
+    assert second_look(Method(max_seconds=2.0)) == Method(max_seconds=MOST_SECONDS)
+    assert second_look(Method(max_seconds=0.1)) == Method(max_seconds=0.1)
 
 
 def test_a_row_without_a_figure_is_not_visited_again() -> None:
@@ -125,16 +254,19 @@ def test_a_row_measured_again_by_the_sweep_begins_anew() -> None:
     revisits = swept(Revisits(Method()), 1)
     revisits.saw(*measured("0", samples=[200] * 10))
     drawn_entry, event = measured("0", samples=[200] * 10)
-    revisits.revisited(drawn_entry, event)
-    assert revisits.spread(drawn_entry.trial) == Spread(0.0, 1, 1)
+    for _ in range(LEAST_FREEDOM):
+        assert revisits.spread(drawn_entry.trial) is None
+        revisits.revisited(drawn_entry, event)
+    assert revisits.spread(drawn_entry.trial) == Spread(0.0, LEAST_FREEDOM, 1)
 
 
 def test_contenders_of_a_race_are_widened_by_what_visits_showed() -> None:
     revisits = swept(Revisits(Method()), 1)
     entry, event = measured("0", samples=[110] * 10)
     standing = Standing(entry.trial, 100.0, 99.0, 101.0)
-    assert revisits.widen([standing]) == [standing]
-    revisits.revisited(entry, event)
+    for _ in range(LEAST_FREEDOM):
+        assert revisits.widen([standing]) == [standing]
+        revisits.revisited(entry, event)
     (wide,) = revisits.widen([standing])
     assert wide.low < 99.0
     assert wide.high > 101.0

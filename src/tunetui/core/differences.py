@@ -159,7 +159,7 @@ def noise_of(
 
 
 def _from_visits(part: VisitsPart | None) -> tuple[float, float] | None:
-    if part is None or part.revisits < 1 or part.sd_percent < 0:
+    if part is None or part.sd_percent is None or part.sd_percent < 0 or part.revisits < 1:
         return None
     return (part.sd_percent / 100.0) ** 2, float(part.revisits)
 

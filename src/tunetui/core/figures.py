@@ -9,7 +9,7 @@ NOT_MEASURED = "n/a"
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _DIGITS_WITHOUT_INTERVAL = 3
-_MAX_DECIMALS = 9
+_MAX_DECIMALS = 12
 _MINUTE, _HOUR = 60, 3600
 
 

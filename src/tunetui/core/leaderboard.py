@@ -159,13 +159,17 @@ class VisitsPart(_Part, frozen=True, kw_only=True):
     """What second visits to an implementation's rows showed; every interval of these rows contains it."""
 
     implementation: str
-    sd_percent: float
-    """Standard deviation of a visit's median beyond what its own samples explain."""
-    half_width_percent: float
-    """What that adds to an interval, in quadrature."""
+    sd_percent: float | None = None
+    """Standard deviation of a visit's median beyond what its own samples explain; absent where too few visits tell."""
+    half_width_percent: float | None = None
+    """What that adds to an interval, in quadrature; from the upper bound of the standard deviation."""
     rows: int
-    """Visited more than once."""
+    """Visited more than once, within the scope."""
     revisits: int
+    scope: str = "problem"
+    """"problem", or "implementation" where this problem alone has too few and those of all problems are taken together."""
+    reason: str = ""
+    """Why there are no figures: then intervals are of one visit's samples alone."""
 
 
 class Board(_Part, frozen=True, kw_only=True):
@@ -182,7 +186,7 @@ class Board(_Part, frozen=True, kw_only=True):
     targets: list[Verdict] = []
     """Judged on the row with the smallest median."""
     visits: list[VisitsPart] = []
-    """Absent where no row was visited twice: then intervals are of one visit's samples alone."""
+    """Absent where no row was visited twice: then, too, intervals are of one visit's samples alone."""
     rows: list[Entry] = []
 
 

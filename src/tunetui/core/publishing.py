@@ -26,7 +26,6 @@ from tunetui.core.leaderboard import (
     MethodPart,
     NoticePart,
     RunPart,
-    VisitsPart,
     without_none,
 )
 from tunetui.core.metrics import evaluate
@@ -37,8 +36,7 @@ from tunetui.core.snapshot import MEASURED, QUEUED, RUNNING, SKIPPED, STALE, Row
 from tunetui.core.statistics import INTERVAL_METHOD, PERCENTILE_METHOD, TEST_METHOD, percentile, samples_needed
 from tunetui.core.targeting import parse_target
 from tunetui.core.targets import NS_PER_MS, NS_PER_S, Verdict, exact, figures_of, find, judge
-from tunetui.core.visiting import interval, shares, spreads, visits_in_words
-from tunetui_agent.messages import Spread
+from tunetui.core.visiting import Pools, interval, known, pools, visits_in_words, visits_part
 
 
 def build_leaderboard(
@@ -55,7 +53,9 @@ def build_leaderboard(
     if plan is None:
         raise InputError("this run has no plan, so there is nothing to make a leaderboard of")
     asked = _targets(plan) if targets is None else list(targets)
-    boards = [_board(run, plan, problem, device, rows, asked) for problem, device, rows in _boards(run, plan)]
+    grouped = _boards(run, plan)
+    visited = pools(run, ((device, rows) for _, device, rows in grouped))
+    boards = [_board(run, plan, problem, device, rows, asked, visited) for problem, device, rows in grouped]
     devices = _devices(run)
     is_new = any(board.devices or board.visits for board in boards) or any(device.reached_as for device in devices)
     return Leaderboard(
@@ -64,7 +64,7 @@ def build_leaderboard(
         success_rate=_success_rate(run.current_rows()),
         run=_run(run, plan),
         kernel=KernelPart(name=plan.kernel.name, source_hashes=plan.kernel.source_hashes, metrics=plan.kernel.metrics),
-        method=_method(run, plan),
+        method=_method(run, plan, visited),
         devices=devices,
         compare=_claims(plan, compare),
         notices=[NoticePart(code=n.code, text=n.text, times=n.times) for n in run.notices],
@@ -99,12 +99,18 @@ def _boards(run: Run, plan: RunPlanned) -> list[tuple[dict[str, Any], str, list[
 
 
 def _board(
-    run: Run, plan: RunPlanned, problem: dict[str, Any], device_id: str, rows: list[Row], targets: list[Target]
+    run: Run,
+    plan: RunPlanned,
+    problem: dict[str, Any],
+    device_id: str,
+    rows: list[Row],
+    targets: list[Target],
+    visited: Pools,
 ) -> Board:
     measured = [row for row in rows if row.status == MEASURED and row.median_ns is not None]
     others = sorted((row for row in rows if row.status != MEASURED), key=lambda row: (row.status, row.trial))
-    visits = spreads(run, measured)
-    share = shares(visits, run.confidence)
+    visits = known(run, device_id, measured, visited)
+    share = {name: each.share(run.confidence) for name, each in visits.items()}
     ends = [interval(row, share.get(row.implementation, 0.0)) for row in measured]
     contenders = [Contender(r.samples_ns, r.median_ns or 0.0, *end) for r, end in zip(measured, ends, strict=True)]
     places = rank(contenders)
@@ -140,7 +146,7 @@ def _board(
         winner=[entry.trial for entry in entries if entry.tie_group == 1],
         success_rate=success,
         targets=[_verdict(target, figures, success) for target in targets],
-        visits=[_visits(name, spread, share[name]) for name, spread in sorted(visits.items())],
+        visits=[visits_part(name, each, run.confidence) for name, each in sorted(visits.items())],
         rows=entries + unranked,
     )
 
@@ -169,16 +175,6 @@ def _verdict(target: Target, figures: Mapping[str, Any], success: float | None) 
     if target.metric == "success_rate":
         return judge(target, exact(success, "no trial was tried"))
     return judge(target, exact(None, "nothing was measured for this problem"))
-
-
-def _visits(implementation: str, spread: Spread, share: float) -> VisitsPart:
-    return VisitsPart(
-        implementation=implementation,
-        sd_percent=round(100.0 * spread.relative_sd, 4),
-        half_width_percent=round(100.0 * share, 4),
-        rows=spread.trials,
-        revisits=spread.degrees_of_freedom,
-    )
 
 
 def _measured(
@@ -283,7 +279,7 @@ def _run(run: Run, plan: RunPlanned) -> RunPart:
     )
 
 
-def _method(run: Run, plan: RunPlanned) -> MethodPart:
+def _method(run: Run, plan: RunPlanned, visited: Pools) -> MethodPart:
     eviction = next((agent.eviction for agent in reversed(run.agents.values()) if agent.eviction), "")
     return MethodPart(
         settings=without_none(plan.method),
@@ -293,7 +289,7 @@ def _method(run: Run, plan: RunPlanned) -> MethodPart:
         test=TEST_METHOD,
         ranking=RANKING_METHOD,
         race=races_in_words(run),
-        visits=visits_in_words(run),
+        visits=visits_in_words(visited),
         drift=drift_in_words(run),
     )
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from tunetui.core.draft import Draft
-from tunetui.core.snapshot import Row, Run
-from tunetui_agent.messages import Spread, Visit, spread_of, widened
+from tunetui.core.leaderboard import VisitsPart
+from tunetui.core.snapshot import MEASURED, Row, Run
+from tunetui_agent.messages import LEAST_FREEDOM, Spread, Visit, best_known, spread_of, widened
+
+PROBLEM, IMPLEMENTATION = "problem", "implementation"
+"""What an estimate is made of: rows of one problem, or of all of them."""
 
 
 def note_visit(draft: Draft, trial: str, visit: Visit) -> None:
@@ -19,20 +26,60 @@ def note_visit(draft: Draft, trial: str, visit: Visit) -> None:
         visits[trial] = (*known, visit)
 
 
-def spreads(run: Run, rows: Sequence[Row]) -> dict[str, Spread]:
-    """Implementation to what second visits to its rows showed, for the measured rows of one board."""
-    visited: dict[str, list[tuple[Visit, ...]]] = {}
-    for row in rows:
-        if row.trial in run.visits:
-            visited.setdefault(row.implementation, []).append(run.visits[row.trial])
+Pools = dict[tuple[str, str], list[tuple[Visit, ...]]]
+"""(device of a board, implementation) to the visits of each visited row, over all problems."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What second visits say of one implementation's rows on one board."""
+
+    spread: Spread
+    scope: str
+
+    def share(self, confidence: float) -> float:
+        """Half the width, as a share of a median, that an interval must contain for other visits; 0 where unknown."""
+        return self.spread.half_width(100.0 * confidence) if self.spread.is_enough else 0.0
+
+
+def pools(run: Run, boards: Iterable[tuple[str, Sequence[Row]]]) -> Pools:
+    """Visits by device and implementation, of boards given by their device and rows."""
+    found: Pools = {}
+    for device, rows in boards:
+        for row in rows:
+            if row.trial in run.visits and row.status == MEASURED:
+                found.setdefault((device, row.implementation), []).append(run.visits[row.trial])
+    return found
+
+
+def known(run: Run, device: str, rows: Sequence[Row], pooled: Pools) -> dict[str, Known]:
+    """Implementation to what is known of its measured rows on one board; those without any second visit are left out."""
     confidence_percent = 100.0 * run.confidence
-    found = {name: spread_of(trials, confidence_percent) for name, trials in visited.items()}
-    return {name: spread for name, spread in found.items() if spread is not None}
+    found = {}
+    for name in {row.implementation for row in rows}:
+        visits = [run.visits[row.trial] for row in rows if row.implementation == name and row.trial in run.visits]
+        own = spread_of(visits, confidence_percent)
+        all_of_it = spread_of(pooled.get((device, name), []), confidence_percent)
+        spread = best_known(own, all_of_it) or all_of_it
+        if spread is not None:
+            found[name] = Known(spread, PROBLEM if spread == own else IMPLEMENTATION)
+    return found
 
 
-def shares(found: dict[str, Spread], confidence: float) -> dict[str, float]:
-    """Implementation to half the width, as a share of a median, that an interval must contain for other visits."""
-    return {name: spread.half_width(100.0 * confidence) for name, spread in found.items()}
+def visits_part(implementation: str, known: Known, confidence: float) -> VisitsPart:
+    """The same as it stands in the file."""
+    spread = known.spread
+    part = VisitsPart(
+        implementation=implementation, rows=spread.trials, revisits=spread.degrees_of_freedom, scope=known.scope
+    )
+    if not spread.is_enough:
+        return replace(part, reason=_too_few(spread.degrees_of_freedom))
+    half_width_percent = round(100.0 * known.share(confidence), 4)
+    return replace(part, sd_percent=round(100.0 * spread.relative_sd, 4), half_width_percent=half_width_percent)
+
+
+def _too_few(revisits: int) -> str:
+    return f"n/a: only {revisits} second visit{'s' * (revisits != 1)}, and an estimate needs {LEAST_FREEDOM}"
 
 
 def interval(row: Row, share: float) -> tuple[float | None, float | None]:
@@ -44,16 +91,26 @@ def interval(row: Row, share: float) -> tuple[float | None, float | None]:
     return wide.low, wide.high
 
 
-def visits_in_words(run: Run) -> str:
+def visits_in_words(visited: Pools) -> str:
     """How many second visits the intervals rest on; empty where there were none."""
-    visited = [run.visits[row.trial] for row in run.current_rows() if row.trial in run.visits]
-    if not visited:
+    counts = {key: sum(len(visits) - 1 for visits in rows) for key, rows in visited.items()}
+    if not counts:
         return ""
-    again = sum(len(visits) - 1 for visits in visited)
-    return (
-        f"{again} second visits to {len(visited)} rows, by another process with buffers of its own; each interval contains "
-        "the standard deviation between visits that they showed for its implementation and problem"
-    )
+    rows = sum(map(len, visited.values()))
+    text = f"{_counted(sum(counts.values()), 'second visit')} to {_counted(rows, 'row')}, by other processes with buffers of their own"
+    if max(counts.values()) >= LEAST_FREEDOM:
+        text += "; each interval contains what they showed of the variation between visits, for its implementation"
+    few = sorted({name for (_, name), count in counts.items() if count < LEAST_FREEDOM})
+    if few:
+        text += (
+            f"; of {', '.join(few)} there are fewer than {LEAST_FREEDOM}: how far two visits are apart is unknown there, and "
+            "intervals are of one visit's samples alone"
+        )
+    return text
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _visit_of(row: Row) -> Visit | None:
