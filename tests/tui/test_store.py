@@ -141,3 +141,28 @@ def test_forgetting_keeps_the_empty_word_as_code_zero() -> None:
     assert column.words[0] == ""
     assert [column.words[code] for code in column.codes[:2]] == ["b", "a"]
     assert math.isnan(column.ranks()[0])
+
+
+def test_writing_many_rows_at_once_is_as_writing_each() -> None:
+    one, all_ = (ColumnStore(["speed"], ["name"], capacity=2) for _ in range(2))
+    for batch in (
+        {"a": (1.0, "x"), "b": (None, "y")},
+        {"b": (None, "y"), "c": (3.0, "")},
+        {"a": (1.0, "x"), "c": (3.0, "")},
+        {"c": (None, "z"), "d": (4.0, "x"), "e": (5.0, "x")},
+        {},
+    ):
+        seen = one.revision, all_.revision
+        for key, (speed, name) in batch.items():
+            one.upsert(key, {"speed": speed, "name": name})
+        all_.write(
+            list(batch),
+            {"speed": [speed for speed, _ in batch.values()], "name": [name for _, name in batch.values()]},
+        )
+        assert one.changed_since(seen[0]).tolist() == all_.changed_since(seen[1]).tolist()
+        for key in map(one.key_of, range(len(one))):
+            row = all_.row_of(key)
+            assert row == one.row_of(key)
+            assert all_.text("name", row) == one.text("name", row)
+            assert str(all_.number("speed", row)) == str(one.number("speed", row))
+    assert len(all_) == len(one) == 5

@@ -67,7 +67,7 @@ def finished_line(run: Run, row: Row, place: int | None) -> str:
 class News:
     """What has happened between two snapshots; begins with what an earlier start had finished already."""
 
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: Mapping[str, Row] = field(default_factory=dict)
     notices: int = 0
 
     @classmethod

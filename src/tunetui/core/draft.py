@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from sys import intern
 from typing import Any
 
 import msgspec
 
 from tunetui.core.events import Record
 from tunetui.core.models import model_of
+from tunetui.core.row_table import RowsDraft
 from tunetui.core.snapshot import (
     LOG_KEPT,
     MEASURED,
@@ -33,14 +35,14 @@ class Draft:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.changes: dict[str, Any] = {}
-        self.rows = dict(run.rows)
+        self.rows = RowsDraft(run.rows)
         self.statuses = _tally(run.counts)
         self.plan_number = run.plan_number
         self.finished = run.finished_since_resumed
         self.best = dict(run.best)
         self.unsure: set[tuple[str, str]] = set()  # boards whose best row changed for the worse
         self.running = dict(run.running)
-        self.problems: dict[str, dict[str, Value]] = {}  # equal problems share one dict
+        self.problems: dict[str, tuple[str, dict[str, Value]]] = {}  # equal problems share one dict and one key
         self.confidence = run.confidence
         self.log: deque[Happening] = deque(run.log, maxlen=LOG_KEPT)
         self.puts = run.puts
@@ -53,7 +55,7 @@ class Draft:
             self._find_best(board)
         return msgspec.structs.replace(
             self.run,
-            rows=self.rows,
+            rows=self.rows.finish(),
             counts=_counts(self.statuses),
             plan_number=self.plan_number,
             finished_since_resumed=self.finished,
@@ -80,7 +82,7 @@ class Draft:
     def put(self, row: Row) -> None:
         """Set one row and keep counts and best in step."""
         old = self.rows.get(row.trial)
-        self.rows[row.trial] = row
+        self.rows.set(row.trial, row)
         self.puts += 1
         self.latest_puts.append(row.trial)
         if old is not None and old.plan == self.plan_number:
@@ -118,19 +120,30 @@ class Draft:
     def row_of(self, ref: TrialRef, **fields: Any) -> Row:
         """The row of a trial, as known or new, brought up to ``ref`` and ``fields``."""
         old = self.rows.get(ref.id)
-        key = problem_key(ref.problem)
+        key, problem = self._problem(ref, old)
+        same = old is not None and old.configuration == ref.configuration
         known: dict[str, Any] = {
-            "trial": ref.id,
-            "implementation": ref.implementation,
-            "problem": self.problems.setdefault(key, ref.problem),
+            "trial": ref.id if old is None else old.trial,
+            "implementation": intern(ref.implementation),
+            "problem": problem,
             "problem_key": key,
-            "configuration": ref.configuration,
-            "provenance": ref.provenance,
+            "configuration": old.configuration if old is not None and same else self._configuration(ref),
+            "provenance": intern(ref.provenance),
             # a trial that no plan asked for is current only where there is no plan at all
             "plan": old.plan if old is not None else -1 if self.plan_number else 0,
             "times_measured": old.times_measured if old is not None else 0,
         }
         return Row(**(known | fields))
+
+    def _problem(self, ref: TrialRef, old: Row | None) -> tuple[str, dict[str, Value]]:
+        key = problem_key(ref.problem)
+        if old is not None and old.problem_key == key:
+            return old.problem_key, old.problem
+        return self.problems.setdefault(key, (key, ref.problem))
+
+    def _configuration(self, ref: TrialRef) -> dict[str, Value]:
+        values = ref.configuration.items()
+        return {name: intern(value) if isinstance(value, str) else value for name, value in values}
 
     def device_of(self, source: str) -> str:
         """Id of the device that this source measures on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from array import array
 from collections.abc import Callable, Iterable
+from sys import intern
 from typing import Any, cast
 
 import msgspec
@@ -26,6 +27,8 @@ from tunetui.core.models import device_id, model_of
 from tunetui.core.snapshot import (
     LOOKS_KEPT,
     MEASURED,
+    NO_FIGURES,
+    NO_TAGS,
     NOTICES_KEPT,
     QUEUED,
     RUNNING,
@@ -207,8 +210,7 @@ def _build_finished(draft: Draft, record: Record, event: BuildFinished) -> None:
     outcome = "failed" if not event.ok else "cached" if event.cached else "finished"
     builds, building = draft.value("builds"), draft.value("building")
     builds[outcome] = builds.get(outcome, 0) + 1
-    left = building.get(event.implementation, 0) - 1
-    building[event.implementation] = max(left, 0)
+    building[event.implementation] = max(building.get(event.implementation, 0) - 1, 0)
     if not event.ok:
         draft.say(record, f"{event.implementation}: build failed")
 
@@ -225,10 +227,7 @@ def _trial_progressed(draft: Draft, record: Record, event: TrialProgressed) -> N
     progress = draft.running.get(record.source)
     if progress is not None and progress.trial == event.trial:
         draft.running[record.source] = msgspec.structs.replace(
-            progress,
-            samples=event.samples,
-            median_ns=event.median_ns,
-            half_width_percent=event.half_width_percent,
+            progress, samples=event.samples, median_ns=event.median_ns, half_width_percent=event.half_width_percent
         )
 
 
@@ -260,15 +259,15 @@ def _trial_measured(draft: Draft, record: Record, event: TrialMeasured) -> None:
         median_ns=median_ns,
         ci_low_ns=ci_low_ns,
         ci_high_ns=ci_high_ns,
-        stopped_by=event.stopped_by,
-        stage=event.stage,
-        quality=event.quality,
+        stopped_by=intern(event.stopped_by),
+        stage=intern(event.stage),
+        quality=event.quality or NO_FIGURES,
         build_seconds=event.build_seconds,
         seconds=event.seconds,
-        artifact=event.artifact,
-        resources=event.resources,
-        telemetry=event.telemetry,
-        tags=event.tags,
+        artifact=intern(event.artifact),
+        resources=event.resources or NO_FIGURES,
+        telemetry=event.telemetry or NO_FIGURES,
+        tags=event.tags or NO_TAGS,
         measured_at=record.t,
     )
     draft.put(msgspec.structs.replace(row, times_measured=row.times_measured + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -22,6 +23,9 @@ NOTICES_KEPT = 500
 LOOKS_KEPT = 500
 
 NO_SAMPLES: array[int] = array("q")
+NO_FIGURES: dict[str, Any] = {}
+NO_TAGS: list[str] = []
+# What many rows lack is one object for all of them; nobody writes to what a row holds.
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -182,7 +186,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds of the latest start of the app: the latest plan or `RunResumed`."""
     updated: float | None = None
     """Unix seconds of the latest record."""
-    rows: dict[str, Row] = {}
+    rows: Mapping[str, Row] = {}
     """By trial id, in the order first heard of; also rows of earlier plans."""
     counts: Counts = Counts()
     finished_since_resumed: int = 0

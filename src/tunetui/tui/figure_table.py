@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -20,8 +21,6 @@ RANK, RANK_TEXT = "rank", "#rank"
 PROBLEM_TEXT = "#problem"
 HIDDEN = "#"
 """Names that begin so are the table's own."""
-
-_MANY = 256
 
 
 class FigureTable:
@@ -41,25 +40,24 @@ class FigureTable:
 
     def put(self, rows: Mapping[str, Mapping[str, Value]]) -> bool:
         """Write rows by key; a figure that a row had and has no longer is not known any more.  True: new names came."""
-        learnt = self._learn(rows.values())
-        new = [key for key in rows if key not in self.store]
-        if len(new) > _MANY:
-            self._extend({key: rows[key] for key in new})
-            fresh = set(new)
-            rows = {key: figures for key, figures in rows.items() if key not in fresh}
-        names = (self.numbers | self.texts) - {RANK, RANK_TEXT}
-        for key, figures in rows.items():
-            self.store.upsert(key, {name: self._stored(name, figures.get(name)) for name in names})
+        if not rows:
+            return False
+        named = set().union(*rows.values()) | self.numbers | self.texts
+        values = {name: [row.get(name) for row in rows.values()] for name in named - {RANK, RANK_TEXT}}
+        learnt = self._learn(values)
+        columns: dict[str, Sequence[float | None] | Sequence[str]] = {}
+        for name, column in values.items():
+            columns[name] = list(map(_written, column)) if name in self.texts else cast("list[float | None]", column)
+        self.store.write(list(rows), columns)
         return learnt
 
     def put_ranks(self, ranks: Mapping[str, str]) -> None:
         """Ranks as written ("1=") by key; a row that is not there has none."""
         known = np.flatnonzero(~np.isnan(self.store.numbers(RANK))).tolist()
         gone = {key for row in known if (key := self.store.key_of(row)) not in ranks}
-        for key, text in {**dict.fromkeys(gone, ""), **ranks}.items():
-            if key in self.store:
-                number = float(text.rstrip("=*")) if text else None
-                self.store.upsert(key, {RANK: number, RANK_TEXT: text or None})
+        texts = {key: text for key, text in {**dict.fromkeys(gone, ""), **ranks}.items() if key in self.store}
+        numbers = [float(text.rstrip("=*")) if text else None for text in texts.values()]
+        self.store.write(list(texts), {RANK: numbers, RANK_TEXT: list(texts.values())})
 
     # ------------------------------------------------------------------------------------------- filtering
 
@@ -85,38 +83,30 @@ class FigureTable:
 
     # ------------------------------------------------------------------------------------------- the store
 
-    def _learn(self, rows: Iterable[Mapping[str, Value]]) -> bool:
+    def _learn(self, columns: Mapping[str, Sequence[Value | None]]) -> bool:
         """Take in the names and kinds of new figures; whether there were any."""
         numbers, texts = set(self.numbers), set(self.texts)
-        for figures in rows:
-            for name, value in figures.items():
-                if isinstance(value, str):
-                    texts.add(name)
-                elif name not in numbers:
-                    numbers.add(name)
-                    if isinstance(value, bool):
-                        self.switches.add(name)
-        numbers -= texts  # an axis may be a number for one implementation and text for another
+        for name, values in columns.items():
+            if name in texts:
+                continue
+            if str in set(map(type, values)):
+                texts.add(name)  # an axis may be a number for one implementation and text for another
+            elif name not in numbers:
+                numbers.add(name)
+                if isinstance(next((value for value in values if value is not None), None), bool):
+                    self.switches.add(name)
+        numbers -= texts
         if (numbers, texts) == (self.numbers, self.texts):
             return False
         self.numbers, self.texts = numbers, texts
         self.store.add_columns(sorted(numbers), sorted(texts))
         return True
 
-    def _extend(self, rows: Mapping[str, Mapping[str, Value]]) -> None:
-        columns: dict[str, Sequence[float] | Sequence[str]] = {}
-        for name in self.numbers - {RANK}:
-            columns[name] = [
-                float("nan") if (value := row.get(name)) is None else float(value) for row in rows.values()
-            ]
-        for name in self.texts - {RANK_TEXT}:
-            columns[name] = ["" if (value := row.get(name)) is None else setting(value) for row in rows.values()]
-        self.store.extend(list(rows), columns)
 
-    def _stored(self, name: str, value: Value | None) -> float | str | None:
-        if value is None:
-            return None
-        return setting(value) if name in self.texts else float(value)
+def _written(value: Value | None) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else setting(value)
 
 
 def _safely_holding(condition: Condition, store: ColumnStore, rows: Rows) -> Mask:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from time import monotonic
 
 import numpy as np
@@ -21,6 +23,8 @@ MEASURED_AT = "#measured_at"
 RANKED_AT_MOST = 256
 """Of each problem on each device while the run goes on: ranking everything would take seconds at 100,000 rows."""
 _RANKED_EVERY_SECONDS = 1.0
+_WRITTEN_AT_ONCE = 2000
+"""Rows: the figures of 100,000 would stand in memory twice."""
 
 
 class RunBoard:
@@ -38,6 +42,7 @@ class RunBoard:
         self._problem_fields: list[str] = []
         self._problem_texts: dict[str, str] = {}
         self._qualities: dict[str, None] = {}
+        self._quality_names: AbstractSet[str] = set()
 
     def take(self, run: Run, *, rank_now: bool = False) -> int:
         """Bring the table to the state of ``run``; returns how many rows were written."""
@@ -47,20 +52,14 @@ class RunBoard:
         else:
             changed = run.changed_since(self._seen)
         changed = [row for row in changed if run.current(row)]
-        rows = {row.trial: figures for row, figures in zip(changed, figures_of_rows(run, changed), strict=True)}
-        for row in changed:
-            self._qualities.update(dict.fromkeys(f"quality.{name}" for name in row.quality))
-            if self._problem_fields:
-                rows[row.trial][PROBLEM_TEXT] = self._problem_text(row)
-            if row.measured_at is not None:
-                rows[row.trial][MEASURED_AT] = row.measured_at
-        self._overlay(run, rows)
-        if self.table.put(rows):
-            self.columns_changed = True
+        for start in range(0, len(changed), _WRITTEN_AT_ONCE):
+            self._write(self._figures(run, changed[start : start + _WRITTEN_AT_ONCE]))
+        overlaid_rows = self._overlay(run, {row.trial for row in changed})
+        self._write(overlaid_rows)
         self._seen = run
         self._rank(run, rank_now=rank_now)
         self._look_at_facts(run, changed)
-        return len(rows)
+        return len({row.trial for row in changed} | overlaid_rows.keys())
 
     def tabs(self, run: Run) -> list[Tab]:
         """One tab for everything, one for each device and for each problem where there are several."""
@@ -88,18 +87,35 @@ class RunBoard:
             self._problem_texts[row.problem_key] = short_problem(row.problem, self._problem_fields)
         return self._problem_texts[row.problem_key]
 
-    def _overlay(self, run: Run, rows: dict[str, dict[str, Value]]) -> None:
+    def _figures(self, run: Run, rows: Sequence[Row]) -> dict[str, dict[str, Value]]:
+        """What the table holds of each row."""
+        found = {row.trial: figures for row, figures in zip(rows, figures_of_rows(run, rows), strict=True)}
+        for row in rows:
+            if row.quality.keys() != self._quality_names:
+                self._quality_names = row.quality.keys()
+                self._qualities.update(dict.fromkeys(f"quality.{name}" for name in row.quality))
+            if self._problem_fields:
+                found[row.trial][PROBLEM_TEXT] = self._problem_text(row)
+            if row.measured_at is not None:
+                found[row.trial][MEASURED_AT] = row.measured_at
+        return found
+
+    def _write(self, rows: dict[str, dict[str, Value]]) -> None:
+        if self.table.put(rows):
+            self.columns_changed = True
+
+    def _overlay(self, run: Run, written: AbstractSet[str]) -> dict[str, dict[str, Value]]:
         """Rows on a device show their samples so far; those that were show their own figures again."""
         present = {progress.trial: progress for progress in run.running.values() if progress.stage != "sentinel"}
+        found: dict[str, dict[str, Value]] = {}
         for trial in self._overlaid.keys() | present.keys():
             row, progress = run.rows.get(trial), present.get(trial)
-            if row is None or (trial not in rows and self._overlaid.get(trial) is progress):
+            if row is None or (self._overlaid.get(trial) is progress and trial not in written):
                 continue
-            figures = rows.get(trial) or figures_of_rows(run, [row])[0]
-            if self._problem_fields:
-                figures[PROBLEM_TEXT] = self._problem_text(row)
-            rows[trial] = figures if progress is None else overlaid(figures, progress)
+            figures = self._figures(run, [row])[trial]
+            found[trial] = figures if progress is None else overlaid(figures, progress)
         self._overlaid = dict(present)
+        return found
 
     def _rank(self, run: Run, *, rank_now: bool) -> None:
         now = monotonic()

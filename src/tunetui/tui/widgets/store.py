@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,16 @@ class TextColumn:
         self._order, self._ranks = [0], np.full(1, np.nan)
 
 
+def _overwrite(column: NDArray[Any], rows: Rows, values: NDArray[Any]) -> Mask:
+    """Write one value per row; which of them differ from what stood there (NaN from NaN does not)."""
+    before = column[rows]
+    different: Mask = before != values
+    if different.any():
+        different &= (before == before) | (values == values)  # noqa: PLR0124 (NaN)
+        column[rows] = values
+    return different
+
+
 class ColumnStore:
     """Columns of float64 (NaN: not known) and of text.  Rows are only ever added; a row's number never changes.
 
@@ -110,6 +121,30 @@ class ColumnStore:
             self.revision += 1
             self.stamps[row] = self.revision
         return row
+
+    def write(self, keys: Sequence[str], columns: Mapping[str, Sequence[float | None] | Sequence[str]]) -> None:
+        """As `upsert` of many rows, no key twice: ``columns`` holds one value per key; "" and None: not known.
+
+        Costs some microseconds a column and little for each row.
+
+        Raises:
+            KeyError: a name that is no column.
+        """
+        first_new = self.count
+        self._reserve(first_new + sum(key not in self._row_of for key in keys))
+        found = map(self._row_of.get, keys)
+        rows = np.array([self._add(key) if row is None else row for key, row in zip(keys, found, strict=True)], np.intp)
+        changed = rows >= first_new
+        for name, values in columns.items():
+            text = self._texts.get(name)
+            if text is None:
+                changed |= _overwrite(self._numbers[name], rows, np.array(values, np.float64))
+            else:
+                changed |= _overwrite(text.codes, rows, np.array(list(map(text.code, values)), np.int32))  # type: ignore[arg-type]
+                text.forget_unused(self.count)
+        if changed.any():
+            self.revision += 1
+            self.stamps[rows[changed]] = self.revision
 
     def extend(self, keys: Sequence[str], columns: Mapping[str, Sequence[float] | Sequence[str] | Floats]) -> None:
         """Add many new rows at once: ``columns`` holds one value per key; columns left out are not known.
