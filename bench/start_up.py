@@ -30,7 +30,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 WATCHED = {
     "tunetui.cli.batch": ["run_batch", "Batch._open", "Batch._carry_out"],
-    "tunetui.session.opening": ["load_definitions", "open_groups", "open_link", "prepared", "probe", "group_places"],
+    "tunetui.session.reaching": ["open_link"],
+    "tunetui.session.opening": ["load_definitions", "open_groups", "prepared", "probe", "group_places"],
     "tunetui.session.batch": ["RunFolder", "Session._catch_up", "Session.run", "Session.save", "Session.disconnect"],
     "tunetui.session.agents": ["ask_json", "Agents.follow"],
 }

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from tunetui_agent.messages import BuildFinished, Trial
 
@@ -52,6 +52,10 @@ class Backlog:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def count_of(self, implementations: Collection[str]) -> int:
+        """How many trials of these wait."""
+        return sum(entry.trial.implementation in implementations for entry in self._entries.values())
 
     def add(self, trials: Iterable[Trial]) -> None:
         """Append the trials whose id was never seen before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tunetui_agent.messages import RunSpec, Trial
 
 START_SECONDS = 120.0
+BUILT_ALONE = frozenset({"cuda"})
+"""Languages of which every builder compiles one artifact at a time: as many builders as artifacts have something to do."""
 
 
 @dataclass
@@ -75,8 +78,19 @@ class BuildPool:
         return any(seat.job for seat in self._seats)
 
     def ask_toolchains(self, kind: str) -> None:
-        """Find out which compilers there are; the answer is reported."""
+        """Find out which compilers there are; the answer is reported.  Builders for what waits already get ready too."""
+        if not self._seats:  # the run has ended
+            return
         self._give(self._seats[0], Job("toolchains", START_SECONDS), {"ask": "toolchains", "kind": kind})
+        alone = {name: language for name, language in self._languages.items() if language in BUILT_ALONE}
+        waiting = self._backlog.count_of(alone) if self._target else 0
+        ready = {"ask": "get ready", "languages": sorted(set(alone.values())), "kind": kind}
+        for seat in self._seats[1:waiting]:
+            try:
+                seat.child = self._spawn(functools.partial(self._hear, seat))
+            except OSError:  # said when it is needed
+                return
+            seat.child.send(ready)
 
     def set_target(self, target: dict[str, Any]) -> None:
         """What artifacts must run on, as the worker found it."""
@@ -164,7 +178,7 @@ class BuildPool:
         seat.job, seat.deadline = job, job.began + job.seconds
         try:
             if seat.child is None:
-                seat.child = self._spawn(lambda answer: self._hear(seat, answer))
+                seat.child = self._spawn(functools.partial(self._hear, seat))
         except OSError as error:
             self._reports.unusable(f"no builder can be started: {error.strerror or error}")
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,10 @@ def main(spec_path: Path, cache: Path, supervisor: int) -> int:
     line = Lifeline()
     desk = BuilderDesk(read_spec(spec_path), cache)
     for message in line.messages():
-        line.send(desk.answer(message))
+        if message["ask"] == "get ready":
+            desk.get_ready(message["languages"], message["kind"])
+        else:
+            line.send(desk.answer(message))
     return 0
 
 
@@ -36,6 +40,12 @@ class BuilderDesk:
         self._spec, self._cache = spec, cache
         self._implementations = {found.name: found for found in spec.kernel.implementations}
         self._builders: dict[tuple[str, str], Builder] = {}
+
+    def get_ready(self, languages: list[str], kind: str) -> None:
+        """Load what the first build would have to wait for; what is wrong with it is said then."""
+        for language in languages:
+            with contextlib.suppress(LookupError):
+                self._builder(language, kind).toolchain()
 
     def answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """The answer to a request, as `BuildPool` expects it."""

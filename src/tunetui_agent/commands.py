@@ -90,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--task", type=Path, required=True)
     environment = command("environment", "the Python of this host that imports what a run needs")
     environment.add_argument("--kind", choices=("cpu", "gpu"), required=True)
+    environment.add_argument("--probe", action="store_true", help="where there is one, go on with what it finds here")
+    environment.add_argument("--module", action="append", default=[], help="as of probe")
+    environment.set_defaults(prefer_prebuilt=[])
     build = command("environment-build", "build the environment that a request on stdin describes")
     build.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # the process that builds
     command("echo", "answer each line with the time: how long the way is, and what the clock says")
@@ -179,7 +182,18 @@ def _unpack(asked: argparse.Namespace) -> int:
 def _environment(asked: argparse.Namespace) -> int:
     from tunetui_agent.environment import look
 
-    return _answer(look(_host(asked), asked.kind, asked.python))
+    found = look(_host(asked), asked.kind, asked.python)
+    code = _answer(found)
+    if asked.probe and found["state"] == "ready":
+        # The next question is what that Python finds here: answered at once, it costs no way there and back.
+        if found["python"] == sys.executable and sys.flags.isolated and not found["user_site"]:
+            return _probe(asked)
+        from tunetui_agent.reentry import reenter
+
+        root = ["--root", str(asked.root)] if asked.root else []
+        modules = [f"--module={name}" for name in asked.module]
+        reenter(found["python"], ["probe", *root, *modules], user_site=found["user_site"])
+    return code
 
 
 def _environment_build(asked: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tunetui_agent import __version__
 from tunetui_agent.children import archive
 from tunetui_agent.folder import FolderError, boot_id, is_disk_full, read_object, take_lock, write_object
-from tunetui_agent.inbox import Inbox
+from tunetui_agent.inbox import Inbox, deliver
 from tunetui_agent.journal import Journal, JournalError
 from tunetui_agent.messages import PROTOCOL, AgentStarted, decode_spec
 from tunetui_agent.supervisor import Claim, Supervisor
@@ -39,14 +39,16 @@ class Refusal(Exception):
 
 
 def start(host: HostFolder, raw: bytes, idle_seconds: float) -> dict[str, Any]:
-    """Begin the run described by ``raw`` (a `RunSpec` as JSON) in a process of its own.
+    """Begin the run described by ``raw`` in a process of its own: a `RunSpec` as JSON, and commands on lines behind it.
 
     Returns:
         ``{"ok": true, "run", "epoch", "pid"}`` or ``{"ok": false, "error", "text", ...}`` with error one of "spec",
         "protocol", "bad-name", "folder", "disk-full", "run-exists", "device-busy" (with "holder"), "died".
     """
+    described, _, commands = raw.partition(b"\n")
+    commands = commands[: commands.rfind(b"\n") + 1]  # the link may have ended in the middle of one
     try:
-        spec, document = _spec_in(raw)
+        spec, document = _spec_in(described)
         host.device_lock(spec.device)
         host.run(spec.run)
         host.prepare()
@@ -58,7 +60,7 @@ def start(host: HostFolder, raw: bytes, idle_seconds: float) -> dict[str, Any]:
     child = os.fork()
     if child == 0:
         os.close(verdict)
-        _leave(functools.partial(_serve, host, spec, document, idle_seconds), said)
+        _leave(functools.partial(_serve, host, spec, document, commands, idle_seconds), said)
     os.close(said)
     with os.fdopen(verdict, "rb") as pipe:
         answer = pipe.read()
@@ -103,9 +105,11 @@ def _leave(serve: Callable[[int], None], said: int) -> None:
         os._exit(status)
 
 
-def _serve(host: HostFolder, spec: RunSpec, document: dict[str, Any], idle_seconds: float, said: int) -> None:
+def _serve(
+    host: HostFolder, spec: RunSpec, document: dict[str, Any], commands: bytes, idle_seconds: float, said: int
+) -> None:
     try:
-        claim, answer = _claim(host, spec, document, idle_seconds)
+        claim, answer = _claim(host, spec, document, commands, idle_seconds)
     except Refusal as refusal:
         _say(said, refusal.answer)
         return
@@ -115,7 +119,7 @@ def _serve(host: HostFolder, spec: RunSpec, document: dict[str, Any], idle_secon
 
 
 def _claim(
-    host: HostFolder, spec: RunSpec, document: dict[str, Any], idle_seconds: float
+    host: HostFolder, spec: RunSpec, document: dict[str, Any], commands: bytes, idle_seconds: float
 ) -> tuple[Claim, dict[str, Any]]:
     """Everything that only one agent may have; the locks live as long as this process."""
     try:
@@ -140,6 +144,8 @@ def _claim(
             raise Refusal("run-exists", f"run {spec.run} is being started by somebody else", run=spec.run)
         run.watched.touch(mode=0o600)
         inbox = Inbox(run)
+        if commands:
+            deliver(run, commands)
         journal = Journal(run.journal, run.ballast)
         write_object(run.spec, document)
         write_object(holder, meta)

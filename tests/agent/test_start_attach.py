@@ -21,6 +21,33 @@ def test_a_started_run_says_who_it_is_and_writes_the_same_down_first(host: Host)
     assert (first["run"], first["epoch"], first["pid"]) == (answer["run"], answer["epoch"], answer["pid"])
 
 
+def test_commands_behind_the_description_are_carried_out_with_nobody_attached(host: Host) -> None:
+    lines = enqueue("does well") + CLOSE
+    assert host.ask("start", stdin=json.dumps(spec("r")).encode() + b"\n" + lines)["ok"]
+    records = host.attach("r").records()
+    accepted = [each["command"] for each in records if each["kind"] == "CommandAccepted"]
+    assert (accepted, records[-1]["reason"]) == (["enqueue", "close"], "done")
+    assert sum(each["kind"] == "TrialMeasured" for each in records) == 1
+
+
+def test_commands_behind_the_description_that_come_again_are_carried_out_once(host: Host) -> None:
+    assert host.ask("start", stdin=json.dumps(spec("r")).encode() + b"\n" + enqueue("does well"))["ok"]
+    follower = host.attach("r")
+    follower.send(enqueue("does well"), CLOSE)
+    records = follower.records()
+    assert sum(each["kind"] == "TrialMeasured" for each in records) == 1
+
+
+def test_a_command_that_the_link_cut_off_behind_the_description_is_no_command(host: Host) -> None:
+    cut = enqueue("does well") + CLOSE[: len(CLOSE) // 2]
+    assert host.ask("start", stdin=json.dumps(spec("r")).encode() + b"\n" + cut)["ok"]
+    follower = host.attach("r")
+    follower.send(CLOSE)
+    records = follower.records()
+    assert not [each for each in records if each["kind"] == "NoticeRaised" and each["code"] == "command-unreadable"]
+    assert records[-1]["reason"] == "done"
+
+
 def test_the_host_folder_is_closed_to_others(host: Host) -> None:
     host.start(spec("r"))
     modes = {path.name: path.stat().st_mode & 0o777 for path in (host.root, *host.folder.run("r").path.iterdir())}

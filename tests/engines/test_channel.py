@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from tests.agent.agent_runs import Host, spec, trial
 from tunetui.core.errors import TunetuiError
 from tunetui.core.records import decode_record
-from tunetui.engines.channel import MAX_LINE_BYTES, AgentRefusedError, Follower, LineFramer, Outbox, Position
+from tunetui.engines.channel import (
+    MAX_BYTES_WITH_START,
+    MAX_LINE_BYTES,
+    AgentRefusedError,
+    Follower,
+    LineFramer,
+    Outbox,
+    Position,
+)
 from tunetui.engines.local import LocalLink, LocalStream
 from tunetui_agent.messages import AgentStarted, CloseQueue, CommandAccepted, EnqueueTrials, RunEnded, StopRun
 
@@ -71,6 +79,32 @@ def test_commands_that_were_not_accepted_are_sent_again_over_a_new_link_in_order
     outbox.accepted("d")
     outbox.restart()
     assert queued(outbox) == []
+
+
+def test_what_an_agent_was_started_with_is_not_sent_again_over_the_link() -> None:
+    outbox = Outbox()
+    for name in ("a", "b"):
+        outbox.send(StopRun(command=name))
+    lines = outbox.with_start()
+    outbox.send(StopRun(command="c"))
+    all_three = list(outbox.waiting.values())
+    outbox.restart()  # whether the start worked is not known
+    assert queued(outbox) == all_three
+    outbox.started()
+    outbox.restart()
+    assert (lines, queued(outbox)) == (b"".join(all_three[:2]), all_three[2:])
+    assert list(outbox.waiting) == ["a", "b", "c"]  # none is accepted
+
+
+def test_an_agent_is_started_with_no_more_than_holds_up_nothing_and_in_order() -> None:
+    outbox = Outbox()
+    for name in ("a", "b" * MAX_BYTES_WITH_START, "c"):
+        outbox.send(StopRun(command=name))
+    lines = outbox.with_start()
+    outbox.started()
+    outbox.restart()
+    assert lines == outbox.waiting["a"]
+    assert queued(outbox) == list(outbox.waiting.values())[1:]
 
 
 # ------------------------------------------------------------------------------------------ following

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from tunetui.engines.channel import ask_json
 from tunetui.engines.local import LocalLink
 from tunetui.hosts.environments import Recipe, recipe
 from tunetui.session.opening import probe
-from tunetui.session.preparing import Lines, Preparation, PreparedLink, PrepareOptions, prepare_host
+from tunetui.session.preparing import Lines, Preparation, PreparedLink, PrepareOptions, prepare_host, probe_arguments
 from tunetui.settings import MANAGED
 
 __all__ = ["wheels"]  # a fixture
@@ -86,6 +86,38 @@ async def test_a_python_that_has_what_is_needed_is_used_as_it_is(link: LocalLink
     assert not any((root / "env").glob("cpu-*"))
     found = await probe(got)
     assert any("NumPy" in each.version for each in found.toolchains["cpu"])
+
+
+async def test_a_host_that_is_ready_is_probed_with_the_same_command(link: LocalLink) -> None:
+    asked: list[str] = []
+
+    class Counted:
+        host, retries, open, close = link.host, link.retries, link.open, link.close
+
+        async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
+            asked.append(arguments[0])
+            return await link.ask(arguments, stdin)
+
+    options, modules = PrepareOptions(python=sys.executable), ["numpy"]
+    got = await prepare_host(Counted(), "cpu", options, lambda _: None, probe_arguments(modules))
+    found = await probe(got, modules)
+    assert asked == ["environment"]
+    assert "module:numpy" in {each.language for each in found.toolchains["cpu"]}
+    assert await probe(got, modules) == found
+    assert asked == ["environment", "probe"]  # an answer is given once: what is there may change
+
+
+async def test_a_probe_that_went_wrong_is_asked_again_so_that_what_is_wrong_is_said(link: LocalLink) -> None:
+    class Breaking:
+        host, retries, open, close = link.host, link.retries, link.open, link.close
+
+        async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
+            answer = await link.ask(arguments, stdin)
+            return answer.partition(b"\n")[0] + b"\nSegmentation fault" if arguments[0] == "environment" else b"?"
+
+    got = await prepare_host(Breaking(), "cpu", PrepareOptions(python=sys.executable), lambda _: None, ["probe"])
+    with pytest.raises(TunetuiError, match="something else than JSON"):
+        await probe(got)
 
 
 async def test_a_choice_is_remembered_until_the_python_changes(link: LocalLink, root: Path, tmp_path: Path) -> None:

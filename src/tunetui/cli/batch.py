@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import importlib
 import os
 import shlex
 import signal
@@ -17,11 +18,14 @@ from tunetui.cli.display import open_display
 from tunetui.cli.interruption import HUNG_UP, Interruption
 from tunetui.cli.narration import Face, literal, stderr_face, stdout_face
 from tunetui.core.errors import ExitCode, TunetuiError
+from tunetui.core.routes import LOCAL
 
 if TYPE_CHECKING:
     from tunetui.core.leaderboard import Leaderboard
     from tunetui.session import Session
     from tunetui.session.attaching import Attached
+    from tunetui.session.reaching import Reaching
+    from tunetui.settings import Settings
 
     Followed = Session | Attached
     """A run in our hands: measured by us, or only followed."""
@@ -59,12 +63,36 @@ class Batch:
 
     async def _open(self) -> Session:
         from tunetui.cli.asking import terminal_asker
-        from tunetui.cli.preparing import PreparationLine, link_options, preparing
-        from tunetui.session import BatchOptions, Session
+        from tunetui.cli.preparing import link_options
+        from tunetui.session.reaching import Reaching
         from tunetui.settings import load_settings
 
         settings = load_settings()
         self.err.lines([f"warning     {line}" for line in settings.warnings])
+        reaching = Reaching(link_options(self.parsed, settings), terminal_asker())
+        try:
+            await self._load_on_the_way(reaching)
+            return await self._open_over(reaching, settings)
+        finally:
+            await reaching.close()
+
+    async def _load_on_the_way(self, reaching: Reaching) -> None:
+        """Load what a run takes, while the hosts that the command line names are being reached."""
+        hosts = [host for host in self.parsed.hosts if host != LOCAL]
+        if not hosts:
+            return
+        from tunetui.session.linking import load_ssh
+
+        reaching.begin(hosts)
+        await asyncio.sleep(0)  # so that ssh is asked what it knows of them
+        load_ssh()
+        await asyncio.to_thread(importlib.import_module, "tunetui.session.batch")
+
+    async def _open_over(self, reaching: Reaching, settings: Settings) -> Session:
+        from tunetui.cli.asking import terminal_asker
+        from tunetui.cli.preparing import PreparationLine, link_options, preparing
+        from tunetui.session import BatchOptions, Session
+
         waiting = PreparationLine(self.err)
         options = BatchOptions(
             grid_path=self.parsed.batch,
@@ -82,7 +110,7 @@ class Batch:
             command=shlex.join(["tunetui", *self.parsed.argv]),
         )
         try:
-            return await Session.open(options)
+            return await Session.open(options, reaching.connect, reaching.links)
         finally:
             waiting.end()
 

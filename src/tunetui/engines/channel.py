@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """A longer line is not one of ours: the stream is refused before memory is spent on it."""
+MAX_BYTES_WITH_START = 256 << 10
+"""Commands that an agent gets as it is started; more would only delay the start, and follow it."""
 SILENCE_SECONDS = 5.0
 """The agent beats every second; a stream silent for longer is dead."""
 FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS = 0.02, 5.0
@@ -94,6 +96,22 @@ class Outbox:
 
     waiting: dict[str, bytes] = field(default_factory=dict)
     fresh: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
+    _with_start: set[str] = field(default_factory=set)
+    _handed_over: set[str] = field(default_factory=set)
+
+    def with_start(self) -> bytes:
+        """The first of them, as lines that an agent is given as it is started: as many as hold up nothing."""
+        lines = b""
+        for command, line in self.waiting.items():
+            if len(lines) + len(line) > MAX_BYTES_WITH_START:
+                break
+            lines += line
+            self._with_start.add(command)
+        return lines
+
+    def started(self) -> None:
+        """The agent was started with them: they are on its disk."""
+        self._handed_over |= self._with_start
 
     def send(self, command: Any) -> None:
         """Queue one command for sending."""
@@ -108,19 +126,24 @@ class Outbox:
     def restart(self) -> None:
         """A new link: everything not yet accepted goes out again, in order."""
         self.fresh = asyncio.Queue()
-        for line in self.waiting.values():
-            self.fresh.put_nowait(line)
+        for command, line in self.waiting.items():
+            if command not in self._handed_over:
+                self.fresh.put_nowait(line)
 
 
 async def ask_json(link: Link, arguments: Sequence[str], stdin: bytes = b"") -> dict[str, Any]:
     """One agent command whose answer is one JSON object."""
-    raw = await link.ask(arguments, stdin)
+    return json_object(await link.ask(arguments, stdin), link.host)
+
+
+def json_object(raw: bytes, host: str) -> dict[str, Any]:
+    """A host's answer that is to be one JSON object.  Raises TunetuiError where it is not."""
     try:
         answer = json.loads(raw)
     except ValueError:
-        raise TunetuiError(f"the agent on {link.host} answered with something else than JSON: {raw[:200]!r}") from None
+        raise TunetuiError(f"the agent on {host} answered with something else than JSON: {raw[:200]!r}") from None
     if not isinstance(answer, dict):
-        raise TunetuiError(f"the agent on {link.host} answered with {type(answer).__name__}, not an object")
+        raise TunetuiError(f"the agent on {host} answered with {type(answer).__name__}, not an object")
     return answer
 
 

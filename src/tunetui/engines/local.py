@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
+from tunetui.core.starting import start_process
 from tunetui.engines.archive import agent_archive, agent_sha256, installed_code
 from tunetui_agent.compiled import is_sealed, write_compiled
 
@@ -59,16 +60,7 @@ class LocalLink:
         command = [self._python, str(archive), arguments[0], "--root", str(self._root), *arguments[1:]]
         pipe = asyncio.subprocess.PIPE
         # Its own session: the terminal's Ctrl-C is for the app, which then asks the agent to stop.
-        starting = asyncio.ensure_future(
-            asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=stderr, start_new_session=True)
-        )
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:  # asyncio never comes back from starting a process when it is cancelled in that
-            process = await starting
-            process.kill()
-            await process.wait()
-            raise
+        return await start_process(*command, stdin=pipe, stdout=pipe, stderr=stderr, start_new_session=True)
 
     def _place_archive(self) -> Path:
         folder = self._root / "agent"

@@ -16,6 +16,7 @@ from pathlib import Path
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.routes import Hop, Route
+from tunetui.core.starting import start_process
 
 _HOST = re.compile(
     r"[A-Za-z0-9_](?:[A-Za-z0-9_.%+-]*[A-Za-z0-9_])?\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9_.-]+)?"
@@ -93,7 +94,7 @@ async def _ask_ssh(target: Target, config_file: Path | None) -> dict[str, list[s
     options = [*(["-F", str(config_file)] if config_file else []), *(["-l", target.user] if target.user else [])]
     options += ["-p", str(target.port)] if target.port else []
     pipe = asyncio.subprocess.PIPE
-    asked = await asyncio.create_subprocess_exec(
+    asked = await start_process(
         ssh, "-G", *options, "--", target.host, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
     )
     try:

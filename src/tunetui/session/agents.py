@@ -64,18 +64,31 @@ class Agents:
         return len(self._follower.outbox.waiting) if self._follower else 0
 
     async def measure(self, spec: RunSpec, commands: Callable[[], Sequence[Any]]) -> str:
-        """Start an agent, send it what ``commands`` says once it is there, follow it to its end: "ended" or "dead".
+        """Start an agent with what ``commands`` says, follow it to its end: "ended" or "dead".
+
+        From now on commands can be sent: what an agent is not given as it is started it gets right afterwards.
 
         Raises:
             AgentRefusedError: it does not start; the device is busy, say.
         """
-        answer = await ask_json(self._link, ["start"], json.dumps(asdict(spec)).encode())
-        if not answer.get("ok") and not began_already(answer, spec.run):
-            raise _refused(answer, self._link.host)
-        return await self.follow(spec.run, commands())
+        follower = self._begin(spec.run, commands())
+        try:
+            told = json.dumps(asdict(spec)).encode() + b"\n" + follower.outbox.with_start()
+            answer = await ask_json(self._link, ["start"], told)
+            if answer.get("ok"):
+                follower.outbox.started()
+            elif not began_already(answer, spec.run):
+                raise _refused(answer, self._link.host)
+        except BaseException:
+            self._follower = None
+            raise
+        return await self._follow(follower)
 
     async def follow(self, source: str, commands: Sequence[Any] = ()) -> str:
         """Follow a run that is there already, from where its records end here, to its end: "ended" or "dead"."""
+        return await self._follow(self._begin(source, commands))
+
+    def _begin(self, source: str, commands: Sequence[Any]) -> Follower:
         self.source, self.failed, self.ended = source, "", ""
         self._lost = False
         follower = self._follower = Follower(
@@ -90,7 +103,7 @@ class Agents:
             follower.outbox.send(command)
         if self._wish:
             follower.outbox.send(self._wish(command=fresh_id("wish")))
-        return await self._follow(follower)
+        return follower
 
     def send(self, command: Any) -> bool:
         """Send a command to the present agent, now or when its link is back; False where there is no agent."""

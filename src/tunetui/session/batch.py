@@ -76,15 +76,16 @@ class Session(Steering):
         self._renewed: set[str] = set()  # problems that get new rows in this start
 
     @classmethod
-    async def open(cls, options: BatchOptions, connect: Connect | None = None) -> Session:
+    async def open(cls, options: BatchOptions, connect: Connect | None = None, links: Links | None = None) -> Session:
         """Load, probe, plan, take the run's folder and see what it holds.
 
-        ``connect`` makes the link to a host by its name; by default as ``options`` say.
+        ``connect`` makes the link to a host by its name; by default as ``options`` say.  ``links`` is who is told
+        how the links are, where those that ``connect`` gives tell somebody already.
 
         Raises:
             TunetuiError: anything that makes the run impossible, in words.
         """
-        links = Links()
+        links = links or Links()
         opened = await open_groups(options, links, connect or connector(options, links))
         try:
             folder = RunFolder(runs_root() / run_id(opened.grid.name, options.stem), fresh=options.fresh)

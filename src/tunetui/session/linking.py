@@ -58,12 +58,11 @@ async def open_link(
     fingerprints = tuple(_fingerprint(text) for text in options.host_keys)
     route = await resolve(options.addresses.get(name, name), options.config_file or _configured())
     route = replace(route, name=name)
-    try:
-        from tunetui.engines.ssh.connecting import Patience
-        from tunetui.engines.ssh.host_keys import HostKeyPolicy, HostKeys
-        from tunetui.engines.ssh.link import SshLink
-    except ImportError as error:
-        raise TunetuiError(f"asyncssh cannot be loaded: {error}", hint="pip install --upgrade tunetui") from None
+    load_ssh()
+    from tunetui.engines.ssh.connecting import Patience
+    from tunetui.engines.ssh.host_keys import HostKeyPolicy, HostKeys
+    from tunetui.engines.ssh.link import SshLink
+
     policy = HostKeyPolicy(fingerprints, options.accept_new_host_key)
     host_keys = HostKeys(policy, asker if options.ask_about_host_keys else None)
     link = SshLink(
@@ -71,6 +70,14 @@ async def open_link(
     )
     await link.connect()
     return link
+
+
+def load_ssh() -> None:
+    """Load what SSH takes, which is a part of the wait for a host.  Raises TunetuiError where it cannot be loaded."""
+    try:
+        import tunetui.engines.ssh.link  # noqa: F401
+    except ImportError as error:
+        raise TunetuiError(f"asyncssh cannot be loaded: {error}", hint="pip install --upgrade tunetui") from None
 
 
 def _configured() -> Path | None:

@@ -20,7 +20,7 @@ from tunetui.session.building_here import BuildingHere, explained
 from tunetui.session.delivery import languages_of, send_bundles
 from tunetui.session.linking import LinkOptions, open_link
 from tunetui.session.places import Group, Place, group_places
-from tunetui.session.preparing import Preparing, prepared
+from tunetui.session.preparing import Preparing, prepared, probe_arguments
 from tunetui.session.telling import kernel_spec
 from tunetui.store.atomic import check_writable
 from tunetui.store.definitions import load_definitions
@@ -137,7 +137,7 @@ async def _visit(
         here.begin(host, options.preparing.architecture(host))
     link = await connect(host)
     try:
-        link = await prepared(link, kind, options.preparing)
+        link = await prepared(link, kind, options.preparing, required_modules(kernel))
         arrived = await send_bundles(link, options.artifacts, kernel)
         found = await probe(link, required_modules(kernel), languages_of(arrived))
         devices = options.preparing.devices(host, choose_devices(found, kind))
@@ -205,8 +205,7 @@ async def probe(link: Link, modules: Sequence[str] = (), prefer_prebuilt: Sequen
 
     Raises TunetuiError where the answer cannot be understood.
     """
-    arguments = [*(f"--module={name}" for name in modules), *(f"--prefer-prebuilt={name}" for name in prefer_prebuilt)]
-    answer = await ask_json(link, ["probe", *arguments])
+    answer = await ask_json(link, probe_arguments(modules, prefer_prebuilt))
     if not answer.get("ok"):
         raise TunetuiError(f"the agent on {link.host} cannot work: {clean(str(answer.get('text', answer)))}")
     try:

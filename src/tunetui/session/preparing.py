@@ -12,7 +12,7 @@ from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
 from tunetui.core.labels import one_line
 from tunetui.core.routes import LOCAL
-from tunetui.engines.channel import LineFramer, ask_json
+from tunetui.engines.channel import LineFramer, json_object
 from tunetui.hosts.environments import LEAST_GLIBC, NEWEST_FIRST, Recipe, Wheel, recipe, set_for
 from tunetui.hosts.wheels import fetch_wheel, find_wheel
 from tunetui.settings import HostSettings, cache_folder
@@ -85,8 +85,16 @@ class PreparedLink:
     def __init__(self, link: Link, python: str, *, user_site: bool) -> None:
         self.link, self.host, self.retries = link, link.host, link.retries
         self.python, self.user_site = python, user_site
+        self._foretold: dict[tuple[str, ...], bytes] = {}
+
+    def foretell(self, arguments: Sequence[str], answer: bytes) -> None:
+        """The next time that this is asked, this is the answer: it was given with an earlier one."""
+        self._foretold[tuple(arguments)] = answer
 
     async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
+        foretold = self._foretold.pop(tuple(arguments), None)
+        if foretold is not None:
+            return foretold
         return await self.link.ask(self._with_python(arguments), stdin)
 
     async def open(self, arguments: Sequence[str]) -> AgentStream:
@@ -102,8 +110,8 @@ class PreparedLink:
         return [arguments[0], *more, *arguments[1:]]
 
 
-async def prepared(link: Link, kind: str, preparing: Preparing) -> Link:
-    """The link to a host that can measure on a ``kind`` of device.
+async def prepared(link: Link, kind: str, preparing: Preparing, modules: Sequence[str] = ()) -> Link:
+    """The link to a host that can measure on a ``kind`` of device; ``modules`` will be probed for next.
 
     This machine measures with the Python that runs tunetui, unless the settings name another.
 
@@ -113,18 +121,29 @@ async def prepared(link: Link, kind: str, preparing: Preparing) -> Link:
     options = preparing.options(link.host)
     if link.host == LOCAL and not options.python:
         return link
-    return await prepare_host(link, kind, options, preparing.on_progress)
+    return await prepare_host(link, kind, options, preparing.on_progress, probe_arguments(modules))
+
+
+def probe_arguments(modules: Sequence[str], prefer_prebuilt: Sequence[str] = ()) -> list[str]:
+    """The agent's command that says what a host offers."""
+    return ["probe", *(f"--module={name}" for name in modules), *(f"--prefer-prebuilt={n}" for n in prefer_prebuilt)]
 
 
 async def prepare_host(
-    link: Link, kind: str, options: PrepareOptions, on_progress: Callable[[Preparation], None]
+    link: Link,
+    kind: str,
+    options: PrepareOptions,
+    on_progress: Callable[[Preparation], None],
+    probe: Sequence[str] = (),
 ) -> PreparedLink:
     """The link with a Python that imports what a ``kind`` of device ("cpu", "gpu") needs.
+
+    ``probe`` is the command that it will be asked next, without others between: it is answered at the same time.
 
     Raises:
         TunetuiError: there is none and none can be built; says why, and what to do.
     """
-    found = await look(link, kind, options.python)
+    found, foretold = await _look_and_probe(link, kind, options.python, probe)
     if found["state"] == "missing":
         on_progress(Preparation(link.host, "look", f"no Python of {link.host} has what is needed: one is prepared"))
         await _Building(link, kind, options, found, on_progress).run()
@@ -132,7 +151,10 @@ async def prepare_host(
         if found["state"] == "missing":
             raise TunetuiError(f"the environment built on {link.host} is gone again", hint="is its disk full?")
     on_progress(Preparation(link.host, "ready", clean(f"Python {found['version']} at {found['python']}")))
-    return prepared_as(link, found)
+    ready = prepared_as(link, found)
+    if foretold:
+        ready.foretell(probe, foretold)
+    return ready
 
 
 def prepared_as(link: Link, found: dict[str, Any]) -> PreparedLink:
@@ -151,15 +173,31 @@ async def look(link: Link, kind: str, python: str = "") -> dict[str, Any]:
     Raises:
         TunetuiError: the Python that was asked for will not do, or the host folder cannot be used.
     """
+    return (await _look_and_probe(link, kind, python, ()))[0]
+
+
+async def _look_and_probe(link: Link, kind: str, python: str, probe: Sequence[str]) -> tuple[dict[str, Any], bytes]:
+    """What `look` says, and the answer to ``probe`` where there is one: the first line and the second."""
     arguments = ["environment", "--kind", kind, *(["--python", python] if python else [])]
-    answer = await ask_json(link, arguments)
+    raw = await link.ask([*arguments, *(["--probe", *probe[1:]] if probe else [])])
+    first, _, second = raw.partition(b"\n")
+    answer = json_object(first, link.host)
     if not answer.get("ok"):
         hint = "the host's `python` in settings.toml names it" if answer.get("error") == "python" else ""
         raise TunetuiError(f"{link.host}: {one_line(str(answer.get('text', answer))[:1000])}", hint=hint)
     needed = {"python", "user_site", "version"} if answer.get("state") == "ready" else {"host", "tried"}
     if answer.get("state") not in ("ready", "missing") or not needed <= set(answer):
         raise TunetuiError(f"the agent on {link.host} answered with something else than expected")
-    return answer
+    return answer, second if _is_well(second) else b""
+
+
+def _is_well(line: bytes) -> bool:
+    """Whether a host could be probed; where not, it is asked again, so that what is wrong is said as ever."""
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(answer, dict) and answer.get("ok") is True
 
 
 def choose(host: str, kind: str, facts: dict[str, Any], tried: list[dict[str, Any]]) -> tuple[dict[str, Any], Recipe]:

@@ -19,7 +19,8 @@ from tunetui_agent.messages import Value
 
 _LEAST_BYTES = 64 << 20
 _FACTOR = 4  # of the last-level cache: each of the two arrays
-_REPEATS = 7
+_LEAST_REPEATS, _MOST_REPEATS = 3, 7
+_AGREEMENT = 0.02  # of so many of them is enough: a device is opened again for every fresh worker
 
 
 def measure_ceilings(cores: int, last_level_bytes: int, memory_bytes: int) -> dict[str, Value]:
@@ -32,12 +33,13 @@ def measure_ceilings(cores: int, last_level_bytes: int, memory_bytes: int) -> di
     with ThreadPoolExecutor(cores) as pool:
 
         def seconds(work: Callable[[tuple[Any, Any]], Any]) -> float:
-            taken = []
-            for _ in range(_REPEATS + 1):
+            list(pool.map(work, parts))
+            taken: list[float] = []
+            while len(taken) < _MOST_REPEATS and not _agree(taken):
                 begun = time.perf_counter()
                 list(pool.map(work, parts))
                 taken.append(time.perf_counter() - begun)
-            return float(median(taken[1:]))
+            return float(median(taken))
 
         copy = seconds(lambda part: np.copyto(part[1], part[0]))
         # A dot product is the read that NumPy does at the speed of memory; its BLAS runs single-threaded here.
@@ -46,3 +48,7 @@ def measure_ceilings(cores: int, last_level_bytes: int, memory_bytes: int) -> di
         "ceiling_copy_gb_per_s": round(2 * read / copy / 1e9, 2),
         "ceiling_read_gb_per_s": round(read / dot / 1e9, 2),
     }
+
+
+def _agree(taken: list[float]) -> bool:
+    return len(taken) >= _LEAST_REPEATS and max(taken) <= (1 + _AGREEMENT) * min(taken)

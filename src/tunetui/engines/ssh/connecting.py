@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
+from tunetui.core.starting import start_process
 from tunetui.engines.ssh.described import USED_KEY
 from tunetui.engines.ssh.failures import FOREIGN, explain, on_the_way, refused_keys, revoked
 from tunetui.engines.ssh.keys import KeyRing, Keys
@@ -191,7 +192,7 @@ class _Dialing:
         ours, its = socket.socketpair()
         with its:
             shell = os.environ.get("SHELL") or "/bin/sh"
-            command = await asyncio.create_subprocess_exec(  # as ssh runs it, but with no terminal to write to
+            command = await start_process(  # as ssh runs it, but with no terminal to write to
                 shell, "-c", f"exec {self._hop.proxy_command}",
                 stdin=its.fileno(), stdout=its.fileno(), stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
