@@ -19,7 +19,7 @@ class EntryLine(Input):
     BINDINGS: ClassVar = [("escape", "give_up", "Give up")]
 
     def __init__(self) -> None:
-        super().__init__(id="entry", compact=True)
+        super().__init__(id="entry", compact=True, select_on_focus=False)
 
     def on_mount(self) -> None:
         self.display = False

@@ -200,6 +200,7 @@ class Navigation(_Mixed):
         cockpit.live = LiveRun(session)
         self.push_screen(RunScreen(cockpit.live, usd_per_hour))
         await cockpit.live.attend()
+        cockpit.live.close()  # somebody else may take it up
         if cockpit.live.failure is not None:
             cockpit.tell_error(cockpit.live.failure)
         if cockpit.live.saved:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -40,3 +41,13 @@ class ConfirmScreen(ModalScreen[bool]):
     def action_answer(self, answer: bool) -> None:
         """By key."""
         self.dismiss(answer)
+
+
+def ask_then(app: App[Any], question: ConfirmScreen, go_on: Callable[[], object]) -> None:
+    """Ask, and go on where the answer is yes."""
+
+    def answered(yes: bool | None) -> None:
+        if yes:
+            go_on()
+
+    app.push_screen(question, answered)

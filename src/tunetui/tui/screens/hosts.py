@@ -24,7 +24,7 @@ from tunetui.tui.commands.command import AnyCommand, bindings_of
 from tunetui.tui.commands.hosts import HOSTS
 from tunetui.tui.hosts_text import host_lines, list_lines, run_lines
 from tunetui.tui.screens.command_screen import CommandScreen
-from tunetui.tui.screens.confirming import ConfirmScreen
+from tunetui.tui.screens.confirming import ConfirmScreen, ask_then
 from tunetui.tui.spans import LinesPane
 from tunetui.tui.text_view import TextView
 from tunetui.tui.widgets.form import Form
@@ -202,7 +202,7 @@ class HostsScreen(CommandScreen):
             return
         question = f"Stop {one_line(run.name)} after its present trial?\nWhat was measured is kept."
         asked = ConfirmScreen(question, "stop it", careful=True)
-        self.app.push_screen(asked, lambda yes: self._ask(_RUNS, "stopping ...", self._end(run)) if yes else None)
+        ask_then(self.app, asked, lambda: self._ask(_RUNS, "stopping ...", self._end(run)))
 
     async def _end(self, run: KnownRun) -> None:
         for line in await stop(run.name, run.hosts, self._reach, now=False):

@@ -22,7 +22,7 @@ from tunetui.tui.commands.setup import SETUP
 from tunetui.tui.entry_line import EntryLine
 from tunetui.tui.grid_draft import GridDraft
 from tunetui.tui.screens.command_screen import CommandScreen
-from tunetui.tui.screens.confirming import ConfirmScreen
+from tunetui.tui.screens.confirming import ConfirmScreen, ask_then
 from tunetui.tui.screens.kernels import KernelScreen
 from tunetui.tui.setup_fields import Field
 from tunetui.tui.setup_outlook import SetupOutlook
@@ -216,13 +216,9 @@ class SetupScreen(CommandScreen):
     def held_back(self, go_on: Callable[[], object]) -> bool:
         """Changes that were not saved are asked about."""
         if self.draft.is_changed and not isinstance(self.app.screen, ConfirmScreen):
-            asked = ConfirmScreen(f"{self.draft.path.name} was changed and not saved.", "leave it, without the changes")
-            self.app.push_screen(asked, lambda yes: self._go_on(go_on) if yes else None)
+            question = f"{self.draft.path.name} was changed and not saved."
+            ask_then(self.app, ConfirmScreen(question, "leave it, without the changes"), go_on)
         return self.draft.is_changed
-
-    @staticmethod
-    def _go_on(go_on: Callable[[], object]) -> None:
-        go_on()
 
     # --------------------------------------------------------------------------------------------- hosts
 
@@ -251,13 +247,13 @@ class SetupScreen(CommandScreen):
         if self.outlook.prospect is not None and self.outlook.prospect.error:
             raise InputError(self.outlook.prospect.error, hint=self.outlook.prospect.hint or "mend that first")
         if self.draft.opened is None or not self.draft.is_changed:
-            self._start_saved(answer=True)
+            self._start_saved()
             return
         question = f"{self.draft.path.name} was changed here: save it and start?"
-        self.app.push_screen(ConfirmScreen(question, "save and start"), lambda yes: self._start_saved(answer=bool(yes)))
+        ask_then(self.app, ConfirmScreen(question, "save and start"), self._start_saved)
 
-    def _start_saved(self, *, answer: bool) -> None:
-        if answer and self._write(None):
+    def _start_saved(self) -> None:
+        if self._write(None):
             self.cockpit.start_grid(self.draft.path)
 
     def _write(self, path: Path | None) -> bool:
