@@ -16,6 +16,7 @@ from tunetui.tui.screens.board_screen import BoardScreen
 from tunetui.tui.screens.columns import ColumnsScreen
 from tunetui.tui.screens.command_screen import CommandScreen
 from tunetui.tui.screens.heatmap import HeatmapScreen
+from tunetui.tui.screens.hosts import HostsScreen
 from tunetui.tui.screens.leaderboard import LeaderboardScreen
 from tunetui.tui.screens.row import RowScreen
 from tunetui.tui.screens.run import RunScreen
@@ -46,6 +47,7 @@ def run_screen(pilot: Pilot[None]) -> RunScreen:
 EFFECTS: dict[str, Effect] = {
     "show_help": lambda p: isinstance(p.app.screen, TextScreen) and "[keys] sort_next" in shown(p),
     "show_notices": lambda p: isinstance(p.app.screen, TextScreen) and "Notices" in shown(p),
+    "show_hosts": lambda p: isinstance(p.app.screen, HostsScreen) and "this machine" in shown(p),
     "change_theme": lambda p: p.app.theme == "contrast" or said(p, "theme: "),
     "copy_row": lambda p: "latency_ms.median = " in p.app.clipboard and said(p, "row copied"),
     "copy_cell": lambda p: p.app.clipboard.replace(".", "").isdigit() and said(p, "latency_ms.median copied"),
