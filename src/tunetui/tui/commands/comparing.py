@@ -16,14 +16,8 @@ class CompareBoards(Command["LeaderboardScreen"]):
 
     key, name, footer = "c", "Compare", "compare"
 
-    async def run(self, place: LeaderboardScreen) -> None:
-        from tunetui.tui.screens.choosing import ChooseBoardScreen
-        from tunetui.tui.screens.compare import compare_with
-
-        def begin(chosen: object) -> None:
-            compare_with(place, chosen)
-
-        await place.app.push_screen(ChooseBoardScreen(), begin)
+    def run(self, place: LeaderboardScreen) -> None:
+        place.compare()
 
 
 class NextVerdict(Command["CompareScreen"]):

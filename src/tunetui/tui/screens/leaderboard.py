@@ -108,6 +108,13 @@ class LeaderboardScreen(BoardScreen):
         super().go_to_tab(place)
         self.say_title()
 
+    def compare(self) -> None:
+        """Ask for another leaderboard, and hold this one against it."""
+        from tunetui.tui.screens.choosing import ChooseBoardScreen
+        from tunetui.tui.screens.compare import compare_with
+
+        self.app.push_screen(ChooseBoardScreen(), lambda chosen: compare_with(self, chosen))
+
     def detail_of(self, key: str) -> RowDetail | None:
         """A row of the file."""
         if key not in self.known:
