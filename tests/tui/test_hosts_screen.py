@@ -159,6 +159,7 @@ async def test_a_refused_key_and_a_changed_one_are_told_and_nothing_is_sent(
         await pilot.press("enter")  # refuses
         await until(pilot, lambda: "box" in screen.found)
         assert screen.found["box"].count("failure") == 1
+        await until(pilot, lambda: not screen.busy)
         reachable(server, home, monkeypatch, known=True)
         server.renew_host_key()
         await pilot.press("enter")

@@ -135,7 +135,10 @@ class HostsScreen(CommandScreen):
     # -------------------------------------------------------------------------------------------- asking
 
     def _ask(self, name: str, what: str, asking: Coroutine[Any, Any, None]) -> None:
-        """Ask one host beside everything else; refusals are told."""
+        """Ask one host beside everything else, one thing at a time; refusals are told."""
+        if name in self.busy:
+            asking.close()
+            return
         self.busy[name] = what
         self.show_all()
 
