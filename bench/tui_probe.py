@@ -41,6 +41,7 @@ class Probe:
 
     def __init__(self) -> None:
         self.lag_ms: list[float] = []
+        self.lag_on_board_ms: list[float] = []
         self.beat_cpu_ms: list[float] = []
         self.paint_cpu_ms: list[float] = []
         self.collector_ms: list[float] = []
@@ -92,16 +93,22 @@ class Probe:
         Screen._compositor_refresh = refreshed  # type: ignore[method-assign]
         gc.callbacks.append(self._collected)
         signal.signal(signal.SIGUSR1, lambda *_: self.forget())
+        signal.signal(signal.SIGUSR2, lambda *_: self.turn_page())
 
     def forget(self) -> None:
         """On SIGUSR1: what was seen so far belongs to the start."""
         for seen in (self.lag_ms, self.beat_cpu_ms, self.paint_cpu_ms, self.collector_ms):
             seen.clear()
 
+    def turn_page(self) -> None:
+        """On SIGUSR2: from here on screens are opened and closed, whose lag is told apart."""
+        self.lag_ms, self.lag_on_board_ms = [], self.lag_ms
+
     def report(self) -> dict[str, Any]:
         """What was seen so far."""
         return {
-            "lag_ms": quantiles(self.lag_ms),
+            "lag_ms": quantiles(self.lag_on_board_ms or self.lag_ms),
+            "lag_opening_screens_ms": quantiles(self.lag_ms) if self.lag_on_board_ms else None,
             "lag_first_half_p99_ms": (quantiles(self.lag_ms[: len(self.lag_ms) // 2]) or {}).get("p99"),
             "lag_second_half_p99_ms": (quantiles(self.lag_ms[len(self.lag_ms) // 2 :]) or {}).get("p99"),
             "beat_cpu_ms": quantiles(self.beat_cpu_ms),

@@ -64,8 +64,11 @@ def live(folder: Path, journal: Path, rows: int, rate: float) -> dict[str, Any]:
         os.kill(app.pid, signal.SIGUSR1)  # from here on it is steady
         figures: dict[str, Any] = watched(app, WATCH_S)
         figures["key_to_row_ms"] = typed(app, lambda _: CURSOR)
+        os.kill(app.pid, signal.SIGUSR2)
         figures["key_to_screen_ms"] = screens(app)
-        return {**figures, **only(app.report(), "lag_ms", "beat_cpu_ms", "paint_cpu_ms", "collector_ms", "held_back")}
+        asked = ("lag_ms", "lag_opening_screens_ms", "beat_cpu_ms", "paint_cpu_ms", "collector_ms", "held_back")
+        seen = only(app.report(), *asked)
+        return {**figures, **seen}
 
 
 def screens(app: Terminal) -> dict[str, Any]:

@@ -267,7 +267,7 @@ def _trial_measured(draft: Draft, record: Record, event: TrialMeasured) -> None:
         artifact=intern(event.artifact),
         resources=event.resources or NO_FIGURES,
         telemetry=event.telemetry or NO_FIGURES,
-        tags=event.tags or NO_TAGS,
+        tags=list(map(intern, event.tags)) or NO_TAGS,
         measured_at=record.t,
     )
     draft.put(msgspec.structs.replace(row, times_measured=row.times_measured + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,9 @@ from tunetui.tui.widgets.tail_log import LogLine, TailLog
 
 if TYPE_CHECKING:
     from tunetui.tui.screens.run import RunScreen
+
+_RESULTS_TOLD_AT_ONCE = 12
+"""More came since the last frame than anybody reads; the table and the journal have all of them."""
 
 
 class RunPanes:
@@ -89,14 +93,15 @@ class RunPanes:
 
     def _follow_log(self, run: Run) -> None:
         """Write the happenings that came since the last time."""
-        log = run.log
-        start = 0
+        log, is_first_look, start = run.log, self._last is None, 0
         if self._last is not None:
             start = next((place + 1 for place in range(len(log) - 1, -1, -1) if log[place] is self._last), 0)
         if start < len(log):
             self._last = log[-1]
-            lines = [run_text.log_line(run, h.t, h.kind, h.text, h.trial) for h in log[start:]]
-            self.log.write(LogLine(text_of(line), line[-1][1]) for line in lines)
+            told, left_out = (log, 0) if is_first_look else _worth_telling(log[start:])
+            lines = [run_text.log_line(run, h.t, h.kind, h.text, h.trial) for h in told]
+            more = [LogLine(f"  and {left_out} results before", "muted")] if left_out else []
+            self.log.write([*more, *(LogLine(text_of(line), line[-1][1]) for line in lines)])
 
     def _show_heatmap(self, screen: RunScreen) -> None:
         axes = telling_axes(screen.figures, screen.facts.axes)
@@ -120,6 +125,13 @@ class RunPanes:
         near = medians <= best[-1] * 10  # what is ten times slower would flatten the rest
         dots = Series(seconds[near], medians[near], "dots", "muted", "rows")
         self.plot.show(dots, Series(seconds, np.minimum(best, best[-1] * 10), "steps", "accent", "best"))
+
+
+def _worth_telling(news: Sequence[Happening]) -> tuple[Sequence[Happening], int]:
+    """All happenings, but of a flood of results only the latest ones; and how many were left out."""
+    results = [place for place, happening in enumerate(news) if happening.kind == "TrialMeasured"]
+    left_out = set(results[:-_RESULTS_TOLD_AT_ONCE])
+    return [happening for place, happening in enumerate(news) if place not in left_out], len(left_out)
 
 
 def _joined(lines: list[Spans]) -> Spans:
