@@ -75,8 +75,6 @@ def _parser() -> argparse.ArgumentParser:
     gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     gc.add_argument("--acknowledged", action="store_true", help="only runs that a JSON list on stdin names")
     probe = command("probe", "the devices and compilers of this host")
-    probe.add_argument("--module", action="append", default=[], help="a Python module to look for")
-    probe.add_argument("--prefer-prebuilt", action="append", default=[], metavar="LANGUAGE")
     doctor = command("doctor", "what a run needs of this host, each thing with what to do about it")
     doctor.add_argument("--device", default="", help='only "cpu", or only the GPU of this UUID')
     doctor.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)  # one question, put by a child of the doctor
@@ -91,8 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     environment = command("environment", "the Python of this host that imports what a run needs")
     environment.add_argument("--kind", choices=("cpu", "gpu"), required=True)
     environment.add_argument("--probe", action="store_true", help="where there is one, go on with what it finds here")
-    environment.add_argument("--module", action="append", default=[], help="as of probe")
-    environment.set_defaults(prefer_prebuilt=[])
+    for one in (probe, environment):
+        one.add_argument("--module", action="append", default=[], help="a Python module to look for")
+        one.add_argument("--prefer-prebuilt", action="append", default=[], metavar="LANGUAGE")
     build = command("environment-build", "build the environment that a request on stdin describes")
     build.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # the process that builds
     command("echo", "answer each line with the time: how long the way is, and what the clock says")
@@ -191,8 +190,11 @@ def _environment(asked: argparse.Namespace) -> int:
         from tunetui_agent.reentry import reenter
 
         root = ["--root", str(asked.root)] if asked.root else []
-        modules = [f"--module={name}" for name in asked.module]
-        reenter(found["python"], ["probe", *root, *modules], user_site=found["user_site"])
+        more = [
+            *(f"--module={name}" for name in asked.module),
+            *(f"--prefer-prebuilt={n}" for n in asked.prefer_prebuilt),
+        ]
+        reenter(found["python"], ["probe", *root, *more], user_site=found["user_site"])
     return code
 
 
