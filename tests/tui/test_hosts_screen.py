@@ -145,6 +145,7 @@ async def test_an_unknown_key_is_asked_about_and_the_host_examined_while_a_dead_
         assert any(check.name == "host key" for check in screen.found["box"].checks)
         await until(pilot, lambda: "dead" in screen.found)
         assert screen.found["dead"].count("failure") == 1
+        await until(pilot, lambda: not screen.busy)
 
 
 async def test_a_refused_key_and_a_changed_one_are_told_and_nothing_is_sent(
@@ -168,6 +169,7 @@ async def test_a_refused_key_and_a_changed_one_are_told_and_nothing_is_sent(
         assert check.status == "failure"
         assert "key" in check.found
         assert not isinstance(pilot.app.screen, HostKeyScreen)  # a changed key is a stop, not a question
+        await until(pilot, lambda: not screen.busy)
 
 
 async def test_a_run_that_goes_on_is_attached_to_left_again_and_stopped(left: None) -> None:
@@ -198,6 +200,7 @@ async def test_a_run_that_goes_on_is_attached_to_left_again_and_stopped(left: No
         assert live.snapshot.ended is not None
         await pilot.press("f5")
         await until(pilot, lambda: screen.runs[run.name].state == "interrupted")
+        await until(pilot, lambda: not screen.busy)
 
 
 @pytest.mark.parametrize("size", [(160, 48), (80, 24), (60, 20)], ids=str)
