@@ -5,6 +5,7 @@ CPU budgets are three times the goal of bench/tui.py on a machine of 2026, so th
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +17,13 @@ import numpy as np
 from textual.pilot import Pilot
 
 from bench.terminal import Terminal
+from bench.tui_journal import records
+from tests.core.journals import agent, app, measured, planned
 from tests.tui.drawing import Stage, columns, rows
+from tunetui.core.events import TrialsQueued
+from tunetui.core.run import fold
+from tunetui.core.snapshot import Run
+from tunetui.tui.run_board import RunBoard
 from tunetui.tui.widgets.columns import number_column, text_column
 from tunetui.tui.widgets.heatmap import Grid, Heatmap
 from tunetui.tui.widgets.plot import Plot, Series
@@ -152,6 +159,43 @@ def test_the_bytes_of_a_first_screen_and_of_live_results() -> None:
         assert terminal.wait_for(b"ALL MADE", 60) is not None
         terminal.settle()
         assert terminal.bytes_written <= 55_000 + 400 / 200 * 60_000 * 1.5
+
+
+def test_the_whole_app_replays_results_within_its_budget_of_cpu_and_bytes(tmp_path: Path) -> None:
+    """A made-up journal that says so: 300 rows, then 200 results a second, all panes of the Run screen."""
+    seconds, rate = 4.0, 200.0
+    journal = tmp_path / "journal.jsonl"
+    with journal.open("w", encoding="utf-8") as file:
+        for line in records(ROOT / "tests/data/quickstart.journal.jsonl", 300, rate, seconds, grow=False):
+            file.write(json.dumps(line) + "\n")
+    command = [sys.executable, "-m", "tunetui", "--replay", str(journal)]
+    with Terminal(command, environment={"PYTHONPATH": str(ROOT / "src")}) as terminal:
+        assert terminal.wait_for(b"SYNTHETIC", 60) is not None, bytes(terminal.arrived[-2000:])
+        used_s, written = terminal.cpu_s(), terminal.bytes_written
+        assert terminal.wait_for(b"at the end", 60) is not None, bytes(terminal.arrived[-2000:])
+        assert terminal.cpu_s() - used_s <= seconds * 0.10 * HEADROOM + 0.5  # the rest of its start
+        assert terminal.bytes_written - written <= 55_000 + seconds * 60_000 * 1.5
+
+
+def test_folding_and_showing_results_costs_the_same_however_many_rows_the_run_has() -> None:
+    def beat_ms(rows: int) -> float:
+        trials = [measured(number, [1]).trial for number in range(rows)]
+        run = fold(Run(), [app(0, planned(trials=rows)), app(1, TrialsQueued(trials=trials))])
+        board, took = RunBoard(), []
+        board.take(run)
+        for turn in range(15):
+            results = [
+                agent(20 * turn + at, measured((turn * 977 + at) % rows, [900 + at] * 9))
+                for at in range(RESULTS_PER_BEAT)
+            ]
+            before = thread_time()
+            run = fold(run, results)
+            board.take(run)
+            took.append((thread_time() - before) * 1e3)
+        return median(took)
+
+    few, many = beat_ms(300), beat_ms(30_000)
+    assert many <= HEADROOM * few + 1.0
 
 
 async def test_a_line_costs_no_more_styles_than_it_has() -> None:

@@ -13,10 +13,11 @@ from tunetui.core.board_figures import MEDIAN
 from tunetui.core.events import TrialsQueued
 from tunetui.core.links import LinkPhase, LinkState
 from tunetui.core.run import fold
-from tunetui.core.snapshot import Run
+from tunetui.core.snapshot import Happening, Run
 from tunetui.tui import layout, run_text
 from tunetui.tui.figure_table import RANK_TEXT
 from tunetui.tui.run_board import RunBoard
+from tunetui.tui.run_panes import RESULTS_TOLD_AT_ONCE, worth_telling
 from tunetui.tui.screens.run import RunScreen
 from tunetui.tui.sources import RunSource
 from tunetui.tui.spans import LinesPane, text_of
@@ -330,3 +331,17 @@ class CutOff:
 
     def close(self) -> None:
         self._source.close()
+
+
+def test_of_a_flood_of_results_the_log_tells_the_latest_and_everything_else() -> None:
+    def happened(number: int, kind: str) -> Happening:
+        return Happening(t=float(number), kind=kind, text=str(number))
+
+    flood = [happened(number, "TrialFailed" if number % 50 == 7 else "TrialMeasured") for number in range(200)]
+    told, left_out = worth_telling(flood)
+    assert [each.text for each in told if each.kind == "TrialFailed"] == ["7", "57", "107", "157"]
+    assert [each.text for each in told if each.kind == "TrialMeasured"] == [
+        str(number) for number in range(200 - RESULTS_TOLD_AT_ONCE, 200)
+    ]
+    assert left_out + len(told) == 200
+    assert worth_telling(flood[:9]) == (flood[:9], 0)

@@ -20,7 +20,7 @@ from tunetui.tui.widgets.tail_log import LogLine, TailLog
 if TYPE_CHECKING:
     from tunetui.tui.screens.run import RunScreen
 
-_RESULTS_TOLD_AT_ONCE = 12
+RESULTS_TOLD_AT_ONCE = 12
 """More came since the last frame than anybody reads; the table and the journal have all of them."""
 
 
@@ -98,7 +98,7 @@ class RunPanes:
             start = next((place + 1 for place in range(len(log) - 1, -1, -1) if log[place] is self._last), 0)
         if start < len(log):
             self._last = log[-1]
-            told, left_out = (log, 0) if is_first_look else _worth_telling(log[start:])
+            told, left_out = (log, 0) if is_first_look else worth_telling(log[start:])
             lines = [run_text.log_line(run, h.t, h.kind, h.text, h.trial) for h in told]
             more = [LogLine(f"  and {left_out} results before", "muted")] if left_out else []
             self.log.write([*more, *(LogLine(text_of(line), line[-1][1]) for line in lines)])
@@ -127,10 +127,10 @@ class RunPanes:
         self.plot.show(dots, Series(seconds, np.minimum(best, best[-1] * 10), "steps", "accent", "best"))
 
 
-def _worth_telling(news: Sequence[Happening]) -> tuple[Sequence[Happening], int]:
+def worth_telling(news: Sequence[Happening]) -> tuple[Sequence[Happening], int]:
     """All happenings, but of a flood of results only the latest ones; and how many were left out."""
     results = [place for place, happening in enumerate(news) if happening.kind == "TrialMeasured"]
-    left_out = set(results[:-_RESULTS_TOLD_AT_ONCE])
+    left_out = set(results[:-RESULTS_TOLD_AT_ONCE])
     return [happening for place, happening in enumerate(news) if place not in left_out], len(left_out)
 
 
