@@ -26,7 +26,7 @@ def test_a_long_help_line_goes_on_below_its_second_column() -> None:
 
 def test_both_ends_of_a_title_share_a_line_and_the_left_one_gives_way() -> None:
     assert text_of(spread(plain("left"), plain("right"), 12)) == "left   right"
-    assert text_of(spread(plain("a long left end"), plain("right"), 12)) == "a long…right"
+    assert text_of(spread(plain("a long left end"), plain("right"), 12)) == "a lon… right"
     assert text_of(spread(plain("left"), toned("much too long", "muted"), 8)) == "much too long"
 
 

@@ -31,10 +31,10 @@ def text_of(spans: Spans) -> str:
 def spread(left: Spans, right: Spans, width: int) -> Spans:
     """Both on one line of ``width`` cells, the right one at its end; where both do not fit the left one is cut."""
     tail = text_of(right)
-    room = width - len(tail)
+    room = width - len(tail) - 1  # a blank between the two
     if room <= 0:
         return right
-    return (*_cut(left, room), *right)
+    return (*_cut(left, room), (" ", None), *right)
 
 
 def _cut(spans: Spans, width: int) -> Spans:

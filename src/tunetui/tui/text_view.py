@@ -20,7 +20,7 @@ class TextView(LineView):
     """Lines with tones; those longer than the view go on below."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
-    DEFAULT_CSS = "TextView {" + TONE_CSS + "}"
+    DEFAULT_CSS = "TextView { overflow-x: hidden; " + TONE_CSS + "}"
     BINDINGS: ClassVar = [
         ("up,k", "scroll_up"), ("down,j", "scroll_down"), ("pageup", "page_up"), ("pagedown,space", "page_down"),
         ("home,g", "scroll_home"), ("end,G", "scroll_end"),

@@ -136,7 +136,7 @@ class BoardScreen(CommandScreen):
         """Show the filter line, with what was typed before."""
         self.filter_line.display = True
         self.filter_line.value = self.filter_text
-        self.filter_line.focus()
+        self.set_focus(self.filter_line)  # at once: `focus` would let keys that follow quickly go to the table
 
     @on(Input.Changed, "#filter")
     def _filter_typed(self, event: Input.Changed) -> None:
@@ -145,14 +145,14 @@ class BoardScreen(CommandScreen):
 
     @on(Input.Submitted, "#filter")
     def _filter_done(self) -> None:
-        self.board_table.focus()
+        self.set_focus(self.board_table)
 
     def on_descendant_blur(self) -> None:
         """A filter line with nothing in it goes away once something else is looked at."""
         self.call_after_refresh(self._hide_empty_filter)
 
     def _hide_empty_filter(self) -> None:
-        if not self.filter_text and not self.filter_line.has_focus:
+        if not self.filter_line.value and self.focused is not self.filter_line:
             self.filter_line.display = False
 
     def apply_filter(self) -> None:

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.events import Resize
+from textual.geometry import Size
 from textual.widgets import Footer
 
 from tunetui.core.board_figures import INTERVAL
@@ -79,16 +80,23 @@ class RunScreen(BoardScreen):
         if self.live is None:
             self.source.close()
 
+    def on_mount(self) -> None:
+        """The first frame is laid out as all the others."""
+        self._make_room(self.app.size)
+
     def on_resize(self, event: Resize) -> None:
         """Panes give way, in the order that `layout` states."""
-        width, height = event.size.width, event.size.height
+        self._make_room(event.size)
+        self.feed.draw_all()
+
+    def _make_room(self, size: Size) -> None:
+        width, height = size.width, size.height
         self.panes.arrange(width, height)
         small = layout.is_too_small(width, height)
         for part in (self.middle, self.status_line, self.footer, self.panes.title):
             part.display = not small
         self.bottom.display = not small and bool({"log", "heatmap", "plot"} & layout.shown_panes(width, height))
         self.bottom.styles.height = layout.bottom_height(width, height)
-        self.feed.draw_all()
 
     # ------------------------------------------------------------------------------------------- showing
 

@@ -29,7 +29,8 @@ class LineView(ScrollView, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
     DEFAULT_CSS = (
         "LineView { overflow-y: scroll; overflow-x: auto; scrollbar-size: 1 1; height: 1fr;"
-        "background: $surface; color: $foreground;" + TONE_CSS + "}"
+        "background: $surface; color: $foreground; scrollbar-background: $surface;"
+        "scrollbar-background-hover: $surface; scrollbar-background-active: $surface;" + TONE_CSS + "}"
     )
 
     ALLOW_SELECT = False
@@ -45,6 +46,7 @@ class LineView(ScrollView, can_focus=True):
         self._drawn: dict[int, tuple[Hashable, Strip]] = {}
         self._strips: LRUCache[Hashable, Strip] = LRUCache(_CACHED_LINES)
         self._thumb_moved_at = 0.0
+        self._thumb_waits = False
 
     # ------------------------------------------------------------------------------- what a subclass draws
 
@@ -129,7 +131,14 @@ class LineView(ScrollView, can_focus=True):
         self.set_reactive(LineView.virtual_size, size)
         if self.scroll_offset.y > self.max_scroll_y:
             self.scroll_to(y=self.max_scroll_y, animate=False)
-        now = monotonic()
-        if size.height < before.height or now - self._thumb_moved_at >= _THUMB_INTERVAL_S:
-            self._thumb_moved_at = now
-            self.vertical_scrollbar.window_virtual_size = size.height
+        wait_s = self._thumb_moved_at + _THUMB_INTERVAL_S - monotonic()
+        if size.height < before.height or wait_s <= 0:
+            self._move_thumb()
+        elif not self._thumb_waits:
+            self._thumb_waits = True
+            self.set_timer(wait_s, self._move_thumb)
+
+    def _move_thumb(self) -> None:
+        """Bring the scrollbar up to the lines that there are now."""
+        self._thumb_moved_at, self._thumb_waits = monotonic(), False
+        self.vertical_scrollbar.window_virtual_size = self.virtual_size.height
