@@ -18,6 +18,7 @@ FIRST_STAY_S = 10.0
 LONGEST_STAY_S = 160.0
 
 SHARE_OF_A_CORE = 0.08
+SHARE_FOR_PLOTS = 0.03
 """What beats, and apart from them the plots, may cost: with a great many rows they come less often instead."""
 LONGEST_WAIT_FOR_PLOTS_S = 5.0
 LONGEST_WAIT_FOR_A_BEAT = 4
@@ -160,7 +161,7 @@ class Ticker:
     def due(self, now: float, *, queue_is_full: bool = False) -> Beat | None:
         """The beat to draw now, if there is one; ``queue_is_full``: our own writer has not got rid of the last frames."""
         rates = self.rates
-        wait_s = _affordable(rates.beat_s, self._beat_costs_s, LONGEST_WAIT_FOR_A_BEAT * rates.beat_s)
+        wait_s = _affordable(rates.beat_s, self._beat_costs_s / SHARE_OF_A_CORE, LONGEST_WAIT_FOR_A_BEAT * rates.beat_s)
         if now - self._beat_at < wait_s * 0.9:  # a timer that fires a little early is not a beat lost
             return None
         if queue_is_full or self.acks.is_waiting(now):
@@ -168,13 +169,14 @@ class Ticker:
             return None
         self._beat_at = now
         draw_plots = rates.plots_s is not None and (
-            now - self._plots_at >= _affordable(rates.plots_s, self._plots_cost_s, LONGEST_WAIT_FOR_PLOTS_S) * 0.9
+            now - self._plots_at
+            >= _affordable(rates.plots_s, self._plots_cost_s / SHARE_FOR_PLOTS, LONGEST_WAIT_FOR_PLOTS_S) * 0.9
         )
         if draw_plots:
             self._plots_at = now
         return Beat(now, draw_plots, rates)
 
 
-def _affordable(wanted_s: float, cost_s: float, longest_s: float) -> float:
-    """The time between two drawings that cost this much."""
-    return min(max(wanted_s, cost_s / SHARE_OF_A_CORE), longest_s)
+def _affordable(wanted_s: float, earned_s: float, longest_s: float) -> float:
+    """The time between two drawings whose cost is earned in ``earned_s``."""
+    return min(max(wanted_s, earned_s), longest_s)
