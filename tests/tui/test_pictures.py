@@ -59,7 +59,7 @@ async def drawn(screen: CommandScreen, size: tuple[int, int], theme: str) -> Asy
 async def at_rest(pilot: Pilot[None]) -> None:
     """Until nothing has changed over several looks; of a run, over more than it takes for rows to change places."""
     seen: list[str] = []
-    looks = 14 if isinstance(pilot.app.screen, RunScreen) else 3
+    looks = 14 if isinstance(pilot.app.screen, RunScreen) else 6
 
     def rests() -> bool:
         seen.append(picture_of(pilot.app.screen))

@@ -48,6 +48,7 @@ class TextView(LineView):
     def _wrap(self) -> None:
         width = max(self.size.width - 2, 1)
         self._wrapped = [part for line in self.said for part in _parts(line, width)]
+        self._thumb_moved_at = 0.0  # a page is turned by hand: its scrollbar follows at once
         self.set_content_size(self.size.width, len(self._wrapped))
         self.forget_drawing()
 
