@@ -13,7 +13,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui.cockpit import BOARD, JOURNAL, leaderboard_screen, opened, shown, until
-from tests.tui.pictures import PICTURES, check_picture, difference, picture_of, text_of
+from tests.tui.picturing import PICTURES, check_picture, difference, picture_of, text_of
 from tunetui.session.replaying import Replay
 from tunetui.tui.opening import AppOptions, find_looks
 from tunetui.tui.screens.command_screen import CommandScreen
