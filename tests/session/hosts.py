@@ -31,11 +31,14 @@ class Hosts(Workplace):
         self.dead: set[str] = set()
         self.small: set[str] = set()  # hosts whose processes may use one core only: another model of CPU
         self.sessions: list[Session] = []
+        self.on_their_way: dict[str, asyncio.Event] = {}  # hosts that do not answer until this is set
 
     def root(self, host: str) -> Path:
         return self.folder / f"host-{host}"
 
     async def connect(self, host: str) -> Link:
+        if host in self.on_their_way:
+            await self.on_their_way[host].wait()
         if host in self.dead:
             raise TunetuiError(f"{host} cannot be reached: connection refused")
         link = LocalLink(self.root(host))
@@ -50,6 +53,7 @@ class Hosts(Workplace):
 
     async def open(self, *hosts: str, **options: Any) -> Session:
         grid, stem = self.folder / "grid.toml", self.folder / "grid"
+        options = {"together_seconds": None} | options
         chosen = BatchOptions(grid_path=grid, output_stem=stem, hosts=list(hosts), **options)
         session = await Session.open(chosen, self.connect)
         self.sessions.append(session)

@@ -92,6 +92,7 @@ class Batch:
         from tunetui.cli.asking import terminal_asker
         from tunetui.cli.preparing import PreparationLine, link_options, preparing
         from tunetui.session import BatchOptions, Session
+        from tunetui.session.opening import TOGETHER_SECONDS
 
         waiting = PreparationLine(self.err)
         options = BatchOptions(
@@ -108,11 +109,12 @@ class Batch:
             preparing=preparing(self.parsed, settings, waiting),
             asker=terminal_asker(),
             command=shlex.join(["tunetui", *self.parsed.argv]),
+            together_seconds=None if self.parsed.dry_run or self.parsed.detach else TOGETHER_SECONDS,
         )
         try:
             return await Session.open(options, reaching.connect, reaching.links)
         finally:
-            waiting.end()
+            waiting.leave()
 
     async def _carry_out(self, session: Session) -> int:
         from tunetui.cli.plan_text import session_lines

@@ -28,6 +28,8 @@ def session_lines(session: Session, width: int | None, *, fresh: bool = False) -
     """The plan of an open session and what it found; with ``fresh``, nothing of that counts (a dry run leaves it there)."""
     places = places_told(session.groups)
     lines = plan_lines(session.grid, session.kernel, session.plan, session.device, session.toolchains, width, places)
+    for host in session.expected:
+        lines += _said("waiting", [f"{one_line(host)} joins when it is ready"], width)
     resumed = session.resume.found and not fresh
     missing = session.resume.missing if resumed else len(session.plan.trials)
     for bundle in session.arrived:

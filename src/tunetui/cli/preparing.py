@@ -56,9 +56,12 @@ class PreparationLine:
         self._steps: set[tuple[str, str]] = set()
         self._spoke_at = 0.0
         self._drawn = False
+        self._left = False
 
     def tell(self, now: Preparation) -> None:
         """How far one host is."""
+        if self._left:
+            return
         if now.step == "ready":
             if self._steps:  # a host that was ready all along is not worth a line
                 self.end()
@@ -76,6 +79,11 @@ class PreparationLine:
             self._face.stream.write(f"\r\x1b[K{self._text(now)[: (self._face.width or 80) - 1]}")
             self._face.stream.flush()
             self._drawn = True
+
+    def leave(self) -> None:
+        """Say no more: the run has begun, and has the terminal; hosts that come later are told of by it."""
+        self.end()
+        self._left = True
 
     def end(self) -> None:
         """Leave the terminal's line as it was."""

@@ -91,10 +91,12 @@ class TrialsQueued(msgspec.Struct, frozen=True, kw_only=True):
     """These trials belong to the present plan.
 
     ``trials`` are to be measured (again, where a row exists); ``kept`` names rows measured before, which stand.
+    ``models`` is as in `RunPlanned`, of devices that joined the run after it was planned.
     """
 
     trials: list[TrialRef] = []
     kept: list[str] = []
+    models: dict[str, str] = {}
 
 
 class TrialsStaled(msgspec.Struct, frozen=True, kw_only=True):

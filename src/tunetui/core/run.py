@@ -128,6 +128,7 @@ def _provenance_recorded(draft: Draft, _record: Record, event: ProvenanceRecorde
 
 
 def _trials_queued(draft: Draft, _record: Record, event: TrialsQueued) -> None:
+    draft.value("suffixes").update(event.models)
     for ref in event.trials:
         old = draft.rows.get(ref.id)
         if old is not None and old.status in {MEASURED, STALE}:  # its figures stay in view until there are new ones

@@ -11,22 +11,21 @@ from tunetui.core.errors import TunetuiError
 from tunetui.core.events import RunFinished, RunResumed, TrialsQueued
 from tunetui.core.publishing import build_leaderboard
 from tunetui.core.snapshot import problem_key
-from tunetui.session.agents import CLOSE, Agents
+from tunetui.session.agents import Agents
 from tunetui.session.catching_up import Alive, CatchingUp
-from tunetui.session.crews import Crew
+from tunetui.session.joining import Joining
 from tunetui.session.links import Links
-from tunetui.session.opening import BatchOptions, Opened, connector, let_go, open_groups, run_spec
+from tunetui.session.opening import BatchOptions, Opened, connector, let_go, open_groups
 from tunetui.session.places import accepted, merged, with_suffixes
 from tunetui.session.plan_records import planned, record_plan
-from tunetui.session.profiling import unprofiled
 from tunetui.session.recording import Recording
-from tunetui.session.resuming import Standing, contenders, joined, stand
+from tunetui.session.resuming import Standing, joined, stand
 from tunetui.session.steering import Steering
 from tunetui.session.working import Work
 from tunetui.store.journal import Journal
 from tunetui.store.leaderboard import write_leaderboard
 from tunetui.store.runs import RunFolder, run_id, runs_root
-from tunetui_agent.messages import FAILURES, CloseQueue, NoticeRaised, reference_to
+from tunetui_agent.messages import FAILURES, NoticeRaised, reference_to
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,10 +33,9 @@ if TYPE_CHECKING:
 
     from tunetui.core.leaderboard import Leaderboard
     from tunetui.core.links import LinkState
-    from tunetui.engines.channel import Link
     from tunetui.session.opening import Connect
     from tunetui.session.places import Group
-    from tunetui_agent.messages import Contender, Device, Toolchain
+    from tunetui_agent.messages import Device, Toolchain
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class ResumeSummary:
     damage: list[str] = field(default_factory=list)  # lines of the journal that could not be used, in words
 
 
-class Session(Steering):
+class Session(Steering, Joining):
     """A run from its plan to its files; open it with `Session.open`, close it with `close`."""
 
     def __init__(self, opened: Opened, folder: RunFolder, journal: Journal, links: Links) -> None:
@@ -68,7 +66,10 @@ class Session(Steering):
         self.groups = with_suffixes(opened.groups, self.snapshot)
         self.places = [place for group in self.groups for place in group.places]
         self.plan = merged([group.plan for group in self.groups])
+        self._visits, self._coming = opened.visits, dict.fromkeys(opened.visits.expected)
         self._work = Work([self._crew(group) for group in self.groups], self._recording, links)
+        self._reserved: dict[str, set[str]] = {}
+        self._as_before = False
         self._alive: list[Alive] = []  # agents found at work when the session was opened
         self._seen_out: dict[str, Agents] = {}  # those of them that are followed to their end for an earlier plan
         self._stop_asked = ""  # "", "interrupted" or "budget"
@@ -95,6 +96,7 @@ class Session(Steering):
                 folder.close()
                 raise
         except BaseException:
+            await opened.visits.close()
             await let_go(opened.groups)
             raise
         try:
@@ -172,6 +174,7 @@ class Session(Steering):
 
     async def disconnect(self) -> None:
         """Let go of the hosts."""
+        await self._visits.close()
         await let_go(self.groups)
 
     # ------------------------------------------------------------------ what is there already
@@ -185,7 +188,8 @@ class Session(Steering):
         for text in damage:
             if text not in said:  # by an earlier start
                 self._recording.say(NoticeRaised(code="journal-damaged", text=text))
-        catching_up = CatchingUp(self._links_by_host(), self._recording, self._folder.folder.name)
+        links = {place.host: place.link for place in self.places}
+        catching_up = CatchingUp(links, self._recording, self._folder.folder.name, dict(self._coming))
         if self._folder.archived:
             await catching_up.end_all()
         self._alive = await catching_up.take_over() if found else []
@@ -202,9 +206,6 @@ class Session(Steering):
             damage=damage,
         )
 
-    def _links_by_host(self) -> dict[str, Link]:
-        return {place.host: place.link for place in self.places}
-
     def _standing(self, *groups: Group) -> Standing:
         """Of some groups, or of all."""
         chosen, run = groups or self.groups, self.snapshot
@@ -219,41 +220,26 @@ class Session(Steering):
 
     # ------------------------------------------------------------------ measuring
 
-    def _crew(self, group: Group) -> Crew:
-        finalists, whose, again = self.grid.method.finalists, self._options.profile, self._options.retry_failed
-
-        def rivals(group: Group) -> list[Contender]:
-            return contenders(self._standing(group), group.plan.trials, self.snapshot, finalists, self._renewed)
-
-        def unread(group: Group) -> list[Contender]:
-            return unprofiled(group.plan.trials, self._standing(group).kept, self.snapshot, whose, again=again)
-
-        return Crew(
-            group,
-            self._recording,
-            self._folder.folder.name,
-            lambda seat, run: run_spec(self._opened, group, seat.place, run),
-            rivals,
-            unread,
-            self._links.followed,
-        )
-
     async def _attend(self) -> bool:
         """Go on with the agents that are there, then have measured what they leave missing; False where we left."""
         for text in self._opened.said:
             self._recording.say(NoticeRaised(code="place-left-out", text=text))
+        self._as_before = self._fits()
         held: set[str] | None = None  # by agents at work; None: there are none
         if self._alive:
             version, command = tunetui.__version__, self._options.command
             self._recording.say(RunResumed(tunetui_version=version, command=command, attached=True))
-            if self._fits():
+            if self._as_before:
                 held = self._work.adopt(self._alive)
             else:  # they measure what an earlier plan asked for
-                await self._see_out()
+                await self._see_out(self._alive)
+                self._alive = []
                 if self._stop_asked:
                     return True
         standing = self._standing()
-        missing = [trial for trial in standing.missing if trial.id not in (held or ())]
+        self._reserve()
+        kept_back = set(held or ()).union(*self._reserved.values())
+        missing = [trial for trial in standing.missing if trial.id not in kept_back]
         self._renewed = {problem_key(trial.problem) for trial in standing.missing}
         if held is None:
             asked = planned(self._opened, self.groups, self.plan, self._folder.folder.name)
@@ -265,7 +251,10 @@ class Session(Steering):
             return True
         for crew in self._work.crews:
             crew.deal([trial for trial in missing if trial.id in crew.trials])
-        return await self._work.run()
+        try:
+            return await self._work.run(self._receive())
+        finally:
+            self._say_who_is_missing()
 
     def _fits(self) -> bool:
         """Whether the plan on record asks for what this one does; targets and axes may have been edited meanwhile."""
@@ -274,14 +263,6 @@ class Session(Steering):
         known = {(alive.host, alive.device) for alive in self._alive if alive.device}
         here = {(place.host, place.name) for place in self.places}
         return same and known <= here and not self._standing().stale
-
-    async def _see_out(self) -> None:
-        """Follow agents to their end as if nothing had changed; what they measure may be kept."""
-        links = self._links_by_host()
-        self._seen_out = {alive.source: Agents(links[alive.host], self._recording) for alive in self._alive}
-        close = CloseQueue(command=CLOSE)
-        await asyncio.gather(*(agents.follow(source, [close]) for source, agents in self._seen_out.items()))
-        self._seen_out, self._alive = {}, []
 
     async def _within_budget(self, work: Awaitable[bool]) -> bool:
         minutes = self.grid.budget.minutes

@@ -6,13 +6,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tunetui.core.routes import LOCAL
 from tunetui.engines.channel import AgentRefusedError
 from tunetui.session.agents import Agents, end_run, states_on
 from tunetui.session.resuming import agents_to_take_over
 from tunetui_agent.messages import NoticeRaised
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from tunetui.core.snapshot import Placed
     from tunetui.engines.channel import Link
@@ -32,9 +33,11 @@ class Alive:
 class CatchingUp:
     """Use it once, when a run is opened."""
 
-    def __init__(self, links: Mapping[str, Link], recording: Recording, folder: str) -> None:
-        """``links`` is host to link; ``folder`` is the name of the run's folder."""
-        self._links, self._recording, self._folder = links, recording, folder
+    def __init__(
+        self, links: Mapping[str, Link], recording: Recording, folder: str, others: Container[str] = ()
+    ) -> None:
+        """``links`` is host to link, ``folder`` the name of the run's folder; ``others`` are hosts caught up with apart."""
+        self._links, self._recording, self._folder, self._others = links, recording, folder, others
 
     async def end_all(self) -> None:
         """End the agents of a journal that was put away: they would keep their devices from the new one's."""
@@ -51,6 +54,8 @@ class CatchingUp:
         alive, following = [], []
         for source in agents_to_take_over(self._folder, run, states):
             placed = run.placed.get(source)
+            if (placed.host if placed is not None else LOCAL) in self._others:
+                continue
             if source not in states:
                 self._missing(source, placed)
                 continue
@@ -76,7 +81,7 @@ class CatchingUp:
             self._say("agent-gone", f"what {source} left on {host} cannot be taken over: {error.message}")
 
     def _missing(self, source: str, placed: Placed | None) -> None:
-        host = placed.host if placed is not None else "local"
+        host = placed.host if placed is not None else LOCAL
         if host in self._links:
             self._say(
                 "agent-gone", f"{source} is no longer on {host}: what it measured after its last record here is lost"

@@ -51,6 +51,8 @@ class Crew:
         rivals: Callable[[Group], list[Contender]],
         unprofiled: Callable[[Group], list[Contender]],
         on_link: Callable[[Seat, str], None],
+        *,
+        more_may_come: bool = False,
     ) -> None:
         """``spec`` describes a run of a given name at a seat; ``rivals`` are the rows that may be raced now, ``unprofiled``
         those whose hardware counters are asked for and were not read.
@@ -58,8 +60,9 @@ class Crew:
         self.group = group
         self.seats = [Seat(place, group, recording, self._on_record, on_link) for place in group.places]
         self.stopped_by_others = False
-        self._recording, self._folder, self._spec = recording, folder, spec
+        self._recording, self._folder, self._spec, self._on_link = recording, folder, spec, on_link
         self._rivals, self._unprofiled = rivals, unprofiled
+        self.is_alone = len(self.seats) == 1 and not more_may_come
         self.trials: dict[str, Trial] = {trial.id: trial for trial in group.plan.trials}
         self.dealing = Dealing({seat.name: self._ability(seat) for seat in self.seats})
         self._by_name = {seat.name: seat for seat in self.seats}
@@ -67,11 +70,6 @@ class Crew:
         self._stopping = self._leaving = self._called_last = False
         self._wake = asyncio.Event()  # there may be a seat to be manned
         self._error: TunetuiError | None = None
-
-    @property
-    def is_alone(self) -> bool:
-        """One place: its agent gets everything at once and ends by itself, whether anybody is here or not."""
-        return len(self.seats) == 1
 
     # ------------------------------------------------------------------ from the outside
 
@@ -83,6 +81,28 @@ class Crew:
                 seat.deal([self.trials[each] for each in ids])
             else:
                 self._wake.set()
+
+    def join(self, group: Group) -> None:
+        """The same group with one more place, the last: it takes what waits at the others, and what is dealt."""
+        self.group = group
+        self.trials.update({trial.id: trial for trial in group.plan.trials})
+        seat = Seat(group.places[-1], group, self._recording, self._on_record, self._on_link)
+        for each in self.seats:
+            each.group = group
+        self.seats.append(seat)
+        self._by_name[seat.name] = seat
+        self.dealing.join(seat.name, self._ability(seat))
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is something to measure, or an agent to be followed."""
+        return not self.dealing.is_over or any(seat.adopted for seat in self.seats)
+
+    def share(self) -> None:
+        """Somebody joined, or trials came: the idle are given of what waits at the others."""
+        self._wake.set()
+        if not self._stopping and not self._leaving and not self.dealing.is_over:
+            self._rebalance()
 
     async def run(self) -> None:
         """Until everything is measured and raced, nobody is left to measure it, or a stop was carried out.
@@ -176,7 +196,8 @@ class Crew:
             if seat.gone or id(seat) in manned:
                 continue
             if seat.adopted:
-                self._begin(seat, seat.follow_adopted(self._waiting_at(seat), alone=self.is_alone))
+                is_last = self.is_alone or self.dealing.is_over
+                self._begin(seat, seat.follow_adopted(self._waiting_at(seat), alone=is_last))
             elif self.dealing.hands[seat.name].waiting and not self._stopping and not self._leaving:
                 rivals = [*self._unprofiled(self.group), *self._rivals(self.group)] if self.is_alone else None
                 spec = self._spec(seat, self._new_name())

@@ -57,6 +57,14 @@ class Dealing:
         """Whether nothing waits, nothing is being measured and nothing is on its way from one to another."""
         return not any(hand.has_work or hand.asked for hand in self.hands.values() if not hand.gone)
 
+    def join(self, name: str, able: Callable[[str], bool]) -> None:
+        """One more device, with nothing in hand."""
+        self.hands[name] = Hand(able=able)
+
+    def has(self, trial: str) -> bool:
+        """Whether a device has it in hand."""
+        return any(trial in hand.waiting or hand.present == trial for hand in self.hands.values())
+
     def hold(self, name: str, trials: Iterable[str], present: str = "") -> None:
         """A device has these already, from before this start."""
         hand = self.hands[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import hashlib
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from tunetui.session.linking import LinkOptions, open_link
 from tunetui.session.places import Group, Place, group_places
 from tunetui.session.preparing import Preparing, prepared, probe_arguments
 from tunetui.session.telling import kernel_spec
+from tunetui.session.visiting import Arrival, Visits, let_go_of
 from tunetui.store.atomic import check_writable
 from tunetui.store.definitions import load_definitions
 from tunetui_agent.messages import PROTOCOL, Device, RunSpec, Toolchain
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tunetui.engines.channel import Link
     from tunetui.session.delivery import Arrived
     from tunetui.session.links import Links
+    from tunetui.store.definitions import Definitions
 
     Connect = Callable[[str], Awaitable[Link]]
     """A link to a host by its name."""
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 DEADLINE_GRACE_SECONDS = 10.0
 """The app stops a run when its minutes are over; this much later an agent that nobody is left to ask does it by itself."""
+TOGETHER_SECONDS = 0.5
+"""A run begins this much after its first host is ready; who comes later joins it."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class BatchOptions:
     links: LinkOptions = field(default_factory=LinkOptions)
     preparing: Preparing = field(default_factory=Preparing)  # what to measure with there
     asker: Asker | None = None  # who answers what hosts and keys ask
+    together_seconds: float | None = TOGETHER_SECONDS  # that a host which is ready waits for others; None: for all
 
     @property
     def stem(self) -> Path:
@@ -86,10 +90,13 @@ class Opened:
     groups: list[Group]
     arrived: list[Arrived] = field(default_factory=list)  # what the bundles brought, of one host
     said: list[str] = field(default_factory=list)  # of hosts and devices that take no part
+    visits: Visits = field(default_factory=lambda: Visits({}, _nothing))  # hosts that are still on their way
 
 
 async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> Opened:
-    """Load, probe all hosts at once, and plan; nothing is written but the agents' own archives.
+    """Load, visit all hosts at once, and plan with those that are ready; nothing is written but the agents' own archives.
+
+    Hosts that are still on their way are in the answer's ``visits``, which is to be closed.
 
     Raises:
         InputError: a file or an option is wrong.
@@ -102,30 +109,56 @@ async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> 
     here = BuildingHere(
         definitions.grid, definitions.kernel, options.grid_path, options.preparing.on_progress, options.build_jobs
     )
+    visits = Visits({host: _visit(host, options, links, connect, here, kind) for host in hosts}, here.close)
+    arrivals: list[Arrival] = []
     try:
-        visits = [_visit(host, options, links, connect, here, kind) for host in hosts]
-        found = await asyncio.gather(*visits, return_exceptions=True)
-    finally:
-        await here.close()
-    arrived: list[Arrived] = []
-    places, said, errors = [], [], []
-    for host, visit in zip(hosts, found, strict=True):
-        if isinstance(visit, TunetuiError):
-            errors.append(visit)
-            said.append(f"{host} takes no part: {visit.message}")
-            links.dead(host, visit.message)
-        elif isinstance(visit, BaseException):
-            raise visit
-        else:
-            places += visit[0]
-            arrived = arrived or visit[1]
+        while True:
+            arrivals += await _some(visits, options.together_seconds)
+            opened = _planned(options, definitions, visits, sorted(arrivals, key=lambda each: hosts.index(each.host)))
+            if opened is not None:
+                break
+    except BaseException:
+        await let_go_of(place for arrival in arrivals for place in arrival.places)
+        await visits.close()
+        raise
+    for arrival in arrivals:
+        if arrival.error is not None:
+            links.dead(arrival.host, arrival.error.message)
+    return opened
+
+
+async def _some(visits: Visits, together_seconds: float | None) -> list[Arrival]:
+    """Hosts until one is ready, and those that are so soon after it; None: all."""
+    found = await visits.next(all_of_them=together_seconds is None)
+    if any(arrival.places for arrival in found):
+        found += await visits.next(together_seconds, all_of_them=True)
+    return found
+
+
+def _planned(
+    options: BatchOptions, definitions: Definitions, visits: Visits, arrivals: Sequence[Arrival]
+) -> Opened | None:
+    """A run on the hosts that arrived; None where it takes more of them, and some are on their way."""
+    errors = [arrival.error for arrival in arrivals if arrival.error is not None]
+    said = [f"{arrival.host} takes no part: {arrival.error.message}" for arrival in arrivals if arrival.error]
+    places = [place for arrival in arrivals for place in arrival.places]
     wrong = next((error for error in errors if isinstance(error, InputError)), None)
-    if wrong is not None or not places:
-        await _let_go(places)
-        raise wrong or (errors[0] if len(hosts) == 1 else _nobody(said))
-    with definitions.named():
-        groups, unable = group_places(places, definitions.grid, definitions.kernel)
-    return Opened(options, definitions.grid, definitions.kernel, groups, arrived, said + unable)
+    if wrong is not None:
+        raise wrong
+    if not places:
+        if visits.expected:
+            return None
+        raise errors[0] if len(arrivals) == 1 else _nobody(said)
+    grid, kernel = definitions.grid, definitions.kernel
+    try:
+        with definitions.named():
+            groups, unable = group_places(places, grid, kernel)
+    except TunetuiError as error:
+        if visits.expected and not isinstance(error, InputError):
+            return None
+        raise
+    arrived = next((arrival.arrived for arrival in arrivals if arrival.arrived), [])
+    return Opened(options, grid, kernel, groups, arrived, said + unable, visits)
 
 
 async def _visit(
@@ -181,12 +214,11 @@ def connector(options: BatchOptions, links: Links) -> Connect:
 
 async def let_go(groups: Iterable[Group]) -> None:
     """Close the links of all places."""
-    await _let_go([place for group in groups for place in group.places])
+    await let_go_of(place for group in groups for place in group.places)
 
 
-async def _let_go(places: Iterable[Place]) -> None:
-    for link in {id(place.link): place.link for place in places}.values():
-        await link.close()
+async def _nothing() -> None:
+    """Visits that share nothing have nothing to let go of."""
 
 
 def _nobody(said: Sequence[str]) -> TunetuiError:

@@ -87,6 +87,26 @@ def group_places(places: Sequence[Place], grid: Grid, kernel: Kernel) -> tuple[l
     return groups, said
 
 
+def with_place(group: Group, place: Place, grid: Grid, kernel: Kernel) -> Group:
+    """The group with one more device of its model, and what only that one can measure.
+
+    Raises:
+        TunetuiError: it can measure nothing.
+    """
+    plan = group.plan
+    if not any(_usable(other) == _usable(place) for other in group.places):
+        plan = _joined(plan, _suffixed(make_plan(grid, kernel, place.device, place.toolchains), group.suffix))
+    fields = provenances_on(grid, kernel, place.device, place.toolchains)
+    ids = {name: content_hash(one) for name, one in fields.items()}
+    recorded = plan.provenances | {content_hash(one): one for one in fields.values()}
+    return dataclasses.replace(
+        group,
+        places=[*group.places, place],
+        plan=dataclasses.replace(plan, provenances=recorded),
+        provenances=group.provenances | {place.name: ids},
+    )
+
+
 def with_suffixes(groups: Sequence[Group], run: Run) -> list[Group]:
     """The groups with ids that are unique in the run; what an earlier start called a model's trials, they stay.
 
@@ -210,10 +230,13 @@ def _is_named_like(run: Run, model: str, group: Group) -> bool:
 
 
 def _renamed(group: Group, suffix: str) -> Group:
+    return dataclasses.replace(group, suffix=suffix, plan=_suffixed(group.plan, suffix)) if suffix else group
+
+
+def _suffixed(plan: Plan, suffix: str) -> Plan:
     if not suffix:
-        return group
-    trials = [dataclasses.replace(trial, id=trial.id + suffix) for trial in group.plan.trials]
-    return dataclasses.replace(group, suffix=suffix, plan=dataclasses.replace(group.plan, trials=trials))
+        return plan
+    return dataclasses.replace(plan, trials=[dataclasses.replace(trial, id=trial.id + suffix) for trial in plan.trials])
 
 
 def _sum(counts: Sequence[Counts]) -> Counts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunetui.core.errors import TunetuiError
 from tunetui.session.seats import Ledger
@@ -11,7 +11,7 @@ from tunetui.store.atomic import StoreError
 from tunetui_agent.messages import NoticeRaised
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Coroutine, Iterator, Sequence
 
     from tunetui.session.catching_up import Alive
     from tunetui.session.crews import Crew
@@ -31,6 +31,8 @@ class Work:
         self.crews = list(crews)
         self._recording, self._links = recording, links
         self._leaving = asyncio.Event()
+        self._working: dict[asyncio.Task[None], Crew] = {}
+        self._joining: asyncio.Task[None] | None = None
 
     def seats(self) -> Iterator[Seat]:
         """Every place of every group."""
@@ -60,24 +62,37 @@ class Work:
         """Whether somebody else ended an agent's run."""
         return any(crew.stopped_by_others for crew in self.crews)
 
-    async def run(self) -> bool:
+    async def run(self, joining: Coroutine[Any, Any, None]) -> bool:
         """Until all is done, nobody is left to do it, or a stop was carried out; False where it was left instead.
+
+        ``joining`` brings those who come later; it ends when nobody else will, and is ended by a stop.
 
         Raises:
             TunetuiError: no group could work, or nothing more can be kept.
         """
         syncing = asyncio.create_task(self._sync_often())
         leaving = asyncio.create_task(self._leaving.wait())
-        working = [asyncio.create_task(crew.run()) for crew in self.crews]
+        self._joining = asyncio.create_task(joining)
+        for crew in self.crews:
+            self.put_to_work(crew)
         try:
-            return await self._wait(working, leaving)
+            return await self._wait(self._joining, leaving)
         finally:
-            for task in (*working, syncing, leaving):
+            tasks = [*self._working, self._joining, syncing, leaving]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*working, syncing, leaving, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def put_to_work(self, crew: Crew) -> None:
+        """A crew that came later, or has more to do: it may have been through with what it had."""
+        if crew not in self.crews:
+            self.crews.append(crew)
+        if not any(other is crew and not task.done() for task, other in self._working.items()):
+            self._working[asyncio.create_task(crew.run())] = crew
 
     def stop(self) -> None:
         """Have every agent end after its present trial."""
+        self._expect_nobody()
         for crew in self.crews:
             crew.stop()
         for seat in self.seats():
@@ -86,6 +101,7 @@ class Work:
 
     def cancel(self) -> None:
         """Have every agent end at once."""
+        self._expect_nobody()
         for crew in self.crews:
             crew.stop()
         for seat in self.seats():
@@ -98,34 +114,41 @@ class Work:
 
     # ------------------------------------------------------------------ details
 
-    async def _wait(self, working: list[asyncio.Task[None]], leaving: asyncio.Task[bool]) -> bool:
-        pending: set[asyncio.Task[None]] = set(working)
-        errors: list[TunetuiError] = []
-        while pending:
-            done, _ = await asyncio.wait([*pending, leaving], return_when=asyncio.FIRST_COMPLETED)
-            for task in pending & done:
-                pending.discard(task)
-                errors += self._error_of(task)
-            if leaving.done() and pending:
+    def _expect_nobody(self) -> None:
+        if self._joining is not None:
+            self._joining.cancel()
+
+    async def _wait(self, joining: asyncio.Task[None], leaving: asyncio.Task[bool]) -> bool:
+        errors: dict[int, TunetuiError] = {}  # by crew; one that was put to work again has another chance
+        while self._working or not joining.done():
+            watched = [*self._working, leaving, *([] if joining.done() else [joining])]
+            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            for task in [task for task in self._working if task.done()]:
+                crew = id(self._working.pop(task))
+                errors.pop(crew, None)
+                if (error := self._error_of(task)) is not None:
+                    errors[crew] = error
+            if joining.done() and not joining.cancelled():
+                joining.result()
+            if leaving.done() and (self._working or not joining.done()):
+                self._expect_nobody()
                 await self._deliver()
                 return False
-        if errors and len(errors) == len(working):
-            raise errors[0]
-        for error in errors:
-            self._recording.say(
-                NoticeRaised(code="group-lost", text=f"a part of the run was left out: {error.message}")
-            )
+        if errors and len(errors) == len(self.crews):
+            raise next(iter(errors.values()))
+        for lost in errors.values():
+            self._recording.say(NoticeRaised(code="group-lost", text=f"a part of the run was left out: {lost.message}"))
         return True
 
     @staticmethod
-    def _error_of(task: asyncio.Task[None]) -> list[TunetuiError]:
+    def _error_of(task: asyncio.Task[None]) -> TunetuiError | None:
         try:
             task.result()
         except StoreError:
             raise
         except TunetuiError as error:
-            return [error]
-        return []
+            return error
+        return None
 
     async def _deliver(self) -> None:
         """Wait until every agent is there and knows all that it has to; not for ever where a link is down."""

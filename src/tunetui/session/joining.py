@@ -1,0 +1,242 @@
+"""Hosts that are ready when a run is on already: their devices join its groups, or get one of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tunetui.core.errors import TunetuiError
+from tunetui.core.events import ProvenanceRecorded, TrialsQueued, TrialsStaled
+from tunetui.core.snapshot import problem_key
+from tunetui.session.agents import CLOSE, Agents
+from tunetui.session.catching_up import CatchingUp
+from tunetui.session.crews import Crew
+from tunetui.session.opening import run_spec
+from tunetui.session.places import group_places, merged, with_place, with_suffixes
+from tunetui.session.profiling import unprofiled
+from tunetui.session.resuming import contenders
+from tunetui.session.seats import Ledger
+from tunetui.session.visiting import let_go_of
+from tunetui.store.atomic import StoreError
+from tunetui_agent.messages import CloseQueue, NoticeRaised, reference_to
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tunetui.core.planning import Plan
+    from tunetui.core.snapshot import Run
+    from tunetui.session.catching_up import Alive
+    from tunetui.session.links import Links
+    from tunetui.session.opening import Opened
+    from tunetui.session.places import Group, Place
+    from tunetui.session.recording import Recording
+    from tunetui.session.resuming import Standing
+    from tunetui.session.visiting import Arrival, Visits
+    from tunetui.session.working import Work
+    from tunetui.store.runs import RunFolder
+    from tunetui_agent.messages import Contender
+
+
+class Joining:
+    """How a session takes in hosts that come late.
+
+    What a late host's agents may still have in hand, from an earlier start, is kept back until it is there or fails:
+    nothing is measured twice.
+    """
+
+    groups: list[Group]
+    places: list[Place]
+    plan: Plan
+    _opened: Opened
+    _visits: Visits
+    _coming: dict[str, None]  # hosts that take no part yet
+    _reserved: dict[str, set[str]]  # trials that agents on such a host may have in hand
+    _folder: RunFolder
+    _links: Links
+    _recording: Recording
+    _work: Work
+    _renewed: set[str]
+    _seen_out: dict[str, Agents]
+    _as_before: bool  # the plan on record when this start began asks for what this one does
+
+    @property
+    def snapshot(self) -> Run:
+        raise NotImplementedError
+
+    def _standing(self, *groups: Group) -> Standing:
+        raise NotImplementedError
+
+    @property
+    def expected(self) -> list[str]:
+        """Hosts that are still on their way: each joins the run when it is ready."""
+        return list(self._coming)
+
+    # ------------------------------------------------------------------ what comes late
+
+    async def _receive(self) -> None:
+        """Take hosts in as they are ready, until no more will come.  Raises StoreError."""
+        taking: list[asyncio.Task[None]] = []
+        try:
+            while self._visits.expected:
+                arrivals = await self._visits.next()
+                taking += [asyncio.create_task(self._take_in(arrival)) for arrival in arrivals]
+            await asyncio.gather(*taking)
+        finally:
+            for task in taking:
+                task.cancel()
+            await asyncio.gather(*taking, return_exceptions=True)
+
+    async def _take_in(self, arrival: Arrival) -> None:
+        is_in = False
+        try:
+            if arrival.error is not None:
+                raise arrival.error
+            alive = await self._catch_up_with(arrival)
+            self._coming.pop(arrival.host, None)
+            for place in arrival.places:
+                is_in = self._seat(place) or is_in
+            seated = {place.name for place in self.places}
+            held = self._work.adopt([each for each in alive if each.device in seated])
+            self._share_out(self._reserved.pop(arrival.host, set()), held)
+        except StoreError:
+            raise
+        except TunetuiError as error:
+            self._coming.pop(arrival.host, None)
+            self._links.dead(arrival.host, error.message)
+            self._leave_out(f"{arrival.host} takes no part: {error.message}")
+            self._share_out(self._reserved.pop(arrival.host, set()), set())
+        finally:
+            if not is_in:
+                await let_go_of(arrival.places)
+
+    async def _catch_up_with(self, arrival: Arrival) -> list[Alive]:
+        """Every record that the host has of this run; its agents that are still at work on the present plan."""
+        host, link = arrival.host, arrival.places[0].link
+        others = {placed.host for placed in self.snapshot.placed.values()} - {host}
+        catching_up = CatchingUp({host: link}, self._recording, self._folder.folder.name, others)
+        if self._folder.archived:
+            await catching_up.end_all()
+        alive = await catching_up.take_over()
+        known = {place.name for place in arrival.places}
+        if self._as_before and all(each.device in known for each in alive):
+            return alive
+        await self._see_out(alive, arrival.places)
+        return []
+
+    def _seat(self, place: Place) -> bool:
+        """A device takes its place in a group; whether it can measure anything."""
+        if place.name in {other.name for other in self.places}:
+            self._leave_out(f"{place.device.name} of {place.host} takes part already, under another name of its host")
+            return False
+        grid, kernel = self._opened.grid, self._opened.kernel
+        crew = next((crew for crew in self._work.crews if crew.group.model == place.model), None)
+        try:
+            if crew is not None:
+                crew.join(with_place(crew.group, place, grid, kernel))
+                self.groups = [crew.group if each.model == place.model else each for each in self.groups]
+            else:
+                (group,), _ = group_places([place], grid, kernel)
+                self.groups = with_suffixes([*self.groups, group], self.snapshot)
+                crew = self._crew(self.groups[-1])
+                self._work.put_to_work(crew)  # it begins once this task waits for something
+        except TunetuiError as error:
+            self._leave_out(f"{place.device.name} of {place.host} measures nothing: {error.message}")
+            return False
+        self.places = [*self.places, place]
+        self.plan = merged([group.plan for group in self.groups])
+        self._record(crew.group)
+        text = f"{place.device.name} of {place.host} has joined the run"
+        self._recording.say(NoticeRaised(code="place-joined", text=text))
+        return True
+
+    def _record(self, group: Group) -> None:
+        """What a group asks for that is not on record yet."""
+        known = self.snapshot
+        for identity, fields in group.plan.provenances.items():
+            if known.provenances.get(identity) != fields:
+                self._recording.say(ProvenanceRecorded(id=identity, fields=fields))
+        planned = {row.trial for row in known.current_rows()}
+        standing = self._standing(group)
+        stale = {trial: why for trial, why in standing.stale.items() if trial not in planned}
+        if stale:
+            self._recording.say(TrialsStaled(reasons=stale))
+        missing = [trial for trial in standing.missing if trial.id not in planned]
+        self._renewed |= {problem_key(trial.problem) for trial in missing}
+        kept = [trial for trial in standing.kept if trial not in planned]
+        models = {} if group.model in known.suffixes else {group.model: group.suffix}
+        if missing or kept or models:
+            trials = [reference_to(trial) for trial in missing]
+            self._recording.say(TrialsQueued(trials=trials, kept=kept, models=models))
+
+    def _share_out(self, reserved: set[str], held: set[str]) -> None:
+        """Deal what nobody has in hand any more, or had until now, and have the idle take from the slow."""
+        kept_back = held.union(*self._reserved.values())
+        for crew in self._work.crews:
+            free = [
+                trial
+                for trial in self._standing(crew.group).missing
+                if trial.id not in kept_back and not crew.dealing.has(trial.id)
+            ]
+            again = [reference_to(trial) for trial in free if trial.id in reserved]
+            if again:
+                self._recording.say(TrialsQueued(trials=again))
+            if free:
+                crew.deal(free)
+            crew.share()
+            if crew.has_work:
+                self._work.put_to_work(crew)
+
+    # ------------------------------------------------------------------ who is expected
+
+    def _reserve(self) -> None:
+        """Keep back what agents on hosts that are not there yet may have in hand."""
+        run = self.snapshot
+        for host in self._coming:
+            sources = [
+                source
+                for source, placed in run.placed.items()
+                if placed.host == host and not (source in run.agents and run.agents[source].ended)
+            ]
+            ledger = Ledger(self._recording.journal.recovered.records, sources)
+            self._reserved[host] = {trial for source in sources for trial in ledger.held(source)}
+
+    def _say_who_is_missing(self) -> None:
+        for host in self.expected:
+            left = "; agents of this run may be at work there" if self._reserved.get(host) else ""
+            self._leave_out(f"{host} took no part: it was not ready before the run ended or was left{left}")
+
+    def _leave_out(self, text: str) -> None:
+        self._recording.say(NoticeRaised(code="place-left-out", text=text))
+
+    # ------------------------------------------------------------------ crews
+
+    async def _see_out(self, alive: Sequence[Alive], places: Sequence[Place] = ()) -> None:
+        """Follow agents to their end as if nothing had changed; what they measure may be kept."""
+        links = {place.host: place.link for place in [*self.places, *places]}
+        found = {each.source: Agents(links[each.host], self._recording) for each in alive}
+        self._seen_out |= found
+        close = CloseQueue(command=CLOSE)
+        await asyncio.gather(*(agents.follow(source, [close]) for source, agents in found.items()))
+        for source in found:
+            del self._seen_out[source]
+
+    def _crew(self, group: Group) -> Crew:
+        finalists, options = self._opened.grid.method.finalists, self._opened.options
+        whose, again = options.profile, options.retry_failed
+
+        def rivals(group: Group) -> list[Contender]:
+            return contenders(self._standing(group), group.plan.trials, self.snapshot, finalists, self._renewed)
+
+        def unread(group: Group) -> list[Contender]:
+            return unprofiled(group.plan.trials, self._standing(group).kept, self.snapshot, whose, again=again)
+
+        return Crew(
+            group,
+            self._recording,
+            self._folder.folder.name,
+            lambda seat, run: run_spec(self._opened, seat.group, seat.place, run),
+            rivals,
+            unread,
+            self._links.followed,
+            more_may_come=bool(self._coming),
+        )
