@@ -14,6 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from tunetui.cli.asking import TerminalAsker
 from tunetui.cli.display import open_display
 from tunetui.cli.interruption import HUNG_UP, Interruption
 from tunetui.cli.narration import Face, literal, stderr_face, stdout_face
@@ -154,7 +155,8 @@ class Batch:
                     _save_quickly(session)
                     session.close()
                     os._exit(HUNG_UP)  # as if killed: the agent stays at work, and the next start attaches to it
-                display.draw(session.snapshot, time.time(), session.links)
+                if not TerminalAsker.open_questions:  # of a host that comes late
+                    display.draw(session.snapshot, time.time(), session.links)
         try:
             await running
         except TunetuiError as error:
