@@ -12,7 +12,8 @@ from tunetui.engines.channel import AgentRefusedError
 from tunetui.session.agents import fresh_id, states_on
 from tunetui.session.dealing import Dealing
 from tunetui.session.resuming import agents_name, undecided
-from tunetui.session.seats import Ledger, Seat
+from tunetui.session.rosters import Roster
+from tunetui.session.seats import Seat
 from tunetui.store.atomic import StoreError
 from tunetui_agent.messages import (
     NoticeRaised,
@@ -39,7 +40,7 @@ _LOST_TO_US = frozenset({"no-such-run", "epoch", "protocol"})
 """Refusals to attach after which an agent's run is no longer ours to follow."""
 
 
-class Crew:
+class Crew(Roster):
     """One group at work.  `run` it once, in one task; everything else may be called meanwhile from the same loop."""
 
     def __init__(
@@ -93,11 +94,6 @@ class Crew:
         self._by_name[seat.name] = seat
         self.dealing.join(seat.name, self._ability(seat))
 
-    @property
-    def has_work(self) -> bool:
-        """Whether there is something to measure, or an agent to be followed."""
-        return not self.dealing.is_over or any(seat.adopted for seat in self.seats)
-
     def share(self) -> None:
         """Somebody joined, or trials came: the idle are given of what waits at the others."""
         self._wake.set()
@@ -148,46 +144,11 @@ class Crew:
             if self.dealing.hands[seat.name].has_work or seat.agents.is_followed
         )
 
-    def adopt(self, seat: Seat, source: str, ledger: Ledger, *, closed: bool) -> None:
-        """An agent that an earlier start began is still at work."""
-        held, present = ledger.held(source), ledger.present(source)
-        seat.adopted, seat.closed, seat.held = source, closed, set(held)
-        seat.resend = list(ledger.unheard(source, self.trials, lambda trial: self.group.at(trial, seat.name)))
-        known = [trial for trial in held if trial in self.trials]
-        self.dealing.hold(seat.name, known, present if present in self.trials else "")
-
-    def seat_with(self, trial: str) -> Seat | None:
-        """The seat that has a trial in hand."""
-        for name, hand in self.dealing.hands.items():
-            if trial in hand.waiting or hand.present == trial:
-                return self._by_name[name]
-        return None
-
     def rivals(self) -> list[Contender]:
         """The rows of all its devices that may be raced now."""
         return self._rivals(self.group)
 
-    def drop(self, trial: str) -> None:
-        """Nobody is to measure this one, which no agent has."""
-        for hand in self.dealing.hands.values():
-            hand.waiting.pop(trial, None)
-
-    def open_seat(self, device: str = "", trial: str = "") -> Seat | None:
-        """A seat whose agent can take more: that of ``device`` where it is one, and one that can measure ``trial``."""
-        open_ = [
-            seat
-            for seat in self.seats
-            if seat.agents.is_followed
-            and (not seat.closed or self.is_alone)
-            and (not trial or self.dealing.hands[seat.name].able(trial))
-        ]
-        return next((seat for seat in open_ if seat.name == device), open_[0] if open_ else None)
-
     # ------------------------------------------------------------------ seats
-
-    def _ability(self, seat: Seat) -> Callable[[str], bool]:
-        able = self.group.able(seat.name)
-        return lambda trial: self.trials[trial].implementation in able
 
     def _man_seats(self) -> bool:
         """Put an agent to work wherever there is work and none; whether anybody is at work."""
