@@ -20,7 +20,11 @@ LABEL = "SYNTHETIC"
 SAMPLES_KEPT = 9
 PRELOAD_S = 1.0
 SOURCE = "synthetic-agent"
-SETTINGS = {"tile_rows": [1024, 2048, 4096, 8192], "select": ["argpartition", "sort"], "threads": [1, 2, 4, 8]}
+SETTINGS: dict[str, list[int | str]] = {
+    "tile_rows": [1024, 2048, 4096, 8192],
+    "select": ["argpartition", "sort"],
+    "threads": [1, 2, 4, 8],
+}
 
 Line = dict[str, Any]
 

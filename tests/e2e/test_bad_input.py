@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -110,9 +111,7 @@ def test_a_leaderboard_of_a_newer_version_is_refused_by_its_number(workplace: Wo
     for name in workplace.files():
         path = workplace.folder / name
         text = path.read_text()
-        newer = text.replace("schema_version = 1", "schema_version = 99").replace(
-            '"schema_version": 1', '"schema_version": 99'
-        ).replace('"schema_version":1', '"schema_version":99')  # fmt: skip
+        newer = re.sub(r"""(schema_version"?\s*[=:]\s*)\d+""", r"\g<1>99", text)
         assert newer != text
         path.write_text(newer)
         _, err = finished(workplace.tunetui("show", name), ExitCode.BAD_INPUT)

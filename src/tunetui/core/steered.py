@@ -36,7 +36,9 @@ def _trials_skipped(draft: Draft, record: Record, event: TrialsSkipped) -> None:
     for trial in event.trials:
         old = draft.rows.get(trial)
         if old is not None and old.status in {QUEUED, RUNNING, STALE}:
-            draft.put(msgspec.structs.replace(old, status=SKIPPED, cause="skipped, because somebody asked for that"))
+            where = old.device or draft.device_of(record.source)  # a skipped row stands on a board, too
+            cause = "skipped, because somebody asked for that"
+            draft.put(msgspec.structs.replace(old, status=SKIPPED, cause=cause, device=where))
     draft.say(record, f"{len(event.trials)} skipped", event.trials[0] if len(event.trials) == 1 else "")
 
 
