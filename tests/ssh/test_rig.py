@@ -78,7 +78,8 @@ def test_a_silent_road_is_noticed_by_keepalive_and_speaks_again(server: Sshd) ->
 def test_sessions_can_be_killed_while_the_server_lives_on(server: Sshd) -> None:
     config = server.folder / "config"
     config.write_text(server.ssh_config("box"))
-    with subprocess.Popen(["ssh", "-F", str(config), "box", "echo ready; cat"], stdout=subprocess.PIPE) as run:
+    pipe = subprocess.PIPE  # both ways: `cat` must have something to wait for, whatever the tests' own input is
+    with subprocess.Popen(["ssh", "-F", str(config), "box", "echo ready; cat"], stdin=pipe, stdout=pipe) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == b"ready\n"
         assert server.signal_sessions(signal.SIGKILL) >= 1
