@@ -153,8 +153,6 @@ class Revisits:
         """What is known of this trial's implementation on its problem; None where the visits so far are too few."""
         group = self._groups.get(_group_of(trial))
         own = spread_of(group.visits.values(), self._method.confidence_percent) if group else None
-        if own is not None and own.is_enough:
-            return own
         of_all = [each.visits.values() for (_, name), each in self._groups.items() if name == trial.implementation]
         return best_known(own, spread_of(chain.from_iterable(of_all), self._method.confidence_percent))
 

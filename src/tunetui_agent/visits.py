@@ -20,6 +20,8 @@ from statistics import NormalDist
 LEAST_FREEDOM = 6
 """Second visits that an estimate needs: from fewer it would be noise, far too wide or 0 by chance."""
 BOUND_PERCENT = 70.0
+PRIOR_FREEDOM = 8.0
+"""Visits that those to other problems count for, all together: as many as a problem has at least of its own."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,23 @@ class Visit:
 
 @dataclass(frozen=True)
 class Spread:
-    """What visits of comparable trials showed."""
+    """What visits of comparable trials showed of their medians' logarithms."""
 
-    relative_sd: float  # of a visit's median beyond its own samples, as a share of the median; 0 where they explain all
-    degrees_of_freedom: int  # visits less trials
+    squares: float  # summed squares of the distances from each trial's own mean
+    expected: float  # what of these sums the visits' own samples explain
+    degrees_of_freedom: float  # visits less trials
     trials: int
-    relative_sd_bound: float = 0.0  # what it is at most, at `BOUND_PERCENT` one-sided confidence
+
+    @property
+    def relative_sd(self) -> float:
+        """Standard deviation of a visit's median beyond its own samples, as a share of the median; 0 where they explain all."""
+        return sqrt(max(0.0, self.squares - self.expected) / self.degrees_of_freedom)
+
+    @property
+    def relative_sd_bound(self) -> float:
+        """What that is at most, at `BOUND_PERCENT` one-sided confidence."""
+        largest = self.squares / chi_square_quantile(self.degrees_of_freedom, 1.0 - BOUND_PERCENT / 100.0)
+        return sqrt(max(0.0, largest - self.expected / self.degrees_of_freedom))
 
     @property
     def is_enough(self) -> bool:
@@ -74,13 +87,26 @@ def spread_of(trials: Iterable[Sequence[Visit]], confidence_percent: float) -> S
         count += 1
     if not freedom:
         return None
-    bound = squares / chi_square_quantile(freedom, 1.0 - BOUND_PERCENT / 100.0) - expected / freedom
-    return Spread(sqrt(max(0.0, squares - expected) / freedom), freedom, count, sqrt(max(0.0, bound)))
+    return Spread(squares, expected, float(freedom), count)
 
 
-def best_known(own: Spread | None, pooled: Spread | None) -> Spread | None:
-    """What is known of one problem: its own spread, or where that has too few visits that of all problems, or nothing."""
-    return next((spread for spread in (own, pooled) if spread is not None and spread.is_enough), None)
+def best_known(own: Spread | None, of_all: Spread | None) -> Spread | None:
+    """What is known of one problem: its own spread moderated by the others', or where its visits are too few that of all.
+
+    ``of_all`` contains ``own``.  None where both are too few.
+    """
+    if own is None or not own.is_enough:
+        return of_all if of_all is not None and of_all.is_enough else None
+    elsewhere = of_all.degrees_of_freedom - own.degrees_of_freedom if of_all is not None else 0.0
+    if of_all is None or elsewhere <= 0.0:
+        return own
+    weight = min(PRIOR_FREEDOM, elsewhere) / elsewhere
+    return Spread(
+        own.squares + weight * (of_all.squares - own.squares),
+        own.expected + weight * (of_all.expected - own.expected),
+        own.degrees_of_freedom + weight * elsewhere,
+        own.trials,
+    )
 
 
 def widened(visit: Visit, share: float) -> Visit:
@@ -92,7 +118,7 @@ def widened(visit: Visit, share: float) -> Visit:
 
 
 @lru_cache(maxsize=1024)
-def chi_square_quantile(freedom: int, probability: float) -> float:
+def chi_square_quantile(freedom: float, probability: float) -> float:
     """The value that a chi-square variable stays below with this probability: the chance of `_chi_square_below`, bisected."""
     low, high = 0.0, freedom + 10.0 * sqrt(2.0 * freedom) + 20.0
     for _ in range(60):
@@ -101,7 +127,7 @@ def chi_square_quantile(freedom: int, probability: float) -> float:
     return (low + high) / 2.0
 
 
-def _chi_square_below(value: float, freedom: int) -> float:
+def _chi_square_below(value: float, freedom: float) -> float:
     """The regularised lower incomplete gamma function by its power series (Abramowitz and Stegun 6.5.29)."""
     if value <= 0.0:
         return 0.0

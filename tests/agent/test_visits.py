@@ -59,12 +59,43 @@ def test_an_estimate_that_is_0_by_chance_has_a_bound_that_is_not() -> None:
     assert 0.004 < spread.half_width(95.0) / 1.96 < 0.01
 
 
-def test_what_is_known_of_a_problem_is_its_own_where_that_is_enough() -> None:
-    few, enough, many = (Spread(0.01, freedom, freedom) for freedom in (LEAST_FREEDOM - 1, LEAST_FREEDOM, 40))
-    assert best_known(enough, many) is enough
+def test_what_is_known_of_a_problem_is_its_own_moderated_by_what_the_others_showed() -> None:
+    own, others = Spread(8 * 0.0004, 0.0, 8.0, 8), Spread(16 * 0.0001, 0.0, 16.0, 16)
+    of_all = Spread(own.squares + others.squares, 0.0, 24.0, 24)
+    known = best_known(own, of_all)
+    assert known
+    assert known.relative_sd == pytest.approx(((0.0004 + 0.0001) / 2) ** 0.5), (
+        "eight of its own, the others' sixteen as eight"
+    )
+    assert known.degrees_of_freedom == 16.0
+    assert best_known(own, own) is own
+
+
+def test_a_problem_with_too_few_visits_takes_those_of_all_or_nothing() -> None:
+    few, many = (Spread(freedom * 0.0001, 0.0, freedom, 4) for freedom in (LEAST_FREEDOM - 1.0, 40.0))
     assert best_known(few, many) is many
     assert best_known(None, many) is many
     assert best_known(few, few) is None
+    assert best_known(None, None) is None
+
+
+@pytest.mark.parametrize("elsewhere", [0.5, 1.0, 2.0])
+def test_intervals_hold_though_other_problems_scatter_half_or_twice_as_much(elsewhere: float) -> None:
+    """Random numbers, to test the statistics: eight visits here, sixteen to other problems."""
+    draw, held, rounds, between = random.Random(7), 0, 700, 0.008
+
+    def pair(sd: float) -> list[Visit]:
+        return [visit(exp(draw.gauss(0, sd) + draw.gauss(0, 0.004)), 0.004) for _ in range(2)]
+
+    for _ in range(rounds):
+        here = [pair(between) for _ in range(8)]
+        known = best_known(
+            spread_of(here, 95.0), spread_of(here + [pair(between * elsewhere) for _ in range(16)], 95.0)
+        )
+        assert known
+        wide = widened(pair(between)[0], known.half_width(95.0))
+        held += wide.low <= 1.0 <= wide.high
+    assert held / rounds >= (0.91 if elsewhere < 1.0 else 0.935)
 
 
 def test_the_spread_between_visits_is_found_beside_the_samples_own_errors() -> None:
@@ -82,7 +113,9 @@ def test_the_spread_between_visits_is_found_beside_the_samples_own_errors() -> N
 
 def test_visits_that_differ_by_less_than_their_samples_say_have_no_spread() -> None:
     alike = [[visit(100.0, 0.01), visit(100.5, 0.01)] for _ in range(8)]
-    assert spread_of(alike, 95.0) == Spread(0.0, 8, 8, 0.0)
+    spread = spread_of(alike, 95.0)
+    assert spread
+    assert (spread.relative_sd, spread.half_width(95.0)) == (0.0, 0.0)
 
 
 def test_a_trial_visited_once_says_nothing() -> None:
@@ -257,7 +290,7 @@ def test_a_row_measured_again_by_the_sweep_begins_anew() -> None:
     for _ in range(LEAST_FREEDOM):
         assert revisits.spread(drawn_entry.trial) is None
         revisits.revisited(drawn_entry, event)
-    assert revisits.spread(drawn_entry.trial) == Spread(0.0, LEAST_FREEDOM, 1)
+    assert revisits.spread(drawn_entry.trial) == Spread(0.0, 0.0, LEAST_FREEDOM, 1)
 
 
 def test_contenders_of_a_race_are_widened_by_what_visits_showed() -> None:

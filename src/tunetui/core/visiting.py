@@ -35,6 +35,8 @@ class Known:
     """What second visits say of one implementation's rows on one board."""
 
     spread: Spread
+    revisits: int
+    """Second visits to these very rows, or with the other scope to those of all problems."""
     scope: str
 
     def share(self, confidence: float) -> float:
@@ -59,21 +61,19 @@ def known(run: Run, device: str, rows: Sequence[Row], pooled: Pools) -> dict[str
     for name in {row.implementation for row in rows}:
         visits = [run.visits[row.trial] for row in rows if row.implementation == name and row.trial in run.visits]
         own = spread_of(visits, confidence_percent)
-        all_of_it = spread_of(pooled.get((device, name), []), confidence_percent)
-        spread = best_known(own, all_of_it) or all_of_it
-        if spread is not None:
-            found[name] = Known(spread, PROBLEM if spread == own else IMPLEMENTATION)
+        of_all = spread_of(pooled.get((device, name), []), confidence_percent)
+        if of_all is not None:
+            counted, scope = (own, PROBLEM) if own is not None and own.is_enough else (of_all, IMPLEMENTATION)
+            found[name] = Known(best_known(own, of_all) or of_all, round(counted.degrees_of_freedom), scope)
     return found
 
 
 def visits_part(implementation: str, known: Known, confidence: float) -> VisitsPart:
     """The same as it stands in the file."""
     spread = known.spread
-    part = VisitsPart(
-        implementation=implementation, rows=spread.trials, revisits=spread.degrees_of_freedom, scope=known.scope
-    )
+    part = VisitsPart(implementation=implementation, rows=spread.trials, revisits=known.revisits, scope=known.scope)
     if not spread.is_enough:
-        return replace(part, reason=_too_few(spread.degrees_of_freedom))
+        return replace(part, reason=_too_few(known.revisits))
     half_width_percent = round(100.0 * known.share(confidence), 4)
     return replace(part, sd_percent=round(100.0 * spread.relative_sd, 4), half_width_percent=half_width_percent)
 
