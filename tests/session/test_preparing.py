@@ -19,7 +19,7 @@ import pytest
 
 from tests.session.environments import MACHINE, inside, left_over, wheels
 from tunetui.core.errors import InputError, TunetuiError
-from tunetui.engines.channel import ask_json
+from tunetui.engines.channel import AgentStream, ask_json
 from tunetui.engines.local import LocalLink
 from tunetui.hosts.environments import Recipe, recipe
 from tunetui.session.opening import probe
@@ -255,7 +255,7 @@ async def test_a_builder_killed_in_the_middle_is_told_and_the_next_starts_clean(
     link: LocalLink, root: Path, wheels: Path
 ) -> None:
     def kill(now: Preparation) -> None:
-        if now.step in ("wheels", "install"):
+        if now.step in ("wheels", "install", "check"):
             for pid in builders(root):
                 os.kill(pid, signal.SIGKILL)
 
@@ -267,18 +267,51 @@ async def test_a_builder_killed_in_the_middle_is_told_and_the_next_starts_clean(
     assert left_over(root) == []
 
 
-async def test_a_build_goes_on_when_whoever_asked_is_gone(link: LocalLink, root: Path, wheels: Path) -> None:
-    cut: list[str] = []
+class CutTwice:
+    """A link that breaks at the first word of a build, twice; the build is held up until it is asked for again."""
 
-    def cut_at_each_step(now: Preparation) -> None:
-        if now.step in ("wheels", "install") and now.step not in cut:
-            cut.append(now.step)
+    def __init__(self, link: LocalLink, root: Path) -> None:
+        self.host, self.retries, self.ask, self.close = link.host, link.retries, link.ask, link.close
+        self._link, self._root = link, root
+        self.held: list[set[int]] = []
+
+    async def open(self, arguments: Sequence[str]) -> AgentStream:
+        stream = await self._link.open(arguments)
+        return CutStream(stream, self) if arguments[0] == "environment-build" else stream
+
+    def cut(self) -> bool:
+        """Whether the link breaks now."""
+        at_work = set(builders(self._root))
+        again = len(self.held) < 2
+        if again:
+            self.held.append(at_work)
+        for pid in at_work:
+            os.killpg(pid, signal.SIGSTOP if again else signal.SIGCONT)
+        return again
+
+
+class CutStream:
+    def __init__(self, stream: AgentStream, link: CutTwice) -> None:
+        self._stream, self._link, self.write, self.close = stream, link, stream.write, stream.close
+
+    async def read(self) -> bytes:
+        data = await self._stream.read()
+        if self._link.cut():
             raise ConnectionError("the link is cut")
+        return data
 
-    got = await managed(link, wheels, cut_at_each_step)
-    assert cut[:1] == ["wheels"], "and the next step too, unless the builder was through with it by then"
+
+async def test_a_build_goes_on_when_whoever_asked_is_gone(
+    link: LocalLink, root: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tunetui.session.preparing._PAUSE_SECONDS", 0.0)
+    options = PrepareOptions(python=MANAGED, offline_wheels=True, wheels_folder=wheels)
+    breaking, told = CutTwice(link, root), Told()
+    got = await prepare_host(breaking, "cpu", options, told)
     assert inside(root, got.python)
-    assert len(list((root / "env").glob(".*.events"))) == 1  # it was one builder all the time
+    assert told.steps[-2:] == ["check", "ready"]
+    first, second = breaking.held
+    assert first & second  # it was one builder all the time
 
 
 # ------------------------------------------------------------------------------------------ what goes wrong

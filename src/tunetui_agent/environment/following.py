@@ -97,7 +97,9 @@ def _followed(events: Path, lock: Path, log: Path, say: Callable[[dict[str, Any]
             said = json.loads(line)
             if said.pop("say", "") == "done":
                 return dict(said)
-            last, spoke = {"say": "progress", **said}, 0.0
+            last = {"say": "progress", **said}
+            say(last)  # each one: two steps may have gone by since the last look
+            spoke = time.monotonic()
         if alive and not events.exists():  # it was of an attempt before the present one
             events, position = lock.parent / Path(_other(lock)).name, 0
             continue
