@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 REFUSED = 1
-IDLE_MINUTES = 10.0
-"""How long an agent without work waits while nobody is attached."""
+IDLE_SECONDS = 30.0
+"""How long an agent without work keeps its device while nobody is attached: to start another one takes a second."""
 GARBAGE_DAYS = 14.0
 PARTS = ("gpus", "driver-proof", "nvrtc-proof", "nvml", "nvrtc", "cupy")
 """What the doctor asks through a child that it can kill."""
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, parents=[common], help=text, description=text)
 
     start = command("start", "begin the run whose description comes on stdin, and leave it running")
-    start.add_argument("--idle-minutes", type=float, default=IDLE_MINUTES, help="end without work or followers")
+    start.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS, help="end without work or followers")
     attach = command("attach", "follow a run: its records on stdout, commands on stdin")
     attach.add_argument("--run", required=True)
     attach.add_argument("--from-seq", type=int, default=0)
@@ -115,7 +115,7 @@ def _host(asked: argparse.Namespace) -> HostFolder:
 def _start(asked: argparse.Namespace) -> int:
     from tunetui_agent.start import start
 
-    return _answer(start(_host(asked), sys.stdin.buffer.read(), asked.idle_minutes * 60))
+    return _answer(start(_host(asked), sys.stdin.buffer.read(), asked.idle_seconds))
 
 
 def _attach(asked: argparse.Namespace) -> int:

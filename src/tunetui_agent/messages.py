@@ -285,7 +285,7 @@ class NoticeRaised:
 class RunEnded:
     """Last record of every agent journal that ended in order."""
 
-    reason: str  # "done" | "stopped" | "cancelled" | "failed"
+    reason: str  # "done" | "stopped" | "cancelled" | "failed" | "idle": no work, and nobody who could bring any
     detail: str = ""
 
 

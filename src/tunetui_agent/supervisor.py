@@ -178,8 +178,8 @@ class Supervisor:
             if is_watched(self._claim.run.watched):
                 self._idle_since = now
             else:
-                minutes = self._claim.idle_seconds / 60
-                self._end("stopped", f"nothing was queued and nobody was attached for {minutes:g} minutes")
+                seconds = self._claim.idle_seconds
+                self._end("idle", f"nothing was queued and nobody was attached for {seconds:g} s: the device is free")
 
     def _advance(self) -> None:
         if self._ended:

@@ -253,14 +253,15 @@ def test_a_run_from_before_a_reboot_is_told_from_one_that_died(host: Host) -> No
 
 
 def test_an_agent_that_nobody_gives_work_or_looks_at_gives_up(host: Host) -> None:
-    wait_for_death(host.start(spec("r"), "--idle-minutes", "0.001")["pid"])
+    wait_for_death(host.start(spec("r"), "--idle-seconds", "0.06")["pid"])
     end = host.attach("r").until("RunEnded")
-    assert end["reason"] == "stopped"
+    assert end["reason"] == "idle"
     assert "nobody was attached" in end["detail"]
+    assert host.start(spec("next"))["ok"]  # the device is free
 
 
 def test_an_agent_without_work_stays_while_somebody_looks(host: Host) -> None:
-    host.start(spec("r"), "--idle-minutes", "0.02")
+    host.start(spec("r"), "--idle-seconds", "1.2")
     follower = host.attach("r")
     for _ in range(3):  # each a second: together longer than the 1.2 seconds after which it would give up
         follower.until("hb")

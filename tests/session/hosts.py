@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Hosts(Workplace):
         self.dead: set[str] = set()
         self.small: set[str] = set()  # hosts whose processes may use one core only: another model of CPU
         self.sessions: list[Session] = []
+        self.idle_seconds: float | None = None  # how long agents wait for an app that is gone, instead of the usual
         self.on_their_way: dict[str, asyncio.Event] = {}  # hosts that do not answer until this is set
 
     def root(self, host: str) -> Path:
@@ -41,7 +42,7 @@ class Hosts(Workplace):
             await self.on_their_way[host].wait()
         if host in self.dead:
             raise TunetuiError(f"{host} cannot be reached: connection refused")
-        link = LocalLink(self.root(host))
+        link = LocalLink(self.root(host)) if self.idle_seconds is None else Hasty(self.root(host), self.idle_seconds)
         link.host = host
         if host in self.small:
             python = self.folder / "python-on-one-core"
@@ -101,6 +102,17 @@ class Hosts(Workplace):
             self.kill_agents(folder.name.removeprefix("host-"))
         for session in self.sessions:
             session.close()
+
+
+class Hasty(LocalLink):
+    """Starts agents that wait for nobody."""
+
+    def __init__(self, root: Path, idle_seconds: float) -> None:
+        super().__init__(root)
+        self._idle = ["--idle-seconds", str(idle_seconds)]
+
+    async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
+        return await super().ask([*arguments, *(self._idle if arguments[0] == "start" else [])], stdin)
 
 
 async def until(session: Session, holds: Callable[[Run], Any]) -> Any:

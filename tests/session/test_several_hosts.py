@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.agent.agent_runs import wait_for_death
 from tests.session.hosts import Hosts, begin, until
 from tunetui.core.errors import ExitCode, TunetuiError
 from tunetui.core.snapshot import Run
@@ -182,6 +183,27 @@ async def test_an_app_that_leaves_is_followed_by_one_that_takes_all_hosts_up_aga
     second.save()
     complete(hosts, 8)
     assert len([e for e in hosts.records() if e["record"]["kind"] == "AgentStarted"]) == 2
+
+
+async def test_agents_whose_app_is_gone_measure_their_share_and_free_their_devices(hosts: Hosts) -> None:
+    hosts.idle_seconds = 0.1
+    hosts.grid(how='["waits"]', number=str(list(range(8))))
+    first = await hosts.open("east", "west")
+    running = begin(first)
+    await until(first, lambda run: len(run.running) == 2)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await hosts.leave(first)
+    agents = [*hosts.agents_of("east"), *hosts.agents_of("west")]
+    hosts.open_gate()
+    for agent in agents:
+        await asyncio.to_thread(wait_for_death, agent)
+    second = await hosts.open("east", "west")
+    assert (second.resume.done, second.resume.missing) == (8, 0)
+    assert {agent.ended for agent in second.snapshot.agents.values()} == {"idle"}
+    await second.run()
+    second.save()
+    complete(hosts, 8)
 
 
 async def test_rows_are_kept_when_another_device_of_the_model_takes_their_place(hosts: Hosts) -> None:
