@@ -42,6 +42,7 @@ class Agents:
         self.failed = ""  # why the last agent gave up, if it did
         self.ended = ""  # how the last one ended
         self.source = ""  # of the present or the last one
+        self.is_left = False  # the last one was at work when it could no longer be followed
         self._wish: type[StopRun | CancelRun] | None = None  # asked of every agent, also of one not yet started
         self._link, self._recording = link, recording
         self._on_record, self._on_link = on_record, on_link
@@ -90,7 +91,7 @@ class Agents:
 
     def _begin(self, source: str, commands: Sequence[Any]) -> Follower:
         self.source, self.failed, self.ended = source, "", ""
-        self._lost = False
+        self._lost = self.is_left = False
         follower = self._follower = Follower(
             self._link,
             source,
@@ -129,6 +130,9 @@ class Agents:
             outcome = await follower.follow()
         except StoreError:  # nothing more can be kept here, so nothing more is to be measured
             await ask_json(self._link, ["stop", "--run", self.source])
+            raise
+        except TunetuiError as error:
+            self.is_left = not isinstance(error, AgentRefusedError)
             raise
         finally:
             self._follower = None

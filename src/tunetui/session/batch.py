@@ -14,6 +14,7 @@ from tunetui.core.snapshot import problem_key
 from tunetui.session.agents import Agents
 from tunetui.session.catching_up import Alive, CatchingUp
 from tunetui.session.joining import Joining
+from tunetui.session.leaving import left_behind
 from tunetui.session.links import Links
 from tunetui.session.opening import BatchOptions, Opened, connector, let_go, open_groups
 from tunetui.session.places import accepted, merged, with_suffixes
@@ -138,6 +139,11 @@ class Session(Steering, Joining):
         except asyncio.CancelledError:  # this process leaves; the agents go on, so nothing has ended
             self.ended = ""
             raise
+        except TunetuiError as error:
+            if not (hosts := self._work.left_at):
+                raise
+            self.ended = ""
+            raise left_behind(error, self._folder.folder.name, hosts) from None
         finally:
             if self.ended:
                 self._recording.say(RunFinished(reason=self.ended, detail=self._work.failed))

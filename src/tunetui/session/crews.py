@@ -234,9 +234,9 @@ class Crew(Roster):
             self._error = self._error or error
             if not self.is_alone:
                 hint = f" ({error.hint})" if error.hint else ""
-                self._say(
-                    "place-lost", f"{seat.place.device.name} of {seat.place.host} is left out: {error.message}{hint}"
-                )
+                left_at = "; its agent goes on there" if seat.agents.is_left else ""
+                name = f"{seat.place.device.name} of {seat.place.host}"
+                self._say("place-lost", f"{name} is left out: {error.message}{hint}{left_at}")
         if left and others:
             self._say("trials-moved", f"{len(left)} trials of {seat.place.host} go to the other devices")
             self.deal([self.trials[each] for each in left])

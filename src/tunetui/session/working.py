@@ -58,6 +58,11 @@ class Work:
         return next((seat.agents.failed for seat in self.seats() if seat.agents.failed), "")
 
     @property
+    def left_at(self) -> list[str]:
+        """Hosts whose agents were at work when they could no longer be followed."""
+        return list(dict.fromkeys(seat.place.host for seat in self.seats() if seat.agents.is_left))
+
+    @property
     def is_stopped_by_others(self) -> bool:
         """Whether somebody else ended an agent's run."""
         return any(crew.stopped_by_others for crew in self.crews)

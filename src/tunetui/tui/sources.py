@@ -6,14 +6,16 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tunetui.core.errors import TunetuiError
-from tunetui.core.links import LinkState
-from tunetui.core.snapshot import Run
-from tunetui.session import Session
-from tunetui.session.attaching import Attached
-from tunetui.session.replaying import Replay
+
+if TYPE_CHECKING:
+    from tunetui.core.links import LinkState
+    from tunetui.core.snapshot import Run
+    from tunetui.session import Session
+    from tunetui.session.attaching import Attached
+    from tunetui.session.replaying import Replay
 
 _LEAVE_SECONDS = 5.0
 """How long leaving waits for the session to let go of its links."""
@@ -64,6 +66,8 @@ class LiveRun:
     """A session that measures, as a task of its own: neither a screen nor the app going away ends it by accident."""
 
     def __init__(self, session: Session | Attached) -> None:
+        from tunetui.session import Session
+
         self.session: Session = session  # type: ignore[assignment]  # what `Attached` lacks is asked for only below
         self.can_steer = isinstance(session, Session)
         """Whether more can be asked of it than to stop: a run that was attached to without its grid only goes on."""
@@ -118,7 +122,14 @@ class LiveRun:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        """The whole of it: measure, then save what came out, whatever ended it."""
+        """The whole of it; the hosts are let go of when it is over, however long its screen stays open."""
+        try:
+            await self._measure_and_save()
+        finally:
+            await self.session.disconnect()
+
+    async def _measure_and_save(self) -> None:
+        """What came out is saved whatever ended it."""
         try:
             await self.session.run()
         except TunetuiError as error:

@@ -187,6 +187,9 @@ class SshLink:
                     self._say("lost", error.message)
                     raise LinkLostError(self.host, error) from None
                 raise
+            except HostError as error:  # it answers, and is not who it was, or lets us in no more
+                self._say("dead", error.message)
+                raise
             self._reached = True
             self._say("ready")
             return self._way.connection
