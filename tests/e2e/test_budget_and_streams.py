@@ -69,8 +69,9 @@ def test_targets_are_met_missed_or_undecided_and_check_makes_them_an_exit_code(w
 
 
 def test_every_format_is_data_alone_and_says_what_the_file_says(workplace: Workplace) -> None:
-    out, _ = workplace.run("--format", "json")
+    out, _ = workplace.run("--format", "json", "--set", "method.revisit_percent=5")
     assert json.loads(out) == workplace.leaderboard()
+    assert "revisit" in {envelope["record"].get("stage") for envelope in workplace.records()}
     out, _ = workplace.run("--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert sorted(row["number"] for row in rows) == ["1", "2", "3"]

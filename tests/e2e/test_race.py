@@ -18,7 +18,7 @@ def double(x, y, *, how, number):
     for _ in range(200 * (1 + next(calls) % 2) * (20 if number == 9 else 1)):
         np.multiply(x, 2, out=y)
 """
-TIED = "confidence_percent = 99.9\nprecision_percent = 0.001\nsentinel_seconds = 0"
+TIED = "confidence_percent = 99.9\nprecision_percent = 0.001"
 
 
 def write_grid(workplace: Workplace, number: str) -> None:

@@ -113,6 +113,8 @@ max_seconds = 0.2
 warmup_samples = 1
 warmup_seconds = 0.0
 finalists = 0
+revisit_percent = 0
+sentinel_seconds = 0
 """
 
 

@@ -203,12 +203,13 @@ class Torture:
 def resting(folder: Path, trials: int) -> Workplace:
     """A sweep of so many trials of a kernel that mostly sleeps: many events, and a processor that is free for the link.
 
-    No sentinels: on a busy machine they would have trials measured again, and each is to have one outcome.
+    A workplace's grids have no sentinels: on a busy machine they would have trials measured again, and each is to have
+    one outcome.
     """
     place = Workplace(folder)
     before = '\n    if how == "writes nothing"'
     place.edit("kernel/double.py", before, f"{RESTS}{before}")
-    place.grid("sentinel_seconds = 0", how='["rests"]', number=f"{{ start = 1, stop = {trials}, step = 1 }}")
+    place.grid(how='["rests"]', number=f"{{ start = 1, stop = {trials}, step = 1 }}")
     return place
 
 
