@@ -112,6 +112,7 @@ class Toolchain:
     available: bool
     version: str = ""
     reason: str = ""  # why it is not available, and what to install
+    assembler: str = ""  # what turns its PTX into machine code; "": nothing does, or the driver when it loads
 
 
 # ---------------------------------------------------------------------------------- events, agent to app

@@ -5,11 +5,12 @@ from __future__ import annotations
 import platform
 import socket
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from tunetui_agent import __version__
 from tunetui_agent.build import open_builder
+from tunetui_agent.build.assembling import assembler_of
 from tunetui_agent.build.prebuilt import PrebuiltBuilder
 from tunetui_agent.devices import probe as probe_devices
 from tunetui_agent.messages import PROTOCOL
@@ -35,7 +36,8 @@ def probe(cache: Path, modules: Iterable[str] = (), prefer_prebuilt: Collection[
                 builder = open_builder(language, cache, kind, prefer_prebuilt)
             except LookupError:  # this language is not for this kind of device
                 continue
-            toolchains.append({"kind": kind, **asdict(_toolchain(builder, devices))})
+            found = replace(_toolchain(builder, devices), assembler=assembler_of(language, kind))
+            toolchains.append({"kind": kind, **asdict(found)})
         toolchains += [{"kind": kind, **asdict(find_module(name))} for name in sorted(set(modules))]
     return {
         "devices": [asdict(device) for device in devices],

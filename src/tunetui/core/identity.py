@@ -46,6 +46,7 @@ def provenance_fields(
     reference nor another implementation's source.  ``definition`` covers its arguments, launches and parameters.
     """
     measuring = {name: value for name, value in asdict(method).items() if name not in _NOT_MEASURED_BY}
+    assembler = {"assembler": toolchain.assembler} if toolchain.assembler else {}
     return {
         "kernel_source": _source_hash(kernel, definition),
         "reference": hashlib.sha256(kernel.files.get(kernel.reference, "").encode()).hexdigest(),
@@ -53,6 +54,7 @@ def provenance_fields(
         "options": list(definition.options),
         "language": definition.language,
         "compiler": toolchain.version,
+        **assembler,
         "device": f"{device.id} {device.name}",
         "driver": device.driver,
         "harness": HARNESS_VERSION,

@@ -6,16 +6,14 @@ Source: NVRTC documentation, CUDA Toolkit 13.0 (the calls used here are unchange
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
-import os
-import sysconfig
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunetui_agent.build.cuda_libraries import candidates
+
 _SUCCESS, _COMPILATION = 0, 6  # nvrtcResult
 _HERE = ("nvidia/cu13/lib", "nvidia/cuda_nvrtc/lib")  # where the wheels of CUDA 13 and 12 put it
-_SYSTEM = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu")
 
 
 class NvrtcError(Exception):
@@ -118,26 +116,10 @@ def find_nvrtc() -> Nvrtc:
         NvrtcError: none was found; says what to install.
     """
     tried = []
-    for path in _candidates():
+    for path in candidates("nvrtc", _HERE):
         try:
             return Nvrtc(path)
         except NvrtcError as error:
             tried.append(str(error))
     said = f" (tried: {'; '.join(tried)})" if tried else ""
     raise NvrtcError(f"NVRTC was not found{said}: pip install nvidia-cuda-nvrtc (CUDA 13) or nvidia-cuda-nvrtc-cu12")
-
-
-def _candidates() -> list[str]:
-    packages = sorted({sysconfig.get_path(kind) for kind in ("purelib", "platlib")})
-    packages += [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-    found = [path for root in packages for part in _HERE for path in _libraries(Path(root, part))]
-    known = ctypes.util.find_library("nvrtc")
-    found += [known] if known else []
-    toolkits = sorted(Path("/usr/local").glob("cuda*/lib64"), reverse=True)
-    found += [path for folder in [*toolkits, *map(Path, _SYSTEM)] for path in _libraries(folder)]
-    return list(dict.fromkeys(found))
-
-
-def _libraries(folder: Path) -> list[str]:
-    """Newest first; the builtins library that lies beside it has another name."""
-    return sorted(map(str, folder.glob("libnvrtc.so*")), reverse=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunetui_agent.build.assembling import assembled_key
+from tunetui_agent.build.cache import META
 from tunetui_agent.devices.occupancy import Limits, theoretical_occupancy
 from tunetui_agent.faults import TrialFault
 from tunetui_agent.loaders import function_of, load_python, one_line
@@ -23,9 +26,10 @@ class LoadedLaunch:
 
     def __init__(
         self, device: GpuDevice, entry: str, arguments: list[str], geometry: Geometry, kernel: Any,
-        spill_bytes: int | None = None,
+        spill_bytes: int | None = None, assembler: str | None = None,
     ) -> None:  # fmt: skip
         self.spill_bytes = spill_bytes  # None where the compiler did not say
+        self.assembler = assembler  # of PTX; None where the compiler made machine code, or the driver assembled
         self.entry, self.arguments, self.geometry = entry, arguments, geometry
         self.function: Any = kernel
         self._device = device
@@ -76,6 +80,8 @@ class LoadedLaunch:
         }
         if self.spill_bytes is not None:
             figures["spill_bytes"] = self.spill_bytes
+        if self.assembler:
+            figures["assembler"] = self.assembler
         if occupancy.limiters:
             figures["occupancy_limiter"] = ", ".join(occupancy.limiters)
         return figures
@@ -114,7 +120,8 @@ def load_launches(
         if launch.entry not in kernels:
             raise TrialFault("errored", f"the built code has no kernel {launch.entry!r}; it has {', '.join(kernels)}")
         kernel, spills = kernels[launch.entry], meta.get("spill_bytes", {}).get(meta["kernels"][launch.entry])
-        loaded.append(LoadedLaunch(device, launch.entry, launch.arguments, geometry, kernel, spills))
+        assembler = meta.get("assembler")
+        loaded.append(LoadedLaunch(device, launch.entry, launch.arguments, geometry, kernel, spills, assembler))
     return loaded
 
 
@@ -124,13 +131,24 @@ def limits_of(attributes: dict[str, int]) -> Limits:
 
 
 def load_kernels(device: GpuDevice, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Entry to loaded kernel, cubin or PTX alike, and what the builder said of the artifact.
+    """Entry to loaded kernel, and what the builder said of the artifact.
+
+    PTX that was assembled beside it is loaded as the cubin that came of it, unless the driver does not take that: an
+    assembler may be newer than it.
 
     Raises:
         TrialFault: (errored) the folder is no artifact of a GPU builder.
     """
+    assembled = folder.with_name(assembled_key(folder.name))
+    if (assembled / META).exists():
+        with contextlib.suppress(TrialFault, device.cupy.cuda.driver.CUDADriverError):
+            return _load(device, assembled)
+    return _load(device, folder)
+
+
+def _load(device: GpuDevice, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
-        meta = json.loads((folder / "artifact.json").read_text())
+        meta = json.loads((folder / META).read_text())
         files = {entry: meta.get("files", {}).get(entry, meta["file"]) for entry in meta["kernels"]}
         modules = {file: device.cupy.RawModule(path=str(folder / file)) for file in dict.fromkeys(files.values())}
         return {entry: modules[files[entry]].get_function(symbol) for entry, symbol in meta["kernels"].items()}, meta
