@@ -18,7 +18,7 @@ import pytest
 
 from tests.cli.boards import leaderboard, outcomes
 from tunetui.cli import main
-from tunetui.cli.deciding import FORMATS
+from tunetui.cli.arguments.export import FORMATS
 from tunetui.core.errors import ExitCode
 from tunetui.core.exports.choosing import measured
 from tunetui.core.leaderboard import Leaderboard
