@@ -40,8 +40,14 @@ async def test_the_first_interrupt_stops_and_the_second_cancels() -> None:
         await send(signal.SIGINT)
         assert run.orders == ["stop"]
         await send(signal.SIGINT)
+        assert not asked.leaves
+        await send(signal.SIGINT)
+        assert asked.leaves
     assert run.orders == ["stop", "cancel"]
-    assert said == ["finishing the present trial (Ctrl-C again to stop at once)", "stopping at once"]
+    assert said == [
+        "finishing the present trial (Ctrl-C again to stop at once)",
+        "stopping at once (Ctrl-C again to leave without waiting)",
+    ]
 
 
 async def test_an_interrupt_before_the_run_is_passed_on_to_it() -> None:

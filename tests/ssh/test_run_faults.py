@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.workplace import Workplace
+from tests.agent.agent_runs import wait_for_death
+from tests.e2e.workplace import Workplace, finished, next_trial
+from tests.e2e.workplace import until as read_until
 from tests.session.hosts import PATIENCE_SECONDS, begin, until
+from tests.ssh.proxy import Proxy
 from tests.ssh.reaching import config
 from tests.ssh.sshd import Sshd
-from tunetui.core.errors import TunetuiError
+from tunetui.core.errors import ExitCode, TunetuiError
 from tunetui.core.snapshot import Run
 from tunetui.session import BatchOptions, Session
 from tunetui.tui.sources import LiveRun
@@ -104,3 +107,60 @@ async def test_a_host_that_no_longer_lets_us_in_ends_the_following_and_not_the_r
     assert again.ended == "done"
     await leave(again)
     everything_once(workplace)
+
+
+async def test_a_stop_asked_while_the_link_is_down_is_said_and_carried_out_when_it_is_back(
+    workplace: Workplace, server: Sshd
+) -> None:
+    with Proxy(server.port) as road:
+        config(server, port=road.port)
+        session = await open_run(workplace)
+        running = begin(session)
+        await until(session, lambda run: run.running)
+        road.refusing = True
+        road.reset()
+        await until(session, lambda run: told(run, "link-lost"))
+        session.request_stop()
+        text = "the link to box is down: the run there is told to end when it is back"
+        assert told(session.snapshot, "wish-waits") == [text]
+        assert session.untold == ["box"]
+        workplace.open_gate()
+        road.refusing = False
+        await asyncio.wait_for(running, PATIENCE_SECONDS)
+        assert session.ended == "interrupted"
+        assert session.snapshot.counts.measured <= 1
+        assert [agent.ended for agent in session.snapshot.agents.values()] == ["stopped"]
+        await leave(session)
+    assert server.processes("start") == []
+
+
+def test_whoever_leaves_without_waiting_is_told_what_goes_on_and_how_to_end_it(
+    workplace: Workplace, server: Sshd
+) -> None:
+    with Proxy(server.port) as road:
+        config(server, port=road.port)
+        run = workplace.start("--host", "box", "--events")
+        workplace.open_gate(next_trial(run))
+        next_trial(run)
+        road.refusing = True
+        road.reset()
+        name = workplace.journal.parent.name
+        read_until(run.stdout, b'"code":"link-lost"')
+        run.send_signal(signal.SIGINT)
+        read_until(run.stderr, b"the link to box is down: the run there is told to end when it is back")
+        run.send_signal(signal.SIGINT)
+        read_until(run.stderr, b"stopping at once (Ctrl-C again to leave without waiting)")
+        run.send_signal(signal.SIGINT)
+        _, err = finished(run, ExitCode.INTERRUPTED)
+        assert "box could not be told to stop: the run goes on there" in err
+        assert f"tunetui stop {name}   ends it" in err
+        assert len(workplace.rows()) == 1
+        _, err = finished(workplace.tunetui("stop", name, "--now"), ExitCode.UNAVAILABLE)
+        assert f"nobody was told: {name} goes on; the same command ends it when its host answers" in err
+        assert server.processes("start")
+        road.refusing = False
+        out, _ = finished(workplace.tunetui("stop", name, "--now"))
+        assert "ends at once" in out
+    (agent,) = server.processes("start") or [0]
+    if agent:
+        wait_for_death(agent)

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tunetui.cli.asking import TerminalAsker
 from tunetui.cli.display import open_display
@@ -149,7 +149,7 @@ class Batch:
         if self.parsed.detach:
             session.detach()
         with open_display(self.err, session.snapshot) as display, self.asked.passed_to(session, display.say):
-            while not running.done():
+            while not running.done() and not self.asked.leaves:
                 await asyncio.wait({running}, timeout=_REDRAW_SECONDS)
                 if self.asked.hung_up:
                     _save_quickly(session)
@@ -157,11 +157,25 @@ class Batch:
                     os._exit(HUNG_UP)  # as if killed: the agent stays at work, and the next start attaches to it
                 if not TerminalAsker.open_questions:  # of a host that comes late
                     display.draw(session.snapshot, time.time(), session.links)
+        if not running.done():
+            self._leave_now(session)
         try:
             await running
         except TunetuiError as error:
             return error
         return None
+
+    def _leave_now(self, session: Followed) -> NoReturn:
+        """Asked three times to end: as if killed, but what is measured is saved, and what goes on is said."""
+        untold, name = session.untold, session.snapshot.plan.run if session.snapshot.plan else "?"
+        _save_quickly(session)
+        if untold:
+            self.err.lines([
+                f"left        {literal(', '.join(untold))} could not be told to stop: the run goes on there",
+                f"            tunetui stop {literal(name)}   ends it; the same command as before takes it up again",
+            ])  # fmt: skip
+        session.close()
+        os._exit(ExitCode.INTERRUPTED)
 
     def _conclude(self, session: Followed, failure: TunetuiError | None) -> int:
         """Save first, then print: a reader that leaves early must not cost the files."""

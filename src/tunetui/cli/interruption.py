@@ -32,6 +32,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.stops = 0
+        self.leaves = False  # without waiting for what was asked
         self.hung_up = False
         self.reader_left = False
         self._run: Stoppable | None = None
@@ -77,8 +78,10 @@ class Interruption:
             self._say("finishing the present trial (Ctrl-C again to stop at once)")
             self._run.request_stop()
         elif self.stops == 2:
-            self._say("stopping at once")
+            self._say("stopping at once (Ctrl-C again to leave without waiting)")
             self._run.request_cancel()
+        elif self.stops == 3:
+            self.leaves = True
         else:
             _leave_now()
 

@@ -37,9 +37,12 @@ def run_stop(parsed: argparse.Namespace) -> int:
     """Ask a run's agents to end."""
     from tunetui.session.run_life import stop
 
-    lines = asyncio.run(stop(parsed.run, parsed.hosts, reach(parsed), now=parsed.now))
-    stdout_face(no_color=parsed.no_color).lines([literal(line) for line in lines])
-    return ExitCode.OK
+    done = asyncio.run(stop(parsed.run, parsed.hosts, reach(parsed), now=parsed.now))
+    stdout_face(no_color=parsed.no_color).lines([literal(line) for line in done.lines])
+    if done.everybody:
+        return ExitCode.OK
+    stderr_face(no_color=parsed.no_color).lines(["the same command ends the rest when its host answers"])
+    return ExitCode.UNAVAILABLE
 
 
 def run_gc(parsed: argparse.Namespace) -> int:

@@ -47,17 +47,11 @@ class Agents:
         self._link, self._recording = link, recording
         self._on_record, self._on_link = on_record, on_link
         self._follower: Follower | None = None
-        self._lost = False
 
     @property
     def is_followed(self) -> bool:
         """Whether there is an agent now."""
         return self._follower is not None
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the link to the present one is down."""
-        return self._lost and self._follower is not None
 
     @property
     def undelivered(self) -> int:
@@ -91,14 +85,14 @@ class Agents:
 
     def _begin(self, source: str, commands: Sequence[Any]) -> Follower:
         self.source, self.failed, self.ended = source, "", ""
-        self._lost = self.is_left = False
+        self.is_left = False
         follower = self._follower = Follower(
             self._link,
             source,
             position=lambda: self._recording.position(source),
             take=self._take,
             client=client_name(),
-            on_state=self._link_changed,
+            on_state=self._on_link,
         )
         for command in commands:
             follower.outbox.send(command)
@@ -153,10 +147,6 @@ class Agents:
                 self.failed = clean(record.event.detail) or "the agent failed"
                 self._recording.say(NoticeRaised(code="agent-failed", text=self.failed))
         self._on_record(record)
-
-    def _link_changed(self, state: str) -> None:
-        self._lost = state == "lost"
-        self._on_link(state)
 
 
 async def states_on(link: Link) -> dict[str, str]:

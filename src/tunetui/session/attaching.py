@@ -112,17 +112,25 @@ class Attached:
         )
         self._recording.journal.sync()
 
+    @property
+    def untold(self) -> list[str]:
+        """Hosts that were not told yet what was asked last."""
+        hosts = zip((alive.host for alive in self._alive), self._agents, strict=False)
+        return list(dict.fromkeys(host for host, agents in hosts if agents.undelivered))
+
     def request_stop(self) -> None:
         """Finish the present trials, then end."""
         self._stop_asked = True
         for agents in self._agents:
             agents.stop()
+        self._board.end_is_wished()
 
     def request_cancel(self) -> None:
         """End at once; the present trials are lost."""
         self._stop_asked = True
         for agents in self._agents:
             agents.cancel()
+        self._board.end_is_wished()
 
     def detach(self) -> None:
         """Nothing to hand over: agents that are only followed have all that they need."""

@@ -17,7 +17,15 @@ def how_to_come_back(run: str, hosts: Sequence[str]) -> str:
 
 def left_behind(error: TunetuiError, run: str, hosts: Sequence[str]) -> TunetuiError:
     """The error that made us leave, with what became of the run."""
-    hint = "\n".join(filter(None, [error.hint, how_to_come_back(run, hosts)]))
-    left = TunetuiError(error.message, hint=hint)
-    left.exit_code = error.exit_code
-    return left
+    return _with(error, how_to_come_back(run, hosts))
+
+
+def not_told(error: TunetuiError, run: str) -> TunetuiError:
+    """The error for which nobody could be told that a run is to end."""
+    return _with(error, f"nobody was told: {run} goes on; the same command ends it when its host answers")
+
+
+def _with(error: TunetuiError, more: str) -> TunetuiError:
+    told = TunetuiError(error.message, hint="\n".join(filter(None, [error.hint, more])))
+    told.exit_code = error.exit_code
+    return told

@@ -21,6 +21,7 @@ class Links:
         self.states: dict[str, LinkState] = {}
         self._lost_since: dict[str, float] = {}
         self._recording: Recording | None = None
+        self._ending = False
 
     def told_to(self, recording: Recording) -> None:
         """From here on there is a journal to keep notices in."""
@@ -34,6 +35,7 @@ class Links:
         if state.state == "lost" and state.host not in self._lost_since:
             self._lost_since[state.host] = state.since
             self._say("link-lost", f"the link to {state.host} is lost; the run goes on there")
+            self._say_what_waits(state.host)
         elif state.state == "ready" and (since := self._lost_since.pop(state.host, None)) is not None:
             seconds = max(0.0, state.since - since)
             self._say("link-back", f"the link to {state.host} is back after {seconds:.0f} s")
@@ -58,9 +60,16 @@ class Links:
         if host not in self.states or self.states[host].state == "connecting":
             self.tell(LinkState(host=host, state="ready", since=time.time()))
 
-    def wish_waits(self, host: str) -> None:
-        """Somebody wants the run to end, and the link is down."""
-        self._say("wish-waits", f"the link to {host} is down: the run there is told to end when it is back")
+    def end_is_wished(self) -> None:
+        """Somebody wants the run to end: what a link that is down, or goes down meanwhile, means for that is said."""
+        self._ending = True
+        for host, state in self.states.items():
+            if state.state == "lost" and host != LOCAL:
+                self._say_what_waits(host)
+
+    def _say_what_waits(self, host: str) -> None:
+        if self._ending:
+            self._say("wish-waits", f"the link to {host} is down: the run there is told to end when it is back")
 
     def _say(self, code: str, text: str) -> None:
         if self._recording is not None:

@@ -11,6 +11,7 @@ from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.routes import LOCAL
 from tunetui.engines.channel import ask_json
+from tunetui.session.leaving import not_told
 from tunetui.session.library import find_journal, kept_runs, read_run
 from tunetui.session.linking import open_link
 from tunetui.session.resuming import died
@@ -55,6 +56,14 @@ class Survey:
 
 
 @dataclass(frozen=True)
+class Stopped:
+    """What became of a wish to end a run, in lines, and whether every agent has heard it."""
+
+    lines: list[str]
+    everybody: bool
+
+
+@dataclass(frozen=True)
 class Reach:
     """How hosts are reached."""
 
@@ -95,8 +104,8 @@ async def survey(hosts: Sequence[str], reach: Reach) -> Survey:
     return Survey(found, {host: answer for host, answer in answers.items() if isinstance(answer, str)})
 
 
-async def stop(name: str, hosts: Sequence[str], reach: Reach, *, now: bool) -> list[str]:
-    """Ask every agent of a run to end, after its present trial or ``now``; what became of it, in lines.
+async def stop(name: str, hosts: Sequence[str], reach: Reach, *, now: bool) -> Stopped:
+    """Ask every agent of a run to end, after its present trial or ``now``.
 
     Raises:
         InputError: there is no such run here, nor on the hosts named.
@@ -108,14 +117,14 @@ async def stop(name: str, hosts: Sequence[str], reach: Reach, *, now: bool) -> l
             answer = await _ask(host, reach, ["stop", "--run", source, *(["--now"] if now else [])])
         except TunetuiError as error:
             errors.append(error)
-            lines.append(f"{host}: {error.message}")
+            lines.append(f"{host}: {source} was not told, and goes on if it is at work: {error.message}")
             continue
         state = clean(str(answer.get("state", answer.get("text", "?"))))
         how = "ends at once" if now else "ends after its present trial"
         lines.append(f"{host}: {source} {how if state == 'running' else f'is not at work ({state})'}")
     if errors and len(errors) == len(lines):
-        raise errors[0]
-    return lines or [f"{name} has no agent at work"]
+        raise not_told(errors[0], name)
+    return Stopped(lines or [f"{name} has no agent at work"], everybody=not errors)
 
 
 async def clear(hosts: Sequence[str], reach: Reach, *, days: float, pretend: bool) -> dict[str, list[str] | str]:

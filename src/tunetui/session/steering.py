@@ -45,6 +45,11 @@ class Steering:
         """The newest state of the run."""
         return self._recording.snapshot
 
+    @property
+    def untold(self) -> list[str]:
+        """Hosts that were not told yet what was asked last, or did not say that they were."""
+        return self._work.untold
+
     def request_pause(self) -> None:
         """Every device finishes its present trial and then waits; builds go on."""
         self._everybody(lambda: PauseRun(command=fresh_id("pause")))

@@ -63,6 +63,11 @@ class Work:
         return list(dict.fromkeys(seat.place.host for seat in self.seats() if seat.agents.is_left))
 
     @property
+    def untold(self) -> list[str]:
+        """Hosts whose agents have not accepted all that they were told."""
+        return list(dict.fromkeys(seat.place.host for seat in self.seats() if seat.agents.undelivered))
+
+    @property
     def is_stopped_by_others(self) -> bool:
         """Whether somebody else ended an agent's run."""
         return any(crew.stopped_by_others for crew in self.crews)
@@ -102,7 +107,7 @@ class Work:
             crew.stop()
         for seat in self.seats():
             seat.agents.stop()
-            self._tell_if_lost(seat)
+        self._links.end_is_wished()
 
     def cancel(self) -> None:
         """Have every agent end at once."""
@@ -111,7 +116,7 @@ class Work:
             crew.stop()
         for seat in self.seats():
             seat.agents.cancel()
-            self._tell_if_lost(seat)
+        self._links.end_is_wished()
 
     def leave(self) -> None:
         """Have `run` return soon; the agents go on."""
@@ -178,7 +183,3 @@ class Work:
         while True:
             await asyncio.sleep(SYNC_SECONDS)
             self._recording.journal.sync()
-
-    def _tell_if_lost(self, seat: Seat) -> None:
-        if seat.agents.is_lost:
-            self._links.wish_waits(seat.place.host)

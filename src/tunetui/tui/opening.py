@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tunetui.core.errors import ExitCode, InputError, TunetuiError
 from tunetui.session import BatchOptions, library, shipped_folder
@@ -26,6 +27,9 @@ from tunetui.tui.keys import checked_keys
 from tunetui.tui.screens.command_screen import CommandScreen
 from tunetui.tui.screens.setup import SetupScreen
 from tunetui.tui.themes import DEFAULT_THEME, load_themes
+
+if TYPE_CHECKING:
+    from tunetui.tui.sources import LiveRun
 
 SCOPES: dict[str, tuple[AnyCommand, ...]] = {
     "Setup": (*EVERYWHERE, *SETUP),
@@ -119,6 +123,21 @@ def find_looks(options: AppOptions) -> Looks:
     return Looks(themes, theme, keymap, problems)
 
 
+async def _finished(live: LiveRun) -> None:
+    """Wait for the end; whoever is tired of waiting (Ctrl-C) is told what goes on where."""
+    from tunetui.session.leaving import how_to_come_back
+
+    for host in (state.host for state in live.links.values() if state.state == "lost"):
+        text = f"the link to {host} is down: the run there ends when it is back (Ctrl-C to leave it at work)"
+        print(text, file=sys.stderr)  # noqa: T201 - the app is gone
+    try:
+        await live.finish()
+    except asyncio.CancelledError:
+        if (hosts := live.session.untold) and (plan := live.snapshot.plan):
+            print(how_to_come_back(plan.run, hosts), file=sys.stderr)  # noqa: T201
+        raise
+
+
 async def close_up(cockpit: Cockpit) -> int:
     """After the app: let the run go or wait for its end, and say what became of it."""
     live = cockpit.live
@@ -127,7 +146,7 @@ async def close_up(cockpit: Cockpit) -> int:
             if cockpit.leaving == "stop":
                 live.session.request_stop()
                 print("stopping after the present trial ...", file=sys.stderr)  # noqa: T201 - the app is gone
-                await live.finish()
+                await _finished(live)
             else:
                 await live.leave()
                 print("the run goes on; the same grid attaches to it again", file=sys.stderr)  # noqa: T201

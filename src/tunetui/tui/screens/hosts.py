@@ -208,7 +208,7 @@ class HostsScreen(CommandScreen):
         ask_then(self.app, asked, lambda: self._ask(_RUNS, "stopping ...", self._end(run)))
 
     async def _end(self, run: KnownRun) -> None:
-        for line in await stop(run.name, run.hosts, self._reach, now=False):
+        for line in (await stop(run.name, run.hosts, self._reach, now=False)).lines:
             self.cockpit.tell(line)
         await self._survey([name for name in run.hosts if name != "local"])
 
