@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -59,7 +60,7 @@ class Sshd:
             **(environment or {}),
         }
         self.settings = settings
-        self.port = 0
+        self.port = self._said_before = 0
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -69,9 +70,10 @@ class Sshd:
         """Listen on the port of before, or on a free one."""
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        known = self.port
         for _ in range(5):
-            self._spawn(self.port or free_port())
-            if self._answers():
+            self._spawn(known or free_port())
+            if self._listens():
                 return
             self.kill_listener()
         raise AssertionError(f"sshd does not start:\n{self.log}")
@@ -158,12 +160,14 @@ class Sshd:
     @property
     def log(self) -> str:
         """What the server said."""
-        return (self.folder / "sshd.log").read_text(errors="replace")
+        path = self.folder / "sshd.log"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     # ---------------------------------------------------------------------------------- how it starts
 
     def _spawn(self, port: int) -> None:
         self.port = port
+        self._said_before = len(self.log)
         variables = " ".join(f'"{name}={value}"' for name, value in self.environment.items())
         (self.folder / "sshd_config").write_text(
             f"{self.settings}\n"
@@ -179,25 +183,26 @@ class Sshd:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
-    def _answers(self) -> bool:
-        """Whether the process just started listens; False once it has ended instead."""
+    def _listens(self) -> bool:
+        """Whether the process just started listens, as it says itself: somebody else may answer at its port."""
         until = time.monotonic() + PATIENCE_SECONDS
-        while self._process is not None and self._process.poll() is None and time.monotonic() < until:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as line:
-                    if line.recv(4) == b"SSH-":
-                        return True
-            except OSError:
-                time.sleep(0.01)
+        while self._process is not None and time.monotonic() < until:
+            ended = self._process.poll() is not None
+            if "Server listening on" in self.log[self._said_before :]:
+                return True
+            if ended:
+                return False
+            time.sleep(0.005)
         return False
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody has at this moment, below those that a system gives to whoever connects or asks for any."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _descendants(pid: int) -> list[int]:
