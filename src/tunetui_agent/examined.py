@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tunetui_agent.kernel_spec import Value
+from tunetui_agent.message import message
 
 ENERGY, COUNTERS = "energy", "counters"
 EXAMINATIONS = (ENERGY, COUNTERS)
 """In the order in which they are made."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class TrialExamined:
     """More figures of a trial that was measured before; its time stays what it is."""
 

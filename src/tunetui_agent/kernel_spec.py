@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from tunetui_agent.message import message
 
 Value = bool | int | float | str
 """One value of an axis or of a problem field."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class Argument:
     """One argument of the kernel; shapes and scalar values arrive resolved with each trial."""
 
@@ -17,7 +19,7 @@ class Argument:
     dtype: str  # a NumPy dtype name
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class Launch:
     """One entry point that an execution calls, in order; CPU implementations have exactly one."""
 
@@ -25,7 +27,7 @@ class Launch:
     arguments: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class Implementation:
     """The kernel in one language, for one kind of device."""
 
@@ -39,7 +41,7 @@ class Implementation:
     baseline: bool = False  # a library to measure the others against: its rows are tagged so
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class KernelSpec:
     """A kernel folder as data; ``files`` maps relative names to their text."""
 

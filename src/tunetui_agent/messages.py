@@ -9,7 +9,7 @@ is harmless.  The classes are plain dataclasses so that the agent needs nothing 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 # ruff: noqa: PLC0414 - what messages carry is offered here, in the one module that the app knows
@@ -19,6 +19,7 @@ from tunetui_agent.kernel_spec import Implementation as Implementation
 from tunetui_agent.kernel_spec import KernelSpec as KernelSpec
 from tunetui_agent.kernel_spec import Launch as Launch
 from tunetui_agent.kernel_spec import Value as Value
+from tunetui_agent.message import message
 from tunetui_agent.protocol import PROTOCOL as PROTOCOL
 from tunetui_agent.steering import MeasuringPaused as MeasuringPaused
 from tunetui_agent.steering import MeasuringResumed as MeasuringResumed
@@ -48,7 +49,7 @@ from tunetui_agent.wire import build, event_of, line_of
 # ---------------------------------------------------------------------------------- what is measured
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class Method:
     """How a trial is measured; docs/measuring.md says why."""
 
@@ -73,7 +74,7 @@ class Method:
     seed: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class RunSpec:
     """Everything an agent needs to start; trials follow as commands."""
 
@@ -92,7 +93,7 @@ class RunSpec:
 # ---------------------------------------------------------------------------------- what is found
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class Device:
     """What trials run on.  ``attributes`` are whole numbers that constraints see as ``device_<name>``."""
 
@@ -104,7 +105,7 @@ class Device:
     details: dict[str, Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class Toolchain:
     """A compiler or runtime of one language, or a module that an implementation requires, as found on the host."""
 
@@ -118,7 +119,7 @@ class Toolchain:
 # ---------------------------------------------------------------------------------- events, agent to app
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class AgentStarted:
     """First record of every agent journal."""
 
@@ -133,7 +134,7 @@ class AgentStarted:
     python: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class DeviceFound:
     """The device and the toolchains that this run uses, and how cold caches are made here."""
 
@@ -142,14 +143,21 @@ class DeviceFound:
     eviction: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
+class CeilingsMeasured:
+    """What this very device can do at most, by the names of ``Device.details``; before the first figure that is held against it."""
+
+    figures: dict[str, Value]
+
+
+@message(frozen=True, kw_only=True)
 class CommandAccepted:
     """A command is in the agent's hands; it will not be carried out twice."""
 
     command: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class BuildStarted:
     """A compiler began on ``artifacts`` (hashes of source, parameters, options, compiler, target)."""
 
@@ -157,7 +165,7 @@ class BuildStarted:
     artifacts: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class BuildFinished:
     """One artifact is ready or failed; ``seconds`` is this artifact's share of its batch."""
 
@@ -169,7 +177,7 @@ class BuildFinished:
     log: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class TrialStarted:
     """The device began on this trial."""
 
@@ -177,7 +185,7 @@ class TrialStarted:
     stage: str = "sweep"  # "sweep" | "sentinel" | "remeasured" | "revisit"
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class TrialProgressed:
     """Samples so far; at most a few a second, for live display only."""
 
@@ -187,7 +195,7 @@ class TrialProgressed:
     half_width_percent: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class TrialMeasured:
     """Raw samples of a trial whose output was verified."""
 
@@ -211,7 +219,7 @@ FAILURES = ("build_failed", "unsupported", "wrong", "timed_out", "crashed", "err
 """Every status that a failed trial can have."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class TrialFailed:
     """A trial without a figure, and why; ``cause`` is one line, ``detail`` may be a compiler's output.
 
@@ -229,7 +237,7 @@ class TrialFailed:
     artifact: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class RaceStarted:
     """The finalists of one problem are prepared, then measured in turns; `TrialMeasured` of each follows the race."""
 
@@ -238,7 +246,7 @@ class RaceStarted:
     seconds: float  # of sampling at most
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class RaceProgressed:
     """How far the present race is; at most a few a second, for live display only."""
 
@@ -246,7 +254,7 @@ class RaceProgressed:
     seconds: float  # of sampling so far
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class RaceEnded:
     """A race is over; ``settled_by`` is how it was decided, or "nothing": then the sweep's figures stand."""
 
@@ -256,7 +264,7 @@ class RaceEnded:
     seconds: float = 0.0  # preparation included
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class DriftNoticed:
     """The problem's sentinel is no longer as fast, or as slow, as it was; the rows measured since it was are marked."""
 
@@ -267,14 +275,14 @@ class DriftNoticed:
     trials: list[str]  # ids of the rows measured since
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class TelemetrySampled:
     """The device's and the host's state, about once a second."""
 
     figures: dict[str, float]
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class NoticeRaised:
     """Something the operator should know; ``code`` is stable, ``text`` is for people."""
 
@@ -282,7 +290,7 @@ class NoticeRaised:
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class RunEnded:
     """Last record of every agent journal that ended in order."""
 
@@ -293,7 +301,7 @@ class RunEnded:
 # ---------------------------------------------------------------------------------- commands, app to agent
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class EnqueueTrials:
     """Measure these, in this order, after what is queued already; a known id is not measured twice."""
 
@@ -301,7 +309,7 @@ class EnqueueTrials:
     trials: list[Trial]
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class Contender:
     """A row measured before this agent began, which may be among the best of its problem."""
 
@@ -312,7 +320,7 @@ class Contender:
     raced: bool = False  # its figures come from a race
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class ConsiderFinalists:
     """These rows stand; race them with the new ones where they could be the best."""
 
@@ -320,7 +328,7 @@ class ConsiderFinalists:
     contenders: list[Contender]
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class CloseQueue:
     """No more trials will come: end the run when the queue is empty."""
 
@@ -328,14 +336,14 @@ class CloseQueue:
     races: list[dict[str, Value]] | None = None  # problems whose finalists are raced before; None: of every problem
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class StopRun:
     """Finish the present trial, then end."""
 
     command: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class CancelRun:
     """End at once; the present trial is lost."""
 
@@ -347,7 +355,7 @@ class CancelRun:
 EVENTS: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
-        AgentStarted, DeviceFound, CommandAccepted, BuildStarted, BuildFinished, TrialStarted,
+        AgentStarted, DeviceFound, CeilingsMeasured, CommandAccepted, BuildStarted, BuildFinished, TrialStarted,
         TrialProgressed, TrialMeasured, TrialFailed, TrialExamined, RaceStarted, RaceProgressed, RaceEnded, DriftNoticed,
         TelemetrySampled, NoticeRaised, RunEnded, MeasuringPaused, MeasuringResumed, TrialsSkipped, TrialsRequeued,
         TrialsWithdrawn,

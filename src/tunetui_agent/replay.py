@@ -22,14 +22,14 @@ def replay(task: Path) -> int:
     Between the calls that begin and end profiling stands a marker, then one execution.  A trial that fails leaves its
     marker alone, and the next one has its turn.
     """
-    from tunetui_agent.devices.gpu import open_gpu
+    from tunetui_agent.devices.gpu import open_device
     from tunetui_agent.verify import Oracle
 
     die_with_parent()
     asked = json.loads(task.read_bytes())
     spec = decode_spec(asked["spec"])
     implementations = {each.name: each for each in spec.kernel.implementations}
-    device, oracle = open_gpu(spec.device, ceilings=False), Oracle(spec)
+    device, oracle = open_device(spec.device), Oracle(spec)
     runtime = device.cupy.cuda.runtime
     for trial, artifact in zip(read_trials(asked["trials"]), asked["artifacts"], strict=True):
         try:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from tunetui_agent.message import message
 from tunetui_agent.trial_spec import Trial
 
 # ---------------------------------------------------------------------------------- commands, app to agent
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class PauseRun:
     """Finish the present trial, or race, then begin nothing until `ResumeRun`; builds go on."""
 
     command: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class ResumeRun:
     """Go on after `PauseRun`."""
 
     command: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class SkipTrials:
     """Do not measure these; one that is on the device now is ended.  `TrialsSkipped` says which that concerned."""
 
@@ -31,7 +30,7 @@ class SkipTrials:
     trials: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class RequeueTrials:
     """Measure these (again), after what is queued, whatever was found for them before."""
 
@@ -39,7 +38,7 @@ class RequeueTrials:
     trials: list[Trial]
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class PinTrials:
     """Measure these next, in this order; what does not wait is left alone."""
 
@@ -47,7 +46,7 @@ class PinTrials:
     trials: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class RemeasureTrial:
     """Measure a row that has a figure once more, next, until its median is known to ``precision_percent``."""
 
@@ -56,14 +55,14 @@ class RemeasureTrial:
     precision_percent: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class RaceFinalistsNow:
     """Race the best so far after the present trial, then go on with the sweep."""
 
     command: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class WithdrawTrials:
     """Give back those of these that still wait, for another device; `TrialsWithdrawn` says which they were."""
 
@@ -74,31 +73,31 @@ class WithdrawTrials:
 # ---------------------------------------------------------------------------------- events, agent to app
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class MeasuringPaused:
     """Nothing is begun from here on."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class MeasuringResumed:
     """Trials are begun again."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class TrialsSkipped:
     """These will not be measured, because somebody asked for that."""
 
     trials: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class TrialsRequeued:
     """These are queued (again) because somebody asked for that; figures that they have stand until there are new ones."""
 
     trials: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class TrialsWithdrawn:
     """The answer to `WithdrawTrials`: this agent will not measure these, unless they are sent again."""
 

@@ -95,6 +95,7 @@ class Supervisor:
             spec.method.trial_timeout_seconds,
             WorkerReports(
                 ready=self._on_ready,
+                ceilings=self._journal.append,
                 progressed=self._journal.append,
                 outcome=self._stages.outcome,
                 raced=self._stages.race_over,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tunetui_agent.kernel_spec import Value
+from tunetui_agent.message import message
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class Geometry:
     """Resolved launch geometry of one launch on a GPU."""
 
@@ -16,7 +17,7 @@ class Geometry:
     shared_bytes: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class Trial:
     """One configuration of one implementation on one problem, with everything resolved to numbers."""
 
@@ -31,7 +32,7 @@ class Trial:
     geometry: list[Geometry] = field(default_factory=list)
 
 
-@dataclass(frozen=True, kw_only=True)
+@message(frozen=True, kw_only=True)
 class TrialRef:
     """Which trial an event speaks of; carried whole so that every record explains itself."""
 

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, lgamma, log, sqrt
-from statistics import NormalDist
 
 LEAST_FREEDOM = 6
 """Second visits that an estimate needs: from fewer it would be noise, far too wide or 0 by chance."""
@@ -142,4 +141,6 @@ def _chi_square_below(value: float, freedom: float) -> float:
 
 
 def _normal_quantile(confidence_percent: float) -> float:
+    from statistics import NormalDist  # loaded late: this module is, by every process of the agent
+
     return NormalDist().inv_cdf(0.5 + confidence_percent / 200.0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.folder import RunFolder
 from tunetui_agent.lifeline import Lifeline, live_and_die_with, read_spec, read_trials
-from tunetui_agent.messages import TrialFailed, TrialRef, reference_to
+from tunetui_agent.messages import TrialFailed, TrialMeasured, TrialRef, reference_to
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +64,8 @@ def _measure(line: Lifeline, device: OpenDevice, evaluator: Evaluator, message: 
         message.get("precision_percent"),
     )
     last = _is_lost(device)
+    if isinstance(outcome, TrialMeasured):
+        _tell_ceilings(line, device, message)
     try:
         _tell(line, "outcome", outcome, last=last)
     except ValueError:
@@ -78,6 +80,8 @@ def _race(line: Lifeline, device: OpenDevice, evaluator: Evaluator, spec: RunSpe
     trials = read_trials(message["trials"])
     race = Race(evaluator, device, spec.method, lambda event: _tell(line, "progress", event), line.is_called)
     result = race.run(list(zip(trials, message["artifacts"], strict=True)))
+    if result.outcomes:
+        _tell_ceilings(line, device, message)
     for outcome in result.outcomes:
         try:
             _tell(line, "outcome", outcome)
@@ -107,6 +111,18 @@ def _examine(line: Lifeline, device: OpenDevice, evaluator: Evaluator, spec: Run
     last = _is_lost(device)
     line.send({"say": "examined", "last": last})
     return last
+
+
+def _tell_ceilings(line: Lifeline, device: OpenDevice, message: dict[str, Any]) -> None:
+    """What the device can do at most, before the first figure that is held against it; nothing waits for it to begin."""
+    if not message["ceilings"] or _is_lost(device):
+        return
+    line.send({"say": "describing"})
+    try:
+        figures = device.ceilings()
+    except (OSError, RuntimeError, MemoryError) as error:  # what is on the device leaves no room for it, say
+        figures = {"ceiling_reason": f"n/a: {' '.join(str(error).split())[:200]}"}
+    line.send({"say": "ceilings", "figures": figures})
 
 
 def _described(device: OpenDevice) -> dict[str, Any]:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.children import Child, death_of
 from tunetui_agent.examined import EXAMINATIONS, TrialExamined
-from tunetui_agent.messages import RaceProgressed, TrialFailed, TrialMeasured, TrialProgressed, TrialRef, reference_to
+from tunetui_agent.messages import (
+    CeilingsMeasured,
+    RaceProgressed,
+    TrialFailed,
+    TrialMeasured,
+    TrialProgressed,
+    TrialRef,
+    reference_to,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -21,6 +29,8 @@ START_SECONDS = 120.0
 KILL_SECONDS = 15.0
 """A process that outlives SIGKILL this long is stuck in a driver."""
 STARTS_BEFORE_GIVING_UP = 3
+_CEILINGS_TRIES = 2
+"""A worker may be killed over something else meanwhile; one that dies of it costs two trials' figures at most."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,7 @@ class WorkerReports:
     """Whom to tell what."""
 
     ready: Callable[[dict[str, Any]], None]
+    ceilings: Callable[[CeilingsMeasured], None]
     progressed: Callable[[TrialProgressed | RaceProgressed], None]
     outcome: Callable[[Entry, TrialMeasured | TrialFailed], None]  # of a trial, or of one finalist
     raced: Callable[[RaceReport, float], None]  # with the seconds that it took; after the finalists' outcomes
@@ -85,6 +96,7 @@ class WorkerSeat:
         self._leaving = False  # of its own accord: its device is lost to it
         self._measured = 0  # trials by the present worker
         self._failed_starts = 0
+        self._ceilings_tries = _CEILINGS_TRIES  # left; once is enough, whichever process measures them
 
     @property
     def idle(self) -> bool:
@@ -112,7 +124,7 @@ class WorkerSeat:
             raise RuntimeError("no worker to give a job to")
         self._job, self._began = job, time.monotonic()
         self._deadline = self._began + self._timeout_seconds
-        self._child.send(job.request())
+        self._child.send({**job.request(), "ceilings": self._ceilings_tries > 0})
 
     def renew(self) -> None:
         """Have a fresh process take the place of this one, which has nothing to do."""
@@ -211,6 +223,11 @@ class WorkerSeat:
             self._reports.unusable(str(message.get("cause")))
         elif self._job is None:
             return
+        elif said == "describing":  # its trial is measured: what follows does not count as a part of it
+            self._ceilings_tries, self._deadline = self._ceilings_tries - 1, time.monotonic() + START_SECONDS
+        elif said == "ceilings":
+            self._ceilings_tries = 0
+            self._reports.ceilings(CeilingsMeasured(figures=message["figures"]))
         elif said == "progress":
             self._progressed(message)
         elif said == "examining":

@@ -109,6 +109,16 @@ def test_the_device_is_described_before_the_first_trial(records: list[dict[str, 
     assert [(each["language"], each["available"]) for each in found["toolchains"]] == [("python", True)]
 
 
+def test_what_the_device_can_do_is_measured_once_and_said_before_the_first_figure(
+    records: list[dict[str, Any]],
+) -> None:
+    kinds = [record["kind"] for record in records]
+    assert kinds.count("CeilingsMeasured") == 1, "though several workers followed each other"
+    said = kinds.index("CeilingsMeasured")
+    assert kinds.index("TrialStarted") < said < kinds.index("TrialMeasured")
+    assert records[said]["figures"]["ceiling_read_gb_per_s"] > 0
+
+
 def test_the_host_is_watched_while_trials_run(records: list[dict[str, Any]]) -> None:
     sampled = [record["figures"] for record in records if record["kind"] == "TelemetrySampled"]
     assert sampled

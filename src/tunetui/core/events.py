@@ -10,6 +10,7 @@ from tunetui_agent.messages import (
     AgentStarted,
     BuildFinished,
     BuildStarted,
+    CeilingsMeasured,
     CommandAccepted,
     DeviceFound,
     DriftNoticed,
@@ -163,6 +164,7 @@ AppEvent = (
 AgentEvent = (
     AgentStarted
     | DeviceFound
+    | CeilingsMeasured
     | CommandAccepted
     | BuildStarted
     | BuildFinished

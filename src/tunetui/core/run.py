@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from array import array
 from collections.abc import Callable, Iterable
 from sys import intern
@@ -23,7 +22,7 @@ from tunetui.core.events import (
     TrialsStaled,
     UnknownEvent,
 )
-from tunetui.core.models import device_id, model_of
+from tunetui.core.found import FOUND
 from tunetui.core.snapshot import (
     LOOKS_KEPT,
     MEASURED,
@@ -55,7 +54,6 @@ from tunetui_agent.messages import (
     BuildFinished,
     BuildStarted,
     CommandAccepted,
-    DeviceFound,
     DriftNoticed,
     NoticeRaised,
     RaceEnded,
@@ -181,21 +179,6 @@ def _agent_started(draft: Draft, record: Record, event: AgentStarted) -> None:
         started=record.t,
     )
     draft.say(record, f"agent {event.version} on {event.host}")
-
-
-def _device_found(draft: Draft, record: Record, event: DeviceFound) -> None:
-    device = event.device
-    placed = draft.changes.get("placed", draft.run.placed).get(record.source)
-    if placed is not None:
-        device = dataclasses.replace(device, id=device_id(device, placed.host))
-    draft.value("devices")[device.id] = device
-    draft.value("models").setdefault(model_of(device), device.id)
-    draft.value("toolchains").update({found.language: found for found in event.toolchains})
-    agents = draft.value("agents")
-    if record.source in agents:
-        changed = {"device": device.id, "eviction": event.eviction}
-        agents[record.source] = msgspec.structs.replace(agents[record.source], **changed)
-    draft.say(record, event.device.name)
 
 
 def _command_accepted(_draft: Draft, _record: Record, _event: CommandAccepted) -> None:
@@ -379,7 +362,7 @@ _HANDLERS = cast(
         RunFinished: _run_finished,
         UnknownEvent: _unknown_event,
         AgentStarted: _agent_started,
-        DeviceFound: _device_found,
+        **FOUND,
         CommandAccepted: _command_accepted,
         BuildStarted: _build_started,
         BuildFinished: _build_finished,

@@ -76,6 +76,9 @@ class OpenDevice(Protocol):
     def watch(self) -> Watch:
         """Begins to watch the device and the host."""
 
+    def ceilings(self) -> dict[str, Value]:
+        """``ceiling_<what>`` of this very device, measured now; takes some tenths of a second."""
+
     def energy_meter(self) -> EnergyMeter:
         """The device's counter of energy.  Raises OSError with the reason where it has none that can be read."""
 

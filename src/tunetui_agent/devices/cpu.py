@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,7 +125,6 @@ class CpuDevice:
     """The CPU, held by this process."""
 
     def __init__(self) -> None:
-        from tunetui_agent.devices.cpu_ceiling import measure_ceilings
         from tunetui_agent.devices.eviction import Evictor
 
         self.device = probe()[0]
@@ -136,8 +135,7 @@ class CpuDevice:
         self._evictor = Evictor(usable_cpus(), known or ASSUMED_LLC_BYTES, largest_private)
         how = "" if known else f" (size unknown to /sys, {ASSUMED_LLC_BYTES >> 20} MiB assumed)"
         self.eviction = self._evictor.describe() + how
-        ceilings = measure_ceilings(usable_cores(), known or ASSUMED_LLC_BYTES, memory_bytes())
-        self.device = replace(self.device, details={**self.device.details, **ceilings})
+        self._last_level_bytes = known or ASSUMED_LLC_BYTES
 
     def prepare(self, spec: RunSpec, implementation: Implementation, trial: Trial, artifact: str | None) -> Execution:
         """Loads the kernel and allocates its buffers in this process."""
@@ -151,6 +149,12 @@ class CpuDevice:
         from tunetui_agent.devices.host_load import HostWatch
 
         return HostWatch(usable_cpus())
+
+    def ceilings(self) -> dict[str, Value]:
+        """Copy and read bandwidth of all usable cores together."""
+        from tunetui_agent.devices.cpu_ceiling import measure_ceilings
+
+        return measure_ceilings(usable_cores(), self._last_level_bytes, memory_bytes())
 
     def energy_meter(self) -> EnergyMeter:
         """RAPL, where this user may read it; it counts all cores, whoever uses them.  Raises OSError."""

@@ -34,14 +34,9 @@ def open_device(device_id: str) -> GpuDevice:
     Raises:
         LookupError: no such GPU, or CuPy is missing (with the line that installs it).
     """
-    return open_gpu(device_id)
-
-
-def open_gpu(device_id: str, *, ceilings: bool = True) -> GpuDevice:
-    """The same; without ``ceilings`` nothing is measured at the start.  Raises LookupError."""
     for gpu in find_gpus():
         if gpu.uuid == device_id:
-            return GpuDevice(gpu, ceilings=ceilings)
+            return GpuDevice(gpu)
     raise LookupError(f"no GPU {device_id} on this host")
 
 
@@ -67,7 +62,7 @@ def too_new(runtime_version: int, driver_version: str) -> str:
 class GpuDevice:
     """One GPU with its context, stream, flush buffer and uploaded inputs."""
 
-    def __init__(self, gpu: Gpu, *, ceilings: bool = True) -> None:
+    def __init__(self, gpu: Gpu) -> None:
         try:
             import cupy
         except ImportError as error:
@@ -95,8 +90,6 @@ class GpuDevice:
             f"before every sample {flush_bytes >> 20} MiB of device memory are overwritten and read back, "
             f"{_FLUSH_FACTOR} times the L2 of {gpu.attributes['l2_bytes'] >> 20} MiB"
         )
-        if ceilings:
-            self._add_ceilings()
 
     def prepare(self, spec: RunSpec, implementation: Implementation, trial: Trial, artifact: str | None) -> Execution:
         """Loads the kernel and allocates its buffers on the device."""
@@ -104,6 +97,12 @@ class GpuDevice:
 
         self.files = spec.kernel.files
         return GpuExecution(self, spec, implementation, trial, artifact)
+
+    def ceilings(self) -> dict[str, Value]:
+        """Copy and read bandwidth of its memory."""
+        from tunetui_agent.devices.ceilings import measure_bandwidths
+
+        return measure_bandwidths(self)
 
     def matmul_ceiling(self, dtype: str) -> dict[str, Value]:
         """What matrix products of this dtype reach through the library at hand, measured when first asked for."""
@@ -184,15 +183,6 @@ class GpuDevice:
     def synchronize(self) -> None:
         """Waits until the stream is idle; errors of earlier launches surface here."""
         self.stream.synchronize()
-
-    def _add_ceilings(self) -> None:
-        from tunetui_agent.devices.ceilings import measure_bandwidths
-
-        details: dict[str, Value] = {**self.device.details, **measure_bandwidths(self)}
-        self.device = Device(
-            id=self.device.id, kind="gpu", name=self.device.name, driver=self.device.driver,
-            attributes=self.device.attributes, details=details,
-        )  # fmt: skip
 
 
 def _device(gpu: Gpu) -> Device:
