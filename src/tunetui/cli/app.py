@@ -5,9 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tunetui.core.errors import InputError
+
+if TYPE_CHECKING:
+    from tunetui.session import BatchOptions
+    from tunetui.settings import Settings
 
 _BATCH_ALONE = {"dry_run": "--dry-run", "check": "--check", "format": "--format", "events": "--events"}
 _WITH_A_GRID = {
@@ -25,14 +31,34 @@ def open_app(parsed: argparse.Namespace) -> int:
     _check(parsed)
     if parsed.no_color:
         os.environ["NO_COLOR"] = "1"  # Textual looks at nothing else
-    from tunetui.cli.preparing import link_options
-    from tunetui.session import BatchOptions, Preparing
     from tunetui.settings import load_settings, settings_path
-    from tunetui.tui.opening import AppOptions, run_app
+    from tunetui.tui.loading import load_quickly
 
     settings = load_settings()
+    load_quickly()
+    from tunetui.tui.opening import AppOptions, run_app
+
+    options = AppOptions(
+        file=parsed.file,
+        replay=parsed.replay or "",
+        speed=parsed.speed,
+        theme=settings.theme.get("name", ""),
+        keys=settings.keys,
+        theme_folder=settings_path().parent / "themes",
+        mouse=not parsed.no_mouse,
+        batch=partial(_batch_options, parsed, settings),
+        warnings=settings.warnings,
+    )
+    return run_app(options)
+
+
+def _batch_options(parsed: argparse.Namespace, settings: Settings) -> BatchOptions:
+    """How a grid is measured; made when that is asked for, because it loads most of the program."""
+    from tunetui.cli.preparing import link_options
+    from tunetui.session import BatchOptions, Preparing
+
     offline = parsed.offline_wheels
-    batch = BatchOptions(
+    return BatchOptions(
         grid_path=parsed.file or Path(),
         overrides=parsed.overrides,
         output_stem=parsed.output,
@@ -50,18 +76,6 @@ def open_app(parsed: argparse.Namespace) -> int:
         ),
         command=shlex.join(["tunetui", *parsed.argv]),
     )
-    options = AppOptions(
-        file=parsed.file,
-        replay=parsed.replay or "",
-        speed=parsed.speed,
-        theme=settings.theme.get("name", ""),
-        keys=settings.keys,
-        theme_folder=settings_path().parent / "themes",
-        mouse=not parsed.no_mouse,
-        batch=batch,
-        warnings=settings.warnings,
-    )
-    return run_app(options)
 
 
 def _check(parsed: argparse.Namespace) -> None:

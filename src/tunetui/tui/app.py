@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import BindingType
 from textual.theme import Theme
 
 from tunetui.core.errors import TunetuiError
 from tunetui.core.labels import one_line
-from tunetui.session import BatchOptions
 from tunetui.tui import failing
 from tunetui.tui.commands.command import AnyCommand, bindings_of, by_id
 from tunetui.tui.commands.everywhere import EVERYWHERE
@@ -22,12 +22,23 @@ from tunetui.tui.paced_app import PacedApp
 from tunetui.tui.pacing import Beat
 from tunetui.tui.palette import CockpitCommands, SafePalette
 from tunetui.tui.screens.command_screen import CommandScreen, PaletteEntry, carry_out
-from tunetui.tui.screens.help import Said
-from tunetui.tui.sources import LiveRun
 from tunetui.tui.themes import DEFAULT_THEME
+
+if TYPE_CHECKING:
+    from tunetui.session import BatchOptions
+    from tunetui.tui.sources import LiveRun
 
 _SAID_KEPT = 500
 _ERROR_STAYS_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Said:
+    """One thing that the app told the user; ``t`` in Unix seconds."""
+
+    t: float
+    text: str
+    severity: str = "information"
 
 
 @dataclass(frozen=True)
@@ -51,11 +62,13 @@ class Cockpit(Navigation, PacedApp[None]):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "f20"  # ctrl+p is a command of ours, so that it can be remapped like any other
 
-    def __init__(self, first: CommandScreen, looks: Looks | None = None, batch: BatchOptions | None = None) -> None:
+    def __init__(
+        self, first: CommandScreen, looks: Looks | None = None, batch: Callable[[], BatchOptions] | None = None
+    ) -> None:
+        """``batch``: makes what `batch` is, asked for when that is first needed."""
         super().__init__()
-        self.first, self.looks = first, looks or Looks()
-        self.batch = batch or BatchOptions(Path())
-        """How a grid is measured; its path comes with the grid."""
+        self.first, self.looks, self._make_batch = first, looks or Looks(), batch
+        self._begin_with_theme(self.looks.theme or DEFAULT_THEME)
         self.live: LiveRun | None = None
         """The run that this app has at work, if any; it outlives every screen."""
         self.said: list[Said] = []
@@ -65,12 +78,17 @@ class Cockpit(Navigation, PacedApp[None]):
         """How a live run is to be left: "leave" or "stop"."""
         self.grid_to_start: Path | None = None
 
-    def on_mount(self) -> None:
+    def _begin_with_theme(self, wanted: str) -> None:
+        """Take a theme before style sheets are read, so that they are read once."""
         for theme in self.looks.themes.values():
             self.register_theme(theme)
-        wanted = self.looks.theme or DEFAULT_THEME
         if wanted in self.looks.themes:
-            self.theme = wanted
+            self.set_reactive(Cockpit.theme, wanted)
+            self.stylesheet.set_variables(self.get_css_variables())
+            dark = self.current_theme.dark
+            self.update_classes({f"-theme-{wanted}": True, "-dark-mode": dark, "-light-mode": not dark}, update=False)
+
+    def on_mount(self) -> None:
         self.set_keymap(self.looks.keymap)
         self.push_screen(self.first)
         for problem in self.looks.problems:
@@ -83,6 +101,13 @@ class Cockpit(Navigation, PacedApp[None]):
         screen = self.screen
         if isinstance(screen, CommandScreen):
             screen.beat(beat)
+
+    @cached_property
+    def batch(self) -> BatchOptions:
+        """How a grid is measured; its path comes with the grid."""
+        from tunetui.session import BatchOptions
+
+        return self._make_batch() if self._make_batch is not None else BatchOptions(Path())
 
     # ------------------------------------------------------------------------------------------ commands
 

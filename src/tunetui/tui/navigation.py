@@ -13,17 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 from tunetui.core.board_figures import MEDIAN
 from tunetui.core.errors import TunetuiError
 from tunetui.core.figures import count
-from tunetui.session import BatchOptions, library
-from tunetui.tui.screens.asking import ScreenAsker
 from tunetui.tui.screens.command_screen import CommandScreen, PaletteEntry
-from tunetui.tui.screens.help import help_screen, notices_screen
-from tunetui.tui.sources import LiveRun
 from tunetui.tui.widgets.table import LiveTable
 
 if TYPE_CHECKING:
     from textual.app import App
 
-    from tunetui.session import Session
+    from tunetui.session import BatchOptions, Session
     from tunetui.session.attaching import Attached
     from tunetui.tui.app import Cockpit
 
@@ -54,6 +50,8 @@ class Navigation(_Mixed):
 
     def show_help(self) -> None:
         """Every key of this screen."""
+        from tunetui.tui.screens.help import help_screen
+
         cockpit, screen = self._cockpit, self.present_screen
         groups: dict[str, Any] = {}
         moves: list[Any] = []
@@ -67,6 +65,8 @@ class Navigation(_Mixed):
 
     def show_notices(self) -> None:
         """What was said so far."""
+        from tunetui.tui.screens.help import notices_screen
+
         self.push_screen(notices_screen(self._cockpit.said))
 
     async def go_back(self) -> None:
@@ -119,6 +119,8 @@ class Navigation(_Mixed):
 
     def kept_entries(self) -> Iterable[PaletteEntry]:
         """A palette line for every saved leaderboard here and every kept run."""
+        from tunetui.session import library
+
         for path in library.kept_leaderboards(Path.cwd()):
             yield PaletteEntry(f"Leaderboard: {path.name}", "open this file", partial(self._try, self.open_file, path))
         for run in library.kept_runs():
@@ -143,6 +145,8 @@ class Navigation(_Mixed):
 
     def measuring(self, path: Path) -> BatchOptions:
         """How a grid is measured from here; questions of hosts and keys are asked on the screen."""
+        from tunetui.tui.screens.asking import ScreenAsker
+
         cockpit = self._cockpit
         asked = cockpit.batch.command if cockpit.batch.grid_path == path else ""
         command = asked or f"tunetui {shlex.quote(str(path))}"
@@ -195,6 +199,7 @@ class Navigation(_Mixed):
 
     async def _attend(self, session: Session | Attached, usd_per_hour: float | None) -> None:
         from tunetui.tui.screens.run import RunScreen
+        from tunetui.tui.sources import LiveRun
 
         cockpit = self._cockpit
         cockpit.live = LiveRun(session)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunetui.core.errors import ExitCode, InputError, TunetuiError
-from tunetui.session import BatchOptions, library, shipped_folder
 from tunetui.tui.app import Cockpit, Looks
 from tunetui.tui.commands.boards import BOARD
 from tunetui.tui.commands.command import AnyCommand
@@ -22,13 +21,12 @@ from tunetui.tui.commands.rows import HEATMAP, ROW
 from tunetui.tui.commands.runs import STEERING
 from tunetui.tui.commands.setup import SETUP
 from tunetui.tui.commands.starting import START
-from tunetui.tui.grid_draft import GridDraft
 from tunetui.tui.keys import checked_keys
 from tunetui.tui.screens.command_screen import CommandScreen
-from tunetui.tui.screens.setup import SetupScreen
 from tunetui.tui.themes import DEFAULT_THEME, load_themes
 
 if TYPE_CHECKING:
+    from tunetui.session import BatchOptions
     from tunetui.tui.sources import LiveRun
 
 SCOPES: dict[str, tuple[AnyCommand, ...]] = {
@@ -58,7 +56,7 @@ class AppOptions:
     keys: Mapping[str, str] = field(default_factory=dict)
     theme_folder: Path | None = None
     mouse: bool = True
-    batch: BatchOptions | None = None  # how a grid is measured: overrides, hosts, links
+    batch: Callable[[], BatchOptions] | None = None  # how a grid is measured: overrides, hosts, links
     warnings: tuple[str, ...] = ()  # about the settings
 
 
@@ -90,15 +88,22 @@ def make_app(options: AppOptions) -> Cockpit:
 
 
 def _first_screen(options: AppOptions) -> CommandScreen:
-    from tunetui.session.replaying import Replay
-    from tunetui.tui.screens.leaderboard import board_screen
-    from tunetui.tui.screens.run import RunScreen
-    from tunetui.tui.sources import ReplayedRun
-
+    """Only what this screen needs is loaded before it is painted."""
     if options.replay:
+        from tunetui.session import library
+        from tunetui.session.replaying import Replay
+        from tunetui.tui.screens.run import RunScreen
+        from tunetui.tui.sources import ReplayedRun
+
         return RunScreen(ReplayedRun(Replay(library.find_journal(options.replay), options.speed)))
     if options.file is not None and not _is_grid(options.file):
+        from tunetui.tui.screens.leaderboard import board_screen
+
         return board_screen(options.file)
+
+    from tunetui.tui.grid_draft import GridDraft
+    from tunetui.tui.screens.setup import SetupScreen
+
     if options.file is not None:
         return SetupScreen(GridDraft.open(options.file))
     return SetupScreen(GridDraft.new(USUAL_KERNEL, Path.cwd()))
@@ -110,6 +115,8 @@ def _is_grid(path: Path) -> bool:
 
 def find_looks(options: AppOptions) -> Looks:
     """Themes and keys, and what is wrong with those that cannot be used."""
+    from tunetui.session import shipped_folder
+
     folders = [shipped_folder("themes"), *([options.theme_folder] if options.theme_folder else [])]
     themes, wrong = load_themes(folders)
     keymap, clashes = checked_keys(options.keys, SCOPES)

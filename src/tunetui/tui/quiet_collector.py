@@ -28,6 +28,7 @@ class QuietCollector:
     def begin(self, now: float) -> None:
         """After the first paint: what start-up made stays for good, and need not be looked at again."""
         self._thresholds = gc.get_threshold()
+        gc.enable()
         gc.set_threshold(YOUNG_OBJECTS, YOUNG_COLLECTIONS, NEVER)
         gc.freeze()
         self._collected_at = now

@@ -13,14 +13,13 @@ from textual.strip import Strip
 from tunetui.tui.spans import Span, Spans, text_of
 from tunetui.tui.widgets.line_view import LineView
 from tunetui.tui.widgets.literal import literal, wrap
-from tunetui.tui.widgets.tones import TONE_CLASSES, TONE_CSS, Tone, tone_styles
+from tunetui.tui.widgets.tones import Tone, tone_styles
 
 
 class TextView(LineView):
     """Lines with tones; those longer than the view go on below."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
-    DEFAULT_CSS = "TextView { overflow-x: hidden; " + TONE_CSS + "}"
+    DEFAULT_CSS = "TextView { overflow-x: hidden; }"
     BINDINGS: ClassVar = [
         ("up,k", "scroll_up"), ("down,j", "scroll_down"), ("pageup", "page_up"), ("pagedown,space", "page_down"),
         ("home,g", "scroll_home"), ("end,G", "scroll_end"),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Footer
 
 from tunetui.core.compare import FASTER, SAME, SLOWER, UNDECIDED, ComparedRow, Comparison, compare
 from tunetui.core.errors import TunetuiError
@@ -24,6 +23,7 @@ from tunetui.tui.screens.command_screen import CommandScreen
 from tunetui.tui.screens.text import TextScreen
 from tunetui.tui.spans import LinesPane, Spans, plain, spread, toned
 from tunetui.tui.widgets.columns import Column, number_column, text_column
+from tunetui.tui.widgets.keys_line import KeysLine
 from tunetui.tui.widgets.store import ColumnStore, Mask, Rows
 from tunetui.tui.widgets.table import LiveTable
 from tunetui.tui.widgets.tones import Tone
@@ -75,7 +75,7 @@ class CompareScreen(CommandScreen):
         yield self.heading
         yield self.summary
         yield self.rows
-        yield Footer(show_command_palette=False)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         self.rows.focus()

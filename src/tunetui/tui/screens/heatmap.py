@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Footer
 
 from tunetui.core.labels import one_line
 from tunetui.tui.commands.command import AnyCommand, bindings_of
@@ -17,6 +16,7 @@ from tunetui.tui.heat_data import best_over, telling_axes
 from tunetui.tui.screens.command_screen import CommandScreen
 from tunetui.tui.spans import LinesPane
 from tunetui.tui.widgets.heatmap import Heatmap
+from tunetui.tui.widgets.keys_line import KeysLine
 from tunetui.tui.widgets.ordering import Filter
 
 _REDRAW_SECONDS = 0.5
@@ -43,7 +43,7 @@ class HeatmapScreen(CommandScreen):
     def compose(self) -> ComposeResult:
         yield self.heading
         yield self.picture
-        yield Footer(show_command_palette=False)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         self.draw_again()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.binding import Binding
 from textual.keys import format_key
@@ -15,14 +15,8 @@ from tunetui.tui.screens.text import TextScreen
 from tunetui.tui.spans import Spans, plain, toned
 from tunetui.tui.widgets.tones import Tone
 
-
-@dataclass(frozen=True)
-class Said:
-    """One thing that the app told the user; ``t`` in Unix seconds."""
-
-    t: float
-    text: str
-    severity: str = "information"
+if TYPE_CHECKING:
+    from tunetui.tui.app import Said
 
 
 def help_screen(name: str, groups: Mapping[str, Sequence[AnyCommand]], keymap: Mapping[str, str],

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.events import Resize
-from textual.widgets import Footer
 
 from tunetui.core.errors import TunetuiError
 from tunetui.core.examination import Examination
@@ -28,6 +27,7 @@ from tunetui.tui.screens.confirming import ConfirmScreen, ask_then
 from tunetui.tui.spans import LinesPane
 from tunetui.tui.text_view import TextView
 from tunetui.tui.widgets.form import Form
+from tunetui.tui.widgets.keys_line import KeysLine
 
 _WIDE_CELLS = 120
 CLEARED_AFTER_DAYS = 14
@@ -60,7 +60,7 @@ class HostsScreen(CommandScreen):
         with Horizontal(id="hosts-and-more"):
             yield self.list
             yield self.detail
-        yield Footer(show_command_palette=False)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         batch = self.cockpit.batch

@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.events import Resize
-from textual.widgets import Footer
 
 from tunetui.core.board_figures import RACED_MARK, confidence_of, lines_of
 from tunetui.core.figures import counted, setting, with_uncertainty
@@ -27,6 +26,7 @@ from tunetui.tui.row_detail import RowDetail, detail_of_entry
 from tunetui.tui.screens.board_screen import BoardScreen
 from tunetui.tui.spans import LinesPane, Spans, spread
 from tunetui.tui.tabs import Tab
+from tunetui.tui.widgets.keys_line import KeysLine
 from tunetui.tui.widgets.tones import Tone
 from tunetui_agent.messages import FAILURES, Value
 
@@ -62,7 +62,7 @@ class LeaderboardScreen(BoardScreen):
         super().__init__()
         self.title_line = LinesPane(id="title", classes="title")
         self.targets = LinesPane(id="targets")
-        self.footer = Footer(show_command_palette=False)
+        self.footer = KeysLine()
 
     def compose(self) -> ComposeResult:
         yield self.title_line

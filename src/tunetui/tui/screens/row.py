@@ -8,7 +8,6 @@ import numpy as np
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.widgets import Footer
 
 from tunetui.core.board_figures import MEDIAN
 from tunetui.core.labels import assignments
@@ -21,6 +20,7 @@ from tunetui.tui.screens.command_screen import CommandScreen
 from tunetui.tui.spans import LinesPane, Spans, plain, toned
 from tunetui.tui.text_view import TextView
 from tunetui.tui.widgets.histogram import Histogram
+from tunetui.tui.widgets.keys_line import KeysLine
 from tunetui.tui.widgets.plot import Plot, Series
 
 PAGES = ("samples", "figures", "resources", "build", "provenance", "records")
@@ -51,7 +51,7 @@ class RowScreen(CommandScreen):
         yield self.summary
         yield self.samples
         yield self.text
-        yield Footer(show_command_palette=False)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         self.heading.show([self.titled(self.detail.label)])

@@ -9,7 +9,6 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.events import Resize
 from textual.geometry import Size
-from textual.widgets import Footer
 
 from tunetui.core.board_figures import INTERVAL
 from tunetui.core.snapshot import Row, Run
@@ -27,6 +26,7 @@ from tunetui.tui.run_panes import RunPanes
 from tunetui.tui.screens.board_screen import BoardScreen
 from tunetui.tui.sources import LiveRun, ReplayedRun, RunSource
 from tunetui.tui.spans import spread
+from tunetui.tui.widgets.keys_line import KeysLine
 from tunetui.tui.widgets.store import ColumnStore
 from tunetui.tui.widgets.table import LiveTable
 from tunetui.tui.widgets.tones import Tone
@@ -53,7 +53,7 @@ class RunScreen(BoardScreen):
         self.panes = RunPanes()
         self.middle = Horizontal(self.board_table, self.panes.live, id="middle")
         self.bottom = Horizontal(self.panes.heatmap, self.panes.plot, self.panes.log, id="bottom")
-        self.footer = Footer(show_command_palette=False)
+        self.footer = KeysLine()
         self.feed = Feed(self)
         self.out_of_touch = False  # whether no host answers now
         self._stop_asked = False

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.events import Resize
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.labels import one_line
@@ -30,6 +30,7 @@ from tunetui.tui.setup_text import by_words, form_lines, summary_lines
 from tunetui.tui.spans import LinesPane, toned
 from tunetui.tui.text_view import TextView
 from tunetui.tui.widgets.form import Form
+from tunetui.tui.widgets.keys_line import KeysLine
 
 _WIDE_CELLS = 120
 _SUMMARY_LINES = {48: 9, 24: 6, 0: 4}
@@ -61,7 +62,7 @@ class SetupScreen(CommandScreen):
             yield self.form
             yield self.summary
         yield self.entry
-        yield Footer(show_command_palette=False)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         self.outlook = SetupOutlook(self.cockpit, self.draft, self.show_outlook)

@@ -12,7 +12,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widgets import Footer, OptionList
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tunetui.core.errors import TunetuiError
@@ -24,6 +24,7 @@ from tunetui.tui.commands.command import AnyCommand, bindings_of
 from tunetui.tui.commands.starting import START
 from tunetui.tui.screens.command_screen import CommandScreen
 from tunetui.tui.spans import LinesPane
+from tunetui.tui.widgets.keys_line import KeysLine
 
 _RUNS_SHOWN = 200
 _DAY_SECONDS = 86_400
@@ -55,7 +56,7 @@ class StartScreen(CommandScreen):
     def compose(self) -> ComposeResult:
         yield LinesPane(((" tunetui", "strong"), (" · what to measure, or to look at", "muted")), classes="title")
         yield self.list
-        yield Footer(show_command_palette=False)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         self.look()

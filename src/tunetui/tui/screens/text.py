@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
-from textual.widgets import Footer
 
 from tunetui.tui.screens.command_screen import CommandScreen
 from tunetui.tui.spans import LinesPane, Spans
 from tunetui.tui.text_view import TextView
+from tunetui.tui.widgets.keys_line import KeysLine
 
 
 class TextScreen(CommandScreen):
@@ -26,7 +26,7 @@ class TextScreen(CommandScreen):
     def compose(self) -> ComposeResult:
         yield self.heading
         yield self.view
-        yield Footer(show_command_palette=False)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         self.heading.show([self.titled(self.heading_text)])

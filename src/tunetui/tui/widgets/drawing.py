@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region, Size
@@ -11,7 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tunetui.tui.widgets.literal import literal
-from tunetui.tui.widgets.tones import TONE_CLASSES, TONE_CSS, ToneStyles, tone_styles
+from tunetui.tui.widgets.tones import ToneStyles, tone_styles
 
 Piece = tuple[str, Style | None]
 """Text and what it adds to the widget's own style."""
@@ -20,8 +18,7 @@ Piece = tuple[str, Style | None]
 class Drawing(Widget):
     """A subclass draws all of its lines in `draw`, and calls `redraw` when there is something new to draw."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
-    DEFAULT_CSS = "Drawing { width: 1fr; height: 1fr;" + TONE_CSS + "}"
+    DEFAULT_CSS = "Drawing { width: 1fr; height: 1fr; }"
 
     ALLOW_SELECT = False
 

@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from tunetui.tui.widgets.line_view import LineView
 from tunetui.tui.widgets.literal import literal
-from tunetui.tui.widgets.tones import TONE_CLASSES, TONE_CSS, Tone, tone_styles
+from tunetui.tui.widgets.tones import Tone, tone_styles
 
 _NARROW, _LABEL_CELLS, _LABEL_CELLS_NARROW = 70, 22, 16
 _PRESENT = Style(reverse=True)
@@ -65,8 +65,7 @@ class Form(LineView):
             super().__init__()
             self.choice = choice
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
-    DEFAULT_CSS = "Form { background: $background;" + TONE_CSS + "}"
+    DEFAULT_CSS = "Form { background: $background; }"
     BINDINGS: ClassVar = [
         Binding("up,k", "move(-1)", "Line up", id="form.up", show=False),
         Binding("down,j", "move(1)", "Line down", id="form.down", show=False),

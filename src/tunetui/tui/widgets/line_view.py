@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from time import monotonic
-from typing import ClassVar
 
 from textual.cache import LRUCache
 from textual.geometry import Offset, Region, Size
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.strip import Strip
-
-from tunetui.tui.widgets.tones import TONE_CLASSES, TONE_CSS
 
 _THUMB_INTERVAL_S = 0.5
 _CACHED_LINES = 1024
@@ -26,11 +23,10 @@ class LineView(ScrollView, can_focus=True):
     learns of it, at most twice a second.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*TONE_CLASSES}
     DEFAULT_CSS = (
         "LineView { overflow-y: scroll; overflow-x: auto; scrollbar-size: 1 1; height: 1fr;"
         "background: $surface; color: $foreground; scrollbar-background: $surface;"
-        "scrollbar-background-hover: $surface; scrollbar-background-active: $surface;" + TONE_CSS + "}"
+        "scrollbar-background-hover: $surface; scrollbar-background-active: $surface; }"
     )
 
     ALLOW_SELECT = False
