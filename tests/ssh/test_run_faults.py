@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +23,8 @@ from tests.ssh.sshd import Sshd
 from tunetui.core.errors import ExitCode, TunetuiError
 from tunetui.core.snapshot import Run
 from tunetui.session import BatchOptions, Session
+from tunetui.session.linking import LinkOptions
+from tunetui.session.run_life import Reach, survey
 from tunetui.tui.sources import LiveRun
 
 
@@ -47,6 +53,12 @@ async def open_run(workplace: Workplace) -> Session:
         grid_path=workplace.folder / "grid.toml", output_stem=workplace.folder / "grid", hosts=["box"],
     )  # fmt: skip
     return await Session.open(options)
+
+
+def now_running(run: Run) -> Any:
+    """The number of the trial on the device; 0 where there is none."""
+    rows = [run.rows[progress.trial] for progress in run.running.values() if progress.trial in run.rows]
+    return rows[0].configuration["number"] if rows else 0
 
 
 async def leave(session: Session) -> None:
@@ -164,3 +176,67 @@ def test_whoever_leaves_without_waiting_is_told_what_goes_on_and_how_to_end_it(
     (agent,) = server.processes("start") or [0]
     if agent:
         wait_for_death(agent)
+
+
+def restart_host(server: Sshd) -> None:
+    """What a restart leaves: no process, no lock, every file that reached the disk, and another boot than theirs."""
+    sessions = server.sessions()
+    server.kill_listener()
+    for pid in [*sessions, *server.processes()]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for meta in (server.cache / "tunetui" / "runs").glob("*/meta.json"):
+        meta.write_text(json.dumps({**json.loads(meta.read_text()), "boot_id": "of the boot before"}))
+    server.start()
+
+
+async def test_a_host_that_restarts_in_a_run_is_said_and_the_run_goes_on(workplace: Workplace, server: Sshd) -> None:
+    session = await open_run(workplace)
+    running = begin(session)
+    workplace.open_gate((await until(session, now_running)))
+    await until(session, lambda run: run.counts.measured == 1)
+    await until(session, now_running)
+    restart_host(server)
+    (text,) = await until(session, lambda run: told(run, "host-rebooted"))
+    assert text == "box was restarted; the trial that it had in hand is measured again"
+    workplace.open_gate()
+    await asyncio.wait_for(running, PATIENCE_SECONDS)
+    assert session.ended == "done"
+    assert len(session.snapshot.agents) == 2
+    session.save()
+    await leave(session)
+    everything_once(workplace)
+    assert text in [notice["text"] for notice in workplace.leaderboard()["notices"]]
+
+
+async def test_a_run_whose_host_restarted_meanwhile_is_listed_so_and_goes_on_with_its_reason(
+    workplace: Workplace, server: Sshd
+) -> None:
+    session = await open_run(workplace)
+    running = begin(session)
+    await until(session, now_running)
+    session.detach()
+    await asyncio.wait_for(running, PATIENCE_SECONDS)
+    await leave(session)
+    (source,) = session.snapshot.agents
+    name = workplace.journal.parent.name
+
+    async def state() -> str:
+        found = await survey(["box"], Reach(LinkOptions()))
+        assert found.unreachable == {}
+        return next(run.state for run in found.runs if run.name == name)
+
+    assert await state() == "running"
+    restart_host(server)
+    assert await state() == "rebooted"
+    workplace.open_gate()
+    again = await open_run(workplace)
+    assert told(again.snapshot, "host-rebooted") == [
+        f"box was restarted while a run was at work there: {source} ended with it"
+    ]
+    assert not again.resume.reattached
+    await asyncio.wait_for(again.run(), PATIENCE_SECONDS)
+    assert again.ended == "done"
+    await leave(again)
+    everything_once(workplace)
+    assert await state() == "done"
