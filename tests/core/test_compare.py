@@ -15,6 +15,7 @@ from tunetui.core.differences import holm, se_of_log_median
 from tunetui.core.errors import InputError
 from tunetui.core.gate import BEST, OPEN, PASSED, REGRESSED, ROWS, gate
 from tunetui.core.leaderboard import Entry, Leaderboard, VisitsPart
+from tunetui.core.noise import FEWEST_ROWS, SCATTER, VISITS, robust_sd
 from tunetui.core.student import quantile, two_sided, upper_tail
 from tunetui.store.leaderboard import read_leaderboard
 
@@ -128,26 +129,80 @@ def drawn_run(generator: np.random.Generator, *, rows: int, between: float, with
     return msgspec.structs.replace(made, boards=[msgspec.structs.replace(made.boards[0], visits=[part])])
 
 
+def few_rows(board: Leaderboard) -> Leaderboard:
+    """So few that the runs themselves do not tell how far visits are apart."""
+    first = board.boards[0]
+    return msgspec.structs.replace(board, boards=[msgspec.structs.replace(first, rows=first.rows[: FEWEST_ROWS - 1])])
+
+
 def test_noise_between_visits_keeps_a_difference_from_being_a_verdict(
     h200: Leaderboard, h200_again: Leaderboard
 ) -> None:
-    slow = planted(h200_again, 1.06, 3)
-    assert len(decided(compare(with_visits(h200, 0.3), with_visits(slow, 0.3)))) == 1
-    assert decided(compare(with_visits(h200, 3.0), with_visits(slow, 3.0))) == []
+    ours, slow = few_rows(h200), few_rows(planted(h200_again, 1.06, 3))
+    assert len(decided(compare(with_visits(ours, 0.3), with_visits(slow, 0.3)))) == 1
+    assert decided(compare(with_visits(ours, 3.0), with_visits(slow, 3.0))) == []
 
 
 def test_few_second_visits_decide_less_than_many(h200: Leaderboard, h200_again: Leaderboard) -> None:
-    slow = planted(h200_again, 1.05, 3)
+    before, slow = few_rows(h200), few_rows(planted(h200_again, 1.05, 3))
     many, few = (
-        compare(with_visits(h200, 0.5, revisits), with_visits(slow, 0.5, revisits)).boards[0].rows
-        for revisits in (200, 8)
-    )
-    assert max(row.difference.p for row in many if row.difference) <= 1
-    place = [row.configuration for row in many].index(slow.boards[0].rows[3].configuration)
-    ours, theirs = many[place].difference, few[place].difference
-    assert ours is not None
-    assert theirs is not None
-    assert ours.p < theirs.p
+        next(row for row in compare(with_visits(before, 0.5, count), with_visits(slow, 0.5, count)).boards[0].rows
+             if row.configuration == slow.boards[0].rows[3].configuration).difference
+        for count in (200, 8)
+    )  # fmt: skip
+    assert many is not None
+    assert few is not None
+    assert many.p < few.p
+
+
+def test_second_visits_count_by_the_bound_that_intervals_contain(h200: Leaderboard, h200_again: Leaderboard) -> None:
+    ours, again = few_rows(h200), few_rows(h200_again)
+    lucky = [msgspec.structs.replace(with_visits(each, 0.0), boards=[msgspec.structs.replace(
+        with_visits(each, 0.0).boards[0], visits=[VisitsPart(
+            implementation="cuda", sd_percent=0.0, half_width_percent=2.0, rows=8, revisits=8)])])
+        for each in (ours, again)]  # fmt: skip
+    noise = compare(*lucky).boards[0].noise[0]
+    assert noise.source == VISITS
+    assert noise.sd_percent == pytest.approx(2.0**0.5 * 2.0 / 1.95996, abs=1e-3)  # and not 0, as was estimated
+
+
+def test_where_something_changed_second_visits_say_what_is_noise_if_they_say_less(
+    h200: Leaderboard, h200_again: Leaderboard
+) -> None:
+    changed = [
+        msgspec.structs.replace(scaled(row, 1.0 + 0.01 * (place % 9)), provenance="of another compiler")
+        for place, row in enumerate(h200_again.boards[0].rows)
+    ]
+    board = msgspec.structs.replace(h200_again.boards[0], rows=changed)
+    after = with_visits(msgspec.structs.replace(h200_again, boards=[board]), 0.1)
+    assert compare(with_visits(h200, 0.1), after).boards[0].noise[0].source == VISITS
+    assert compare(h200, msgspec.structs.replace(h200_again, boards=[board])).boards[0].noise[0].source == SCATTER
+
+
+def test_a_library_that_differs_from_run_to_run_is_not_called_slower() -> None:
+    """Three baselines, as CuPy's were in two runs on an H200: second visits within a run show a tenth of it."""
+
+    def baselines(*medians_ns: int) -> Leaderboard:
+        made = leaderboard(
+            [measured(ref(place, "cupy", {}, {"n": place}), median, 300) for place, median in enumerate(medians_ns)]
+        )
+        part = VisitsPart(
+            implementation="cupy", sd_percent=2.0, half_width_percent=4.8, rows=3, revisits=9, scope="implementation"
+        )
+        return msgspec.structs.replace(
+            made, boards=[msgspec.structs.replace(board, visits=[part]) for board in made.boards]
+        )
+
+    before = baselines(642_000, 639_000, 681_000)
+    assert decided(compare(before, baselines(694_000, 1_138_000, 1_072_000))) == []
+    one = compare(before, baselines(644_000, 641_000, 1_072_000))
+    assert [row.verdict for row in decided(one)] == [SLOWER]  # where the others did not move, one that did is found
+
+
+def test_the_common_shift_of_all_rows_is_told(h200: Leaderboard, h200_again: Leaderboard) -> None:
+    still, moved = compare(h200, h200_again), compare(h200, planted(h200_again, 1.06, *range(96)))
+    assert still.boards[0].noise[0].shift_percent == pytest.approx(0.0, abs=0.5)
+    assert moved.boards[0].noise[0].shift_percent == pytest.approx(6.0, abs=0.5)
 
 
 def test_without_second_visits_and_with_few_rows_nothing_is_decided() -> None:
@@ -245,6 +300,14 @@ def test_holm_multiplies_the_smallest_by_all_and_never_falls() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
     assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_the_robust_scale_agrees_with_the_standard_deviation_and_ignores_a_wild_few() -> None:
+    drawn = np.random.default_rng(5).standard_normal((300, 40))
+    assert np.mean([robust_sd(row.tolist()) for row in drawn]) == pytest.approx(1.0, abs=0.03)
+    wild = np.concatenate((drawn[0], [50.0, 80.0, -90.0]))
+    assert robust_sd(wild.tolist()) == pytest.approx(robust_sd(drawn[0].tolist()), rel=0.35)
+    assert robust_sd([1.0]) == 0.0
 
 
 def test_the_standard_error_of_a_median_is_what_repeated_samples_show() -> None:

@@ -5,6 +5,8 @@ The second is judged against the first.  `docs/deciding.md` states every rule an
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,17 +21,17 @@ from tunetui.core.differences import (
     SLOWER,
     UNDECIDED,
     Difference,
-    Noise,
     Side,
     decide,
     holm,
     measure,
-    noise_of,
     smallest_found_percent,
 )
 from tunetui.core.errors import InputError
 from tunetui.core.labels import assignments, one_line
 from tunetui.core.leaderboard import Board, Entry, Leaderboard
+from tunetui.core.noise import FEWEST_ROWS, Noise, Pair, beside_others, noise_of
+from tunetui.core.pairing import how_problems_differ, model, pairs, refuse_strangers
 from tunetui.core.snapshot import MEASURED, SKIPPED, STALE
 from tunetui_agent.messages import Value
 
@@ -85,6 +87,8 @@ class NoiseUsed(_Part, frozen=True, kw_only=True):
     source: str
     smallest_found_percent: float | None = None
     """A slowdown of this size would have been found, for a row of usual precision, in half of all repetitions."""
+    shift_percent: float | None = None
+    """By what the rows moved all together (the median of their changes); absent where there are fewer than 8."""
 
 
 class ComparedBoard(_Part, frozen=True, kw_only=True):
@@ -133,11 +137,14 @@ def compare(first: Leaderboard, second: Leaderboard, *, margin_percent: float = 
     Raises:
         InputError: different kernels, or no problem that both have; the message says what differs.
     """
-    _refuse_strangers(first, second)
-    pairs, unpaired = _pairs(first, second)
-    if not pairs:
-        raise InputError("the two leaderboards have no problem in common", hint=_how_problems_differ(first, second))
-    drafts = [_Draft(first, second, *pair) for pair in pairs]
+    refuse_strangers(first, second)
+    paired, unpaired = pairs(first, second)
+    if not paired:
+        raise InputError("the two leaderboards have no problem in common", hint=how_problems_differ(first, second))
+    drafts = [_Draft(first, second, *pair) for pair in paired]
+    movements = [movement for draft in drafts for movement in draft.movements]
+    for draft in drafts:
+        draft.measure_rows(movements)
     adjusted = holm([row.difference.p for draft in drafts for row in draft.rows if row.difference])
     best_adjusted = holm([d.best.row.difference.p for d in drafts if d.best and d.best.row.difference])
     rows_p, best_p = iter(adjusted), iter(best_adjusted)
@@ -171,60 +178,6 @@ def in_words(entry: Entry | ComparedRow) -> str:
     return " ".join([one_line(entry.implementation), *assignments(entry.configuration)])
 
 
-# ---------------------------------------------------------------------------------- what stands beside what
-
-
-def _refuse_strangers(first: Leaderboard, second: Leaderboard) -> None:
-    if first.kernel.name != second.kernel.name:
-        names = " and ".join(repr(one_line(each.kernel.name)) for each in (first, second))
-        raise InputError(f"these are of different kernels: {names}", hint="a comparison needs one kernel")
-
-
-def _pairs(first: Leaderboard, second: Leaderboard) -> tuple[list[tuple[Board, Board]], list[str]]:
-    """Boards of one problem: on the same model of device where both have it, else where either has but one."""
-    pairs, unpaired = [], []
-    left = list(second.boards)
-    for board in first.boards:
-        alike = [other for other in left if _problem(other) == _problem(board)]
-        model = _model(first, board)
-        match = next((other for other in alike if _model(second, other) == model), None)
-        if match is None and len(alike) == 1 and sum(_problem(b) == _problem(board) for b in first.boards) == 1:
-            match = alike[0]
-        if match is None:
-            unpaired.append(f"only in the first: {_called(first, board)}")
-        else:
-            left.remove(match)
-            pairs.append((board, match))
-    return pairs, unpaired + [f"only in the second: {_called(second, board)}" for board in left]
-
-
-def _problem(board: Board) -> frozenset[tuple[str, Value]]:
-    return frozenset(board.problem.items())
-
-
-def _model(leaderboard: Leaderboard, board: Board) -> str:
-    return next((device.name for device in leaderboard.devices if device.id == board.device), board.device)
-
-
-def _called(leaderboard: Leaderboard, board: Board) -> str:
-    words = " ".join(assignments(board.problem)) or "the problem without fields"
-    model = one_line(_model(leaderboard, board))
-    return f"{words} on {model}" if model else words
-
-
-def _how_problems_differ(first: Leaderboard, second: Leaderboard) -> str:
-    """The problem fields whose values differ: what each has."""
-    said = []
-    fields = dict.fromkeys(name for one in (first, second) for board in one.boards for name in board.problem)
-    for name in fields:
-        ours, theirs = (
-            list(dict.fromkeys(str(board.problem.get(name, "none")) for board in one.boards)) for one in (first, second)
-        )
-        if set(ours) != set(theirs):
-            said.append(f"{one_line(name)}: {one_line(', '.join(ours))} against {one_line(', '.join(theirs))}")
-    return "; ".join(said) or "the same problems were measured on different models of device"
-
-
 def _named(leaderboard: Leaderboard) -> Named:
     run = leaderboard.run
     models = list(dict.fromkeys(device.name for device in leaderboard.devices))
@@ -238,37 +191,65 @@ class _Draft:
     """A pair of boards: rows beside each other with what is known of their difference, before any verdict."""
 
     def __init__(self, first: Leaderboard, second: Leaderboard, left: Board, right: Board) -> None:
-        self.models = _model(first, left), _model(second, right)
+        self.models = model(first, left), model(second, right)
         self.left, self.right = left, right
         theirs = {row_key(entry): entry for entry in right.rows}
         ours = {row_key(entry): entry for entry in left.rows}
         shared = [(entry, theirs[key]) for key, entry in ours.items() if key in theirs]
         self.only_first = [in_words(entry) for key, entry in ours.items() if key not in theirs]
         self.only_second = [in_words(entry) for key, entry in theirs.items() if key not in ours]
-        self.noise = {
-            name: self._noise(name, shared) for name in dict.fromkeys(entry.implementation for entry in left.rows)
-        }
-        either = [pair for pair in shared if MEASURED in {pair[0].status, pair[1].status}]
-        self.rows = [self._row(*pair) for pair in either]
-        self.best = self._best()
+        self.shared = [(ours, theirs, *_sides(ours, theirs)) for ours, theirs in shared]
+        self.confidence = _confidence(first), _confidence(second)
+        self.noise = {name: self._noise(name) for name in dict.fromkeys(entry.implementation for entry in left.rows)}
+        self.counts = Counter(ours.implementation for ours, _, _, _ in self.shared)
+        self.used: dict[str, Noise] = {}
+        self.rows: list[ComparedRow] = []
+        self.best: Best | None = None
 
-    def _noise(self, implementation: str, shared: Sequence[tuple[Entry, Entry]]) -> Noise:
-        own = [pair for pair in shared if pair[0].implementation == implementation]
-        sides = [(_side(a), _side(b)) for a, b in own]
-        both = [(a, b) for a, b in sides if a is not None and b is not None]
+    @property
+    def movements(self) -> list[tuple[str, str, float]]:
+        """Implementation, trial and log ratio of every row whose provenance is the same in both."""
+        return [
+            (ours.implementation, ours.trial, _ratio(a, b))
+            for ours, theirs, a, b in self.shared
+            if a and b and ours.provenance == theirs.provenance
+        ]
+
+    def measure_rows(self, movements: Sequence[tuple[str, str, float]]) -> None:
+        """Hold every row and the best rows against each other; ``movements`` are those of all boards."""
+        self.rows = [
+            self._row(ours, theirs, movements)
+            for ours, theirs, _, _ in self.shared
+            if MEASURED in {ours.status, theirs.status}
+        ]
+        self.best = self._best(movements)
+
+    def _noise(self, implementation: str) -> Noise:
+        own = [each for each in self.shared if each[0].implementation == implementation]
+        both = [Pair(_ratio(a, b), (a.own_se**2, b.own_se**2)) for _, _, a, b in own if a and b]
         visits = [
             next((v for v in board.visits if v.implementation == implementation), None)
             for board in (self.left, self.right)
         ]
-        repeated = bool(own) and all(a.provenance == b.provenance for a, b in own)
-        return noise_of(both, visits[0], visits[1], repeated=repeated)
+        repeated = bool(own) and all(ours.provenance == theirs.provenance for ours, theirs, _, _ in own)
+        return noise_of(both, visits[0], visits[1], self.confidence, repeated=repeated)
 
-    def _row(self, ours: Entry, theirs: Entry) -> ComparedRow:
-        left, right = _side(ours), _side(theirs)
+    def _of_row(self, entry: Entry, movements: Sequence[tuple[str, str, float]]) -> Noise:
+        """What is known for this row; among few rows of one implementation, the others count too."""
+        name = entry.implementation
+        noise = self.noise.get(name, Noise())
+        if self.counts[name] < FEWEST_ROWS:
+            noise = beside_others(
+                noise, [ratio for other, trial, ratio in movements if other == name and trial != entry.trial]
+            )
+        self.used[name] = max(self.used.get(name, noise), noise, key=_spread)
+        return noise
+
+    def _row(self, ours: Entry, theirs: Entry, movements: Sequence[tuple[str, str, float]]) -> ComparedRow:
+        left, right = _sides(ours, theirs)
         difference = None
         if left is not None and right is not None:
-            noise = [self.noise.get(name, Noise()) for name in (ours.implementation, theirs.implementation)]
-            difference = measure(left, right, *noise)
+            difference = measure(left, right, self._of_row(ours, movements), self._of_row(theirs, movements))
         return ComparedRow(
             implementation=theirs.implementation,
             configuration=theirs.configuration,
@@ -281,7 +262,7 @@ class _Draft:
             second_ms=theirs.latency_ms.median if theirs.latency_ms else None,
         )
 
-    def _best(self) -> Best | None:
+    def _best(self, movements: Sequence[tuple[str, str, float]]) -> Best | None:
         fastest = [_fastest(self.left), _fastest(self.right)]
         if fastest[0] is None or fastest[1] is None:
             return None
@@ -290,7 +271,7 @@ class _Draft:
         return Best(
             first=in_words(ours),
             second=in_words(theirs),
-            row=self._row(ours, theirs),
+            row=self._row(ours, theirs, movements),
             same_configuration=row_key(ours) == row_key(theirs),
             first_still_leads=row_key(ours) in leaders,
         )
@@ -298,7 +279,7 @@ class _Draft:
     def finished(self, rows: list[ComparedRow], best: Best | None, comparisons: int) -> ComparedBoard:
         """The board with its verdicts."""
         used = []
-        for name, noise in self.noise.items():
+        for name, noise in self.used.items():
             own = [row.difference for row in rows if row.implementation == name and row.difference]
             found = smallest_found_percent(own, comparisons)
             if noise.known and own:
@@ -315,8 +296,23 @@ class _Draft:
         )
 
 
-def _side(entry: Entry) -> Side | None:
-    return Side.of(entry) if entry.status == MEASURED else None
+def _sides(ours: Entry, theirs: Entry) -> tuple[Side | None, Side | None]:
+    left, right = (Side.of(entry) if entry.status == MEASURED else None for entry in (ours, theirs))
+    return left, right
+
+
+def _spread(noise: Noise) -> float:
+    return noise.ratio_sd
+
+
+def _ratio(ours: Side, theirs: Side) -> float:
+    return math.log(theirs.median / ours.median)
+
+
+def _confidence(leaderboard: Leaderboard) -> float:
+    """Of its intervals, 0 to 1."""
+    percent = leaderboard.method.settings.get("confidence_percent")
+    return percent / 100.0 if isinstance(percent, int | float) and 0 < percent < 100 else 0.95
 
 
 def _used(name: str, noise: Noise, found: float | None) -> NoiseUsed:
@@ -326,6 +322,7 @@ def _used(name: str, noise: Noise, found: float | None) -> NoiseUsed:
         degrees_of_freedom=round(noise.freedom, 1),
         source=noise.source,
         smallest_found_percent=None if found is None else round(found, 3),
+        shift_percent=None if noise.shift is None else round(100.0 * math.expm1(noise.shift), 3),
     )
 
 

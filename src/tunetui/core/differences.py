@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from statistics import median
+from statistics import NormalDist
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tunetui.core.leaderboard import Entry, VisitsPart
+from tunetui.core.leaderboard import Entry
+from tunetui.core.noise import Noise, Part, satterthwaite
 from tunetui.core.statistics import mann_whitney
 from tunetui.core.student import quantile, two_sided, upper_tail
 
@@ -26,15 +27,11 @@ METHOD = (
     "same: two one-sided t-tests (TOST) place the ratio within the margin at 5 %; otherwise undecided"
 )
 
-_ENOUGH_VISITS = 8
-"""So many second visits of each run tell the variance between them; fewer, only where nothing else does."""
-_FEWEST_ROWS = 8
-"""So many shared rows tell what scatters between two runs."""
-_MAD_TO_SD = 1.4826
-_MAD_EFFICIENCY = 0.37
-"""Of the median absolute deviation against the standard deviation, for normal errors: its degrees of freedom."""
 _LEAST_SE = 1e-9
+_Z95 = NormalDist().inv_cdf(0.975)
 _PARTS_OF_A_CELL = 16
+_OF_THE_OTHERS = 10.0
+"""Samples that the other rows' precision counts for in a row's own (a moderated variance: G. K. Smyth 2004)."""
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -60,12 +57,23 @@ class Side(msgspec.Struct, frozen=True):
             return None
         return cls(latency.median, low, high, se_of_log_median(entry.samples_ns), entry.samples_ns)
 
-    def widened(self, noise: tuple[float, float]) -> tuple[float, float]:
-        """Both ends of the interval with a variance between visits, known with so many degrees of freedom, in it."""
-        beyond = quantile(0.975, round(noise[1], 2)) * math.sqrt(noise[0])
+    def widened(self, variance: float) -> tuple[float, float]:
+        """Both ends of the 95 % interval with a variance between visits in it, as leaderboards have it."""
+        beyond = _Z95 * math.sqrt(variance)
         below = math.hypot(math.log(self.median / self.low), beyond)
         above = math.hypot(math.log(self.high / self.median), beyond)
         return self.median * math.exp(-below), self.median * math.exp(above)
+
+    def own_part(self, typical: float) -> Part:
+        """The variance that the row's own samples tell, moderated by what is ``typical`` of its fellows.
+
+        Few samples that lie close by chance end a measurement early: alone they would make it look too precise.
+        """
+        freedom = len(self.samples_ns) - 1.0
+        if typical <= 0:
+            return self.own_se**2, freedom
+        pooled = freedom + _OF_THE_OTHERS
+        return (freedom * self.own_se**2 + _OF_THE_OTHERS * typical) / pooled, pooled
 
 
 def se_of_log_median(samples_ns: Sequence[int]) -> float:
@@ -88,30 +96,6 @@ def _median_weights(n: int) -> NDArray[np.float64]:
     return np.asarray(density / density.sum())
 
 
-class Noise(msgspec.Struct, frozen=True):
-    """The variance between visits of each side's log median, and how well it is known; unknown by default."""
-
-    first: tuple[float, float] = (0.0, 0.0)
-    """Variance and its degrees of freedom; 0 of the latter means unknown."""
-    second: tuple[float, float] = (0.0, 0.0)
-    source: str = "unknown: no second visits, and fewer than 8 rows that both have"
-
-    @property
-    def known(self) -> bool:
-        """Whether both sides have it."""
-        return self.first[1] > 0 and self.second[1] > 0
-
-    @property
-    def ratio_sd(self) -> float:
-        """Standard deviation of the log ratio of two visits."""
-        return math.sqrt(self.first[0] + self.second[0])
-
-    @property
-    def freedom(self) -> float:
-        """Degrees of freedom of that."""
-        return satterthwaite([self.first, self.second])
-
-
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """The second median over the first, minus one, in percent: positive is slower."""
 
@@ -131,64 +115,12 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """After Holm's correction over all rows of the comparison."""
 
 
-def noise_of(
-    pairs: Sequence[tuple[Side, Side]], first: VisitsPart | None, second: VisitsPart | None, *, repeated: bool
-) -> Noise:
-    """The variation between visits of one implementation's rows on one problem.
-
-    Second visits tell it where both runs have enough of them.  Else what scatters between the two runs around
-    their common shift stands for it; ``repeated`` (nothing that is recorded changed) lets that scatter count also
-    beside enough second visits, if it is larger.
-    """
-    visits = [_from_visits(part) for part in (first, second)]
-    scatter = _scatter(pairs)
-    told = (
-        Noise() if visits[0] is None or visits[1] is None else Noise(visits[0], visits[1], "second visits of both runs")
-    )
-    enough = min(told.first[1], told.second[1]) >= _ENOUGH_VISITS
-    if scatter is None or (enough and (not repeated or 2.0 * scatter[0] <= told.first[0] + told.second[0])):
-        return told
-    why = (
-        "larger than their second visits say"
-        if enough
-        else "too few second visits"
-        if told.known
-        else "no second visits"
-    )
-    return Noise(scatter, scatter, f"what scatters between the rows of the two runs ({why})")
-
-
-def _from_visits(part: VisitsPart | None) -> tuple[float, float] | None:
-    if part is None or part.sd_percent is None or part.sd_percent < 0 or part.revisits < 1:
-        return None
-    return (part.sd_percent / 100.0) ** 2, float(part.revisits)
-
-
-def _scatter(pairs: Sequence[tuple[Side, Side]]) -> tuple[float, float] | None:
-    """Half the variance of log ratios around their median beyond what samples explain; robust against a changed few."""
-    if len(pairs) < _FEWEST_ROWS:
-        return None
-    ratios = [math.log(b.median / a.median) for a, b in pairs]
-    centre = median(ratios)
-    spread = _MAD_TO_SD * median([abs(ratio - centre) for ratio in ratios])
-    explained = median([a.own_se**2 + b.own_se**2 for a, b in pairs])
-    return max(0.0, spread**2 - explained) / 2.0, _MAD_EFFICIENCY * (len(pairs) - 1)
-
-
-def satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
-    """Degrees of freedom of a sum of independent variances, given each with its own (Satterthwaite 1946)."""
-    total = sum(variance for variance, _ in parts)
-    if total <= 0:
-        return min((freedom for _, freedom in parts), default=0.0)
-    return total**2 / sum(variance**2 / freedom for variance, freedom in parts if variance > 0)
-
-
 def measure(first: Side, second: Side, of_first: Noise, of_second: Noise) -> Difference:
     """The difference between two rows, before correction for how many are compared."""
     ratio = math.log(second.median / first.median)
     parts = [
-        (first.own_se**2, len(first.samples_ns) - 1.0),
-        (second.own_se**2, len(second.samples_ns) - 1.0),
+        first.own_part(of_first.typical[0]),
+        second.own_part(of_second.typical[1]),
         of_first.first,
         of_second.second,
     ]
@@ -197,7 +129,7 @@ def measure(first: Side, second: Side, of_first: Noise, of_second: Noise) -> Dif
         return Difference(
             percent=_percent(ratio), log_ratio=ratio, se=se, degrees_of_freedom=0.0, disjoint=False, p=1.0
         )
-    ours, theirs = first.widened(of_first.first), second.widened(of_second.second)
+    ours, theirs = first.widened(of_first.first[0]), second.widened(of_second.second[0])
     disjoint = theirs[0] > ours[1] or theirs[1] < ours[0]
     freedom = satterthwaite(parts)
     half = quantile(0.975, round(freedom, 2)) * se
