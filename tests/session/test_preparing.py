@@ -160,10 +160,20 @@ async def test_a_python_that_will_not_do_is_refused_with_the_reason(link: LocalL
 # ------------------------------------------------------------------------------------------ what is built
 
 
-async def test_an_environment_is_built_from_sent_wheels_then_reused(link: LocalLink, root: Path, wheels: Path) -> None:
-    told = Told()
-    got = await managed(link, wheels, told)
+async def test_an_environment_is_built_from_sent_wheels_once_for_two_who_ask_then_reused(
+    link: LocalLink, root: Path, wheels: Path
+) -> None:
+    told, others = Told(), list[asyncio.Task[PreparedLink]]()
+
+    def ask_beside(now: Preparation) -> None:
+        told(now)
+        if now.step == "environment" and not others:
+            others.append(asyncio.create_task(managed(LocalLink(root), wheels)))
+
+    got = await managed(link, wheels, ask_beside)
     assert inside(root, got.python)
+    assert (await others[0]).python == got.python
+    assert len(list((root / "env").glob("cpu-*"))) == 1
     assert told.steps == ["look", "send", "environment", "wheels", "install", "check", "ready"]
     sent = [each for each in told.all if each.step == "send"]
     assert [each.done for each in sent] == sorted(each.done for each in sent)
@@ -244,29 +254,6 @@ async def push(link: LocalLink, path: Path, name: str, sha256: str, size: int) -
     return said
 
 
-async def test_two_at_once_build_one(link: LocalLink, root: Path, wheels: Path) -> None:
-    one, other = await asyncio.gather(managed(link, wheels), managed(LocalLink(root), wheels))
-    assert one.python == other.python
-    assert len(list((root / "env").glob("cpu-*"))) == 1
-    assert left_over(root) == []
-
-
-async def test_a_builder_killed_in_the_middle_is_told_and_the_next_starts_clean(
-    link: LocalLink, root: Path, wheels: Path
-) -> None:
-    def kill(now: Preparation) -> None:
-        if now.step in ("wheels", "install", "check"):
-            for pid in builders(root):
-                os.kill(pid, signal.SIGKILL)
-
-    with pytest.raises(TunetuiError, match="the builder was killed") as told:
-        await managed(link, wheels, kill)
-    assert "try again" in told.value.hint
-    assert not any((root / "env").glob("cpu-*"))
-    assert inside(root, (await managed(link, wheels)).python)
-    assert left_over(root) == []
-
-
 class CutTwice:
     """A link that breaks at the first word of a build, twice; the build is held up until it is asked for again."""
 
@@ -301,10 +288,21 @@ class CutStream:
         return data
 
 
-async def test_a_build_goes_on_when_whoever_asked_is_gone(
+async def test_after_a_builder_that_was_killed_the_next_starts_clean_and_goes_on_when_whoever_asked_is_gone(
     link: LocalLink, root: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tunetui.session.preparing._PAUSE_SECONDS", 0.0)
+
+    def kill(now: Preparation) -> None:
+        if now.step in ("wheels", "install", "check"):
+            for pid in builders(root):
+                os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(TunetuiError, match="the builder was killed") as refused:
+        await managed(link, wheels, kill)
+    assert "try again" in refused.value.hint
+    assert not any((root / "env").glob("cpu-*"))
+
     options = PrepareOptions(python=MANAGED, offline_wheels=True, wheels_folder=wheels)
     breaking, told = CutTwice(link, root), Told()
     got = await prepare_host(breaking, "cpu", options, told)
@@ -312,6 +310,7 @@ async def test_a_build_goes_on_when_whoever_asked_is_gone(
     assert told.steps[-2:] == ["check", "ready"]
     first, second = breaking.held
     assert first & second  # it was one builder all the time
+    assert left_over(root) == []
 
 
 # ------------------------------------------------------------------------------------------ what goes wrong

@@ -98,6 +98,7 @@ class _Building:
         request = self._request
         there = self._whole(folder)
         if there is not None:  # somebody was first, or asks again because its link was lost
+            self._drop_wheels()  # which may have been sent after somebody was first
             return there
         self._check_room()
         self._scratch.mkdir(mode=0o700)
@@ -113,9 +114,7 @@ class _Building:
         write_object(self._part / READY, {"key": request.key, "made": time.time(), "modules": found.modules})
         remove(folder)  # of another time: not whole, or it would have been used
         self._part.rename(folder)
-        for name in [*request.sizes, request.pip]:
-            if name:
-                remove(self._wheels / name)
+        self._drop_wheels()
         whole = self._whole(folder)
         if whole is None:
             raise FolderError("environment", f"{folder} does not work where it lies")
@@ -129,6 +128,11 @@ class _Building:
             return None
         remember(environments_of(self._host), self._request.kind, "", found)
         return {"ok": True, "python": found.python}
+
+    def _drop_wheels(self) -> None:
+        for name in [*self._request.sizes, self._request.pip]:
+            if name:
+                remove(self._wheels / name)
 
     def _check_room(self) -> None:
         space = os.statvfs(self._host.root)
@@ -150,8 +154,9 @@ class _Building:
             "--retries", str(_NETWORK_TRIES), "--timeout", str(_NETWORK_SECONDS),
         ]  # fmt: skip
         self._progress.step("wheels", "")
+        # Not compiled ahead: most of NumPy and CuPy is never imported, and what is is compiled when it is checked below.
         self._run([
-            *pip, "install", "--require-hashes", "--only-binary", ":all:", "--no-deps", "--no-input", "--no-cache-dir",
+            *pip, "install", "--no-compile", "--require-hashes", "--only-binary", ":all:", "--no-deps", "--no-input", "--no-cache-dir",
             "--disable-pip-version-check", "--no-warn-script-location", "--progress-bar", "off", *source,
             "-r", str(requirements),
         ], "the wheels cannot be installed", self._hear)  # fmt: skip
