@@ -128,7 +128,11 @@ class Evaluator:
             artifact=prepared.artifact,
             resources=prepared.execution.resources(),
             telemetry=sampling.telemetry,
-            tags=[*sampling.tags, *(["baseline"] if self._implementation(prepared.trial).baseline else [])],
+            tags=[
+                *sampling.tags,
+                *prepared.execution.tags(),
+                *(["baseline"] if self._implementation(prepared.trial).baseline else []),
+            ],
         )
 
     def failed(self, trial: Trial, fault: TrialFault, stage: str, seconds: float, artifact: str | None) -> TrialFailed:

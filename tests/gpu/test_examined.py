@@ -75,6 +75,17 @@ def test_without_a_profiler_the_run_goes_on_and_says_so(workplace: GpuWorkplace)
     assert "may not read the GPU's counters (ERR_NVGPUCTRPERM)" in best["ncu_reason"]
 
 
+def test_a_call_that_waits_for_the_device_is_said_to_contain_the_hosts_time(workplace: GpuWorkplace) -> None:
+    workplace.grid('energy = "none"', waits="[false, true]")
+    workplace.edit("grid.toml", '["cuda"]', '["cupy"]')
+    workplace.run()
+    (board,) = workplace.leaderboard()["boards"]
+    assert {row["configuration"]["waits"]: "host-bound" in row.get("tags", []) for row in board["rows"]} == {
+        False: False,
+        True: True,
+    }
+
+
 def test_a_host_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(workplace: GpuWorkplace) -> None:
     disk = SmallDisk(workplace.folder / "disk", "4m")
     try:

@@ -46,6 +46,9 @@ class Execution(Protocol):
         Outputs are poisoned before the first; each is preceded by cache eviction where the method says cold.
         """
 
+    def tags(self) -> list[str]:
+        """What the samples so far showed of the way in which they are taken, such as ``host-bound``."""
+
     def repeat(self, count: int) -> str:
         """So many executions back to back, waited for, not timed; what the caches held meanwhile, in words."""
 

@@ -92,6 +92,10 @@ class CpuExecution:
         self._guard(lambda: self._fill(taken, count, deadline))
         return taken
 
+    def tags(self) -> list[str]:
+        """None: the host is the device."""
+        return []
+
     def repeat(self, count: int) -> str:
         """Executions back to back; on a CPU nothing is evicted between them."""
         self._guard(lambda: [self._call() for _ in range(count)])

@@ -25,7 +25,11 @@ GUARD_BYTES = 4096
 GUARD_BYTE = 0xA5
 """What the zones before and after every buffer that the kernel may write hold."""
 
+HOST_BOUND = "host-bound"
+"""The tag of samples that the host was part of."""
+
 _OVERHEAD_LAUNCHES = 100
+_HOST_BOUND_SHARE = 0.1
 
 
 class GpuExecution:
@@ -42,6 +46,7 @@ class GpuExecution:
         self._inputs: dict[str, Any] = {}
         self._bound: InputSet | None = None
         self._queueing_seconds = 0.0  # what the host takes to queue one execution
+        self._sampled = self._begun_early = 0  # samples; those that began before the host had queued all of them
         with self._faults():
             self._allocate()
             self._launches = load_launches(device, implementation, trial, artifact)
@@ -127,9 +132,15 @@ class GpuExecution:
         start.record(stream)
         self._call()
         stop.record(stream)
+        self._sampled += 1
+        self._begun_early += bool(start.done)
         self._device.synchronize()
         elapsed_ms: float = self._cupy.cuda.get_elapsed_time(start, stop)
         return round(elapsed_ms * 1e6)
+
+    def tags(self) -> list[str]:
+        """`HOST_BOUND` where the device had begun before the host had queued everything: a call that waits for the device itself."""
+        return [HOST_BOUND] if self._begun_early > _HOST_BOUND_SHARE * self._sampled else []
 
     def repeat(self, count: int) -> str:
         """Executions back to back; where the method says cold, over copies of the inputs that together exceed the L2."""
