@@ -135,6 +135,22 @@ class Evaluator:
             ],
         )
 
+    def verify_again(self, prepared: Prepared) -> None:
+        """Looks at what the last executions left, then runs once on fresh inputs and judges.  Raises `TrialFault`."""
+        damage = prepared.execution.damage()
+        if damage:
+            raise TrialFault("wrong", damage)
+        self._verify(prepared.trial, prepared.execution, self._oracle.verification_inputs(prepared.trial))
+        prepared.execution.bind(prepared.inputs)
+
+    def bound_again(self, prepared: Prepared) -> Prepared:
+        """After a fault: bound to the inputs that it is timed on, which are made anew where the kernel damaged them."""
+        self._oracle.discard_damaged()
+        inputs = self._oracle.timing_inputs(prepared.trial)
+        prepared.execution.bind(inputs)
+        prepared.execution.poison()
+        return replace(prepared, inputs=inputs)
+
     def failed(self, trial: Trial, fault: TrialFault, stage: str, seconds: float, artifact: str | None) -> TrialFailed:
         """The outcome that a fault means; inputs that the kernel damaged are made anew for the next one."""
         self._oracle.discard_damaged()

@@ -1,4 +1,4 @@
-"""Looks once more at trials that were measured, in the worker: energy over a burst, hardware counters through ncu."""
+"""Looks once more at trials that were measured, in the worker: energy, hardware counters through ncu, a run under load."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tunetui_agent.devices.energy import REASON, measure_energy
 from tunetui_agent.examined import COUNTERS, ENERGY, TrialExamined
 from tunetui_agent.faults import TrialFault
+from tunetui_agent.reliability import RELIABILITY, ReliabilityEnded, ReliabilitySampled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ class Examiner:
         spec: RunSpec,
         device: OpenDevice,
         evaluator: Evaluator,
-        say: Callable[[TrialExamined | None], None],
+        say: Callable[[TrialExamined | ReliabilitySampled | ReliabilityEnded | None], None],
         asked_to_end: Callable[[], bool],
     ) -> None:
         """``say`` is told what was found, and None as a sign of life."""
@@ -43,6 +44,12 @@ class Examiner:
                 self._say(TrialExamined(trial=trial.id, what=what, telemetry=figures, seconds=_since(begun)))
         elif what == COUNTERS:
             self._counters(trials)
+        elif what == RELIABILITY:
+            from tunetui_agent.under_load import UnderLoad
+
+            for trial, artifact in trials:
+                load = UnderLoad(self._spec, self._device, self._evaluator, self._say, self._asked_to_end)
+                load.run(trial, artifact)
 
     def _energy(self, trial: Trial, artifact: str | None) -> dict[str, Value]:
         """The kernel is verified as it is before timing, so that nobody learns the energy of something else."""

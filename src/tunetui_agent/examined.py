@@ -6,9 +6,10 @@ from dataclasses import field
 
 from tunetui_agent.kernel_spec import Value
 from tunetui_agent.message import message
+from tunetui_agent.reliability import RELIABILITY
 
 ENERGY, COUNTERS = "energy", "counters"
-EXAMINATIONS = (ENERGY, COUNTERS)
+EXAMINATIONS = (ENERGY, COUNTERS, RELIABILITY)
 """In the order in which they are made."""
 
 

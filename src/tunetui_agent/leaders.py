@@ -1,4 +1,4 @@
-"""Which trials are examined once their times stand: the fastest of every implementation, for each problem; pure."""
+"""Which trials are examined once their times stand: the fastest of each implementation, or of each problem; pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tunetui_agent.examined import COUNTERS, ENERGY, EXAMINATIONS
+from tunetui_agent.reliability import RELIABILITY
 from tunetui_agent.sentinels import problem_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tunetui_agent.backlog import Entry
     from tunetui_agent.finalists import Standing
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
 
 EVERY_TRIAL = "all"
 """Not the leaders alone are examined, but every trial that was measured."""
+WINNERS = "winners"
+"""The fastest of each problem, whatever its implementation is."""
 
 
 def wanted_by(spec: RunSpec) -> dict[str, str]:
     """Examination to whose, as a run asks for them."""
-    asked = {ENERGY: spec.method.energy, COUNTERS: spec.profile}
+    load = WINNERS if spec.reliability.seconds else ""
+    asked = {ENERGY: spec.method.energy, COUNTERS: spec.profile, RELIABILITY: load}
     return {what: whose for what, whose in asked.items() if whose not in ("", "none")}
 
 
@@ -43,10 +47,11 @@ class Leaders:
     """Keeps the best of each, and knows which of them still wait for what."""
 
     def __init__(self, wanted: dict[str, str]) -> None:
-        """``wanted`` is examination to whose: "leaders" or `EVERY_TRIAL`."""
+        """``wanted`` is examination to whose: "leaders", `EVERY_TRIAL` or `WINNERS`."""
         self._wanted = {what: wanted[what] for what in EXAMINATIONS if what in wanted}
         self._best: dict[tuple[str, str], dict[str, Leader]] = {}  # (problem, implementation) to trial id
         self._done: set[tuple[str, str]] = set()  # (examination, trial id)
+        self._won_here: set[str] | None = None  # problems whose winner is run under load here; None: of all
 
     def saw(self, standing: Standing, entry: Entry | None, *, is_new: bool) -> None:
         """A trial has this standing; ``entry`` is there where it is built."""
@@ -59,6 +64,12 @@ class Leaders:
             # A race can turn two of them around, and drift any: some are remembered behind the first.
             for behind in sorted(known.values(), key=lambda each: each.standing.order)[_KEPT:]:
                 del known[behind.trial.id]
+
+    def knew(self, standing: Standing, *, is_loaded: bool) -> None:
+        """A trial of an earlier start has this standing; ``is_loaded``: it was run under load, and need not be again."""
+        self.saw(standing, None, is_new=False)
+        if is_loaded:
+            self._done.add((RELIABILITY, standing.trial.id))
 
     def built(self, entry: Entry) -> None:
         """A trial of an earlier start is ready to be run again."""
@@ -73,6 +84,10 @@ class Leaders:
     def next_group(self) -> tuple[str, list[Leader]] | None:
         """The next examination and the trials that wait for it: of one problem for energy, all of them for counters."""
         for what, whose in self._wanted.items():
+            if whose == WINNERS:
+                if (winner := next(self._winners(what), None)) is not None:
+                    return what, [winner]
+                continue
             waiting = [
                 (problem, leader)
                 for (problem, _), known in self._best.items()
@@ -83,6 +98,21 @@ class Leaders:
                 first = waiting[0][0]
                 return what, [leader for problem, leader in waiting if what == COUNTERS or problem == first]
         return None
+
+    def win_only(self, problems: set[str]) -> None:
+        """The winners of other problems are another device's."""
+        self._won_here = problems
+
+    def _winners(self, what: str) -> Iterator[Leader]:
+        """Those of each problem that wait for this examination."""
+        fields: dict[str, list[Leader]] = {}
+        for (problem, _), known in self._best.items():
+            if self._won_here is None or problem in self._won_here:
+                fields.setdefault(problem, []).extend(known.values())
+        for field in fields.values():
+            winner = min(field, key=lambda each: each.standing.order, default=None)
+            if winner is not None and (what, winner.trial.id) not in self._done:
+                yield winner
 
     def give_up(self, what: str) -> None:
         """Nobody is examined so: the device cannot, and its description says why."""

@@ -21,6 +21,10 @@ from tunetui_agent.kernel_spec import Launch as Launch
 from tunetui_agent.kernel_spec import Value as Value
 from tunetui_agent.message import message
 from tunetui_agent.protocol import PROTOCOL as PROTOCOL
+from tunetui_agent.reliability import Reliability as Reliability
+from tunetui_agent.reliability import ReliabilityEnded as ReliabilityEnded
+from tunetui_agent.reliability import ReliabilitySampled as ReliabilitySampled
+from tunetui_agent.reliability import bin_ends_ns as bin_ends_ns
 from tunetui_agent.steering import MeasuringPaused as MeasuringPaused
 from tunetui_agent.steering import MeasuringResumed as MeasuringResumed
 from tunetui_agent.steering import PauseRun as PauseRun
@@ -88,6 +92,8 @@ class RunSpec:
     architecture: str = ""  # what to build for, where the app knows: building then begins before the device is open
     deadline_seconds: float = 0.0  # after which the run is stopped though nobody asks; 0: never
     profile: str = ""  # whose hardware counters are read at the end: "leaders" | "all"; empty: nobody's
+
+    reliability: Reliability = field(default_factory=Reliability)
 
 
 # ---------------------------------------------------------------------------------- what is found
@@ -318,6 +324,7 @@ class Contender:
     low_ns: float  # of its median's interval, or its smallest sample where there are too few for one
     high_ns: float
     raced: bool = False  # its figures come from a race
+    loaded: bool = False  # it was run under load, to the end
 
 
 @message(frozen=True, kw_only=True)
@@ -326,6 +333,8 @@ class ConsiderFinalists:
 
     command: str
     contenders: list[Contender]
+
+    loaded: bool = False  # it was run under load, to the end
 
 
 @message(frozen=True, kw_only=True)
@@ -358,7 +367,7 @@ EVENTS: dict[str, type[Any]] = {
         AgentStarted, DeviceFound, CeilingsMeasured, CommandAccepted, BuildStarted, BuildFinished, TrialStarted,
         TrialProgressed, TrialMeasured, TrialFailed, TrialExamined, RaceStarted, RaceProgressed, RaceEnded, DriftNoticed,
         TelemetrySampled, NoticeRaised, RunEnded, MeasuringPaused, MeasuringResumed, TrialsSkipped, TrialsRequeued,
-        TrialsWithdrawn,
+        TrialsWithdrawn, ReliabilitySampled, ReliabilityEnded,
     )
 }  # fmt: skip
 COMMANDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (

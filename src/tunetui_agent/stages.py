@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.backlog import Entry
-from tunetui_agent.examined import TrialExamined
 from tunetui_agent.finalists import Standing, keep_best, pick, standing_before, standing_of
 from tunetui_agent.leaders import Leaders
+from tunetui_agent.load_outcomes import LoadOutcomes
 from tunetui_agent.messages import (
     Contender,
     DriftNoticed,
@@ -21,6 +21,7 @@ from tunetui_agent.messages import (
     TrialStarted,
     reference_to,
 )
+from tunetui_agent.reliability import RELIABILITY
 from tunetui_agent.revisits import Revisits
 from tunetui_agent.sentinels import Drift, Sentinels, problem_key
 from tunetui_agent.worker_seat import Job, RaceReport
@@ -56,13 +57,14 @@ class Stages:
         self._raced: list[str] = []
         self.leaders = leaders or Leaders({})
         self.revisits = Revisits(method)
+        self.load = LoadOutcomes(say, self._withdraw)
 
     def consider(self, contenders: Iterable[Contender]) -> None:
         """Rows of earlier starts that may be among the finalists."""
         for contender in contenders:
             standing = standing_before(contender)
             self._stand(standing)
-            self.leaders.saw(standing, None, is_new=False)
+            self.leaders.knew(standing, is_loaded=contender.loaded)
 
     def next_measurement(self, *, in_order: bool) -> Job | None:
         """The next trial, or before it the sentinel of its problem; begun as soon as it is asked for."""
@@ -81,6 +83,7 @@ class Stages:
     def race_only(self, problems: Iterable[dict[str, Value]]) -> None:
         """At the end, race the finalists of these problems alone: another device takes the others."""
         self._wanted = {problem_key(problem) for problem in problems}
+        self.leaders.win_only(self._wanted)
 
     def race_now(self) -> None:
         """Race what can be raced of every problem as soon as the device is free."""
@@ -149,14 +152,12 @@ class Stages:
         self._say(TrialStarted(trial=reference_to(leaders[0].trial), stage=what))
         return self._job(what, [leader.entry for leader in leaders if leader.entry is not None])
 
-    def examined(self, event: TrialExamined) -> None:
-        """What one look found, or why it found nothing."""
-        self._say(event)
-
     def examination_over(self, job: Job, broken: str) -> None:
         """Every trial of the group was looked at, unless ``broken`` says why not."""
         self.leaders.examined(job.stage, [entry.trial for entry in job.entries])
-        if broken:
+        if job.stage == RELIABILITY:
+            self.load.over(job.entries[0].trial, broken)
+        elif broken:
             text = f"not every row's {job.stage} could be looked at: {broken}"
             self._say(NoticeRaised(code="examination-failed", text=text))
 

@@ -99,7 +99,7 @@ class Supervisor:
                 progressed=self._journal.append,
                 outcome=self._stages.outcome,
                 raced=self._stages.race_over,
-                examined=self._stages.examined,
+                examined=self._stages.load.saw,
                 examination_over=self._stages.examination_over,
                 to_repeat=self._backlog.put_back,
                 unusable=lambda why: self._end("failed", why),

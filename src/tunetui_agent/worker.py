@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tunetui_agent.devices import OpenDevice
     from tunetui_agent.evaluate import Evaluator
-    from tunetui_agent.messages import RunSpec, Trial, TrialExamined
+    from tunetui_agent.messages import RunSpec, Trial
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 """Set to 1 in the worker's environment before NumPy is loaded: threads are an axis of the kernel, not of its library."""
@@ -102,8 +102,8 @@ def _examine(line: Lifeline, device: OpenDevice, evaluator: Evaluator, spec: Run
     """Rows whose times stand, looked at once more: each one's figures, then that it is over."""
     from tunetui_agent.examine import Examiner
 
-    def say(event: TrialExamined | None) -> None:
-        line.send({"say": "examining", "event": asdict(event) if event else None})
+    def say(event: Any) -> None:
+        line.send({"say": "examining", "kind": type(event).__name__, "event": asdict(event) if event else None})
 
     trials = read_trials(message["trials"])
     examiner = Examiner(spec, device, evaluator, say, line.is_called)

@@ -17,6 +17,7 @@ from tunetui_agent.messages import (
     TrialRef,
     reference_to,
 )
+from tunetui_agent.reliability import ReliabilityEnded, ReliabilitySampled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -31,6 +32,7 @@ KILL_SECONDS = 15.0
 STARTS_BEFORE_GIVING_UP = 3
 _CEILINGS_TRIES = 2
 """A worker may be killed over something else meanwhile; one that dies of it costs two trials' figures at most."""
+_FOUND = {cls.__name__: cls for cls in (TrialExamined, ReliabilitySampled, ReliabilityEnded)}
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class WorkerReports:
     progressed: Callable[[TrialProgressed | RaceProgressed], None]
     outcome: Callable[[Entry, TrialMeasured | TrialFailed], None]  # of a trial, or of one finalist
     raced: Callable[[RaceReport, float], None]  # with the seconds that it took; after the finalists' outcomes
-    examined: Callable[[TrialExamined], None]
+    examined: Callable[[TrialExamined | ReliabilitySampled | ReliabilityEnded], None]
     examination_over: Callable[[Job, str], None]  # with why the worker did not say so itself
     to_repeat: Callable[[Entry], None]
     unusable: Callable[[str], None]
@@ -233,7 +235,7 @@ class WorkerSeat:
         elif said == "examining":
             self._deadline = time.monotonic() + self._timeout_seconds
             if message["event"]:
-                self._reports.examined(TrialExamined(**message["event"]))
+                self._reports.examined(_FOUND[message["kind"]](**message["event"]))
         elif said == "examined":
             job = self._job
             self._leave_if_last(message)

@@ -13,6 +13,9 @@ from tunetui_agent.noise import noise_reasons
 _SHORTEST_TICKS = 20
 """The kernel counts in ticks of 10 ms: over fewer ticks than this, shares of time mean nothing."""
 
+_CPU_SENSORS = frozenset({"coretemp", "k10temp", "zenpower", "cpu_thermal"})
+"""Drivers of Linux whose sensors are of a CPU."""
+
 
 @dataclass(frozen=True)
 class HostTimes:
@@ -61,6 +64,18 @@ def clock_mhz(cpus: list[int]) -> float | None:
     return sum(found) / len(found) if found else None
 
 
+def temperature_c(sensors: Path = Path("/sys/class/hwmon")) -> float | None:
+    """The hottest sensor of the CPU packages, as their drivers tell; None where none does, as on virtual machines."""
+    found = []
+    for name in sensors.glob("hwmon*/name"):
+        try:
+            if name.read_text().strip() in _CPU_SENSORS:
+                found += [int(each.read_text()) / 1000.0 for each in name.parent.glob("temp*_input")]
+        except (OSError, ValueError):
+            continue
+    return max(found, default=None)
+
+
 class HostWatch:
     """Two readings of the host's counters, and what lies between them."""
 
@@ -78,6 +93,9 @@ class HostWatch:
         clock = clock_mhz(self._cpus)
         if clock is not None:
             figures["clock_mhz"] = round(clock, 1)
+        celsius = temperature_c()
+        if celsius is not None:
+            figures["temperature_c"] = round(celsius, 1)
         steal, other = self._shares()
         if steal is not None and other is not None:
             figures["steal_percent"], figures["other_load_percent"] = round(steal, 2), round(other, 2)
