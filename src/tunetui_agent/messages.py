@@ -13,6 +13,7 @@ from dataclasses import field
 from typing import Any
 
 # ruff: noqa: PLC0414 - what messages carry is offered here, in the one module that the app knows
+from tunetui_agent import reliability as reliability
 from tunetui_agent.examined import TrialExamined as TrialExamined
 from tunetui_agent.kernel_spec import Argument as Argument
 from tunetui_agent.kernel_spec import Implementation as Implementation
@@ -21,10 +22,6 @@ from tunetui_agent.kernel_spec import Launch as Launch
 from tunetui_agent.kernel_spec import Value as Value
 from tunetui_agent.message import message
 from tunetui_agent.protocol import PROTOCOL as PROTOCOL
-from tunetui_agent.reliability import Reliability as Reliability
-from tunetui_agent.reliability import ReliabilityEnded as ReliabilityEnded
-from tunetui_agent.reliability import ReliabilitySampled as ReliabilitySampled
-from tunetui_agent.reliability import bin_ends_ns as bin_ends_ns
 from tunetui_agent.steering import MeasuringPaused as MeasuringPaused
 from tunetui_agent.steering import MeasuringResumed as MeasuringResumed
 from tunetui_agent.steering import PauseRun as PauseRun
@@ -93,7 +90,7 @@ class RunSpec:
     deadline_seconds: float = 0.0  # after which the run is stopped though nobody asks; 0: never
     profile: str = ""  # whose hardware counters are read at the end: "leaders" | "all"; empty: nobody's
 
-    reliability: Reliability = field(default_factory=Reliability)
+    reliability: reliability.Reliability = field(default_factory=reliability.Reliability)
 
 
 # ---------------------------------------------------------------------------------- what is found
@@ -367,7 +364,7 @@ EVENTS: dict[str, type[Any]] = {
         AgentStarted, DeviceFound, CeilingsMeasured, CommandAccepted, BuildStarted, BuildFinished, TrialStarted,
         TrialProgressed, TrialMeasured, TrialFailed, TrialExamined, RaceStarted, RaceProgressed, RaceEnded, DriftNoticed,
         TelemetrySampled, NoticeRaised, RunEnded, MeasuringPaused, MeasuringResumed, TrialsSkipped, TrialsRequeued,
-        TrialsWithdrawn, ReliabilitySampled, ReliabilityEnded,
+        TrialsWithdrawn, reliability.ReliabilitySampled, reliability.ReliabilityEnded,
     )
 }  # fmt: skip
 COMMANDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (

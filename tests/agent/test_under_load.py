@@ -17,8 +17,16 @@ from tunetui_agent.devices.host_load import temperature_c
 from tunetui_agent.evaluate import Evaluator
 from tunetui_agent.finalists import Standing
 from tunetui_agent.leaders import WINNERS, Leaders
-from tunetui_agent.messages import Reliability, ReliabilityEnded, ReliabilitySampled, StopRun, encode_command
-from tunetui_agent.reliability import BIN_WIDTH, RELIABILITY, bin_ends_ns, bin_of
+from tunetui_agent.messages import StopRun, encode_command
+from tunetui_agent.reliability import (
+    BIN_WIDTH,
+    RELIABILITY,
+    Reliability,
+    ReliabilityEnded,
+    ReliabilitySampled,
+    bin_ends_ns,
+    bin_of,
+)
 from tunetui_agent.under_load import ENOUGH_ERRORS, ENOUGH_WRONG, FAILURES_IN_A_ROW, UnderLoad
 
 COUNTING = """
