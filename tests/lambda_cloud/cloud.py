@@ -59,6 +59,14 @@ def instance_type(name: str, cents: int, description: str = "1x A10 (24 GB PCIe)
     }  # fmt: skip
 
 
+def image(family: str) -> dict[str, Any]:
+    time = "2026-01-01T00:00:00+00:00"
+    return {
+        "id": "43336648-096d-4cba-9aa2-f9bb7727639d", "created_time": time, "updated_time": time, "name": family,
+        "description": "Ubuntu", "family": family, "version": "1.0", "architecture": "x86_64", "region": US_WEST,
+    }  # fmt: skip
+
+
 class Cloud:
     """An account.  Every request and its effect is kept, so that a test can say what must not have happened."""
 
@@ -161,6 +169,8 @@ class Cloud:
                 items = self.types.items()
                 data = {k: {"instance_type": t, "regions_with_capacity_available": r} for k, (t, r) in items}
                 return answer(line, data)
+            case "GET /images":
+                return answer(line, [image(family) for family in ("lambda-stack-22-04", "lambda-stack-24-04")])
             case "GET /ssh-keys":
                 return answer(line, self.keys)
             case "POST /ssh-keys":

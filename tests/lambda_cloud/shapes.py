@@ -36,6 +36,10 @@ INSTANCE = record(
     },
 )  # fmt: skip
 SSH_KEY = record({"id": TEXT, "name": TEXT, "public_key": TEXT})
+IMAGE = record({
+    **dict.fromkeys(("id", "created_time", "updated_time", "name", "description", "family", "version"), TEXT),
+    "architecture": {"enum": ["x86_64", "arm64"]}, "region": REGION,
+})  # fmt: skip
 ANSWERS: dict[str, dict[str, Any]] = {
     "GET /instances": many(INSTANCE),
     "GET /instances/{id}": INSTANCE,
@@ -43,6 +47,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "type": "object",
         "additionalProperties": record({"instance_type": TYPE, "regions_with_capacity_available": many(REGION)}),
     },
+    "GET /images": many(IMAGE),
     "GET /ssh-keys": many(SSH_KEY),
     "POST /ssh-keys": SSH_KEY,
     "POST /instance-operations/launch": record({"instance_ids": many(TEXT)}),

@@ -21,6 +21,7 @@ CALLS = [
     ("get", "/api/v1/instances", None),
     ("get", "/api/v1/instance-types", None),
     ("get", "/api/v1/ssh-keys", None),
+    ("get", "/api/v1/images", None),
     ("get", "/api/v1/instances/{id}", None),
     ("post", "/api/v1/ssh-keys", {"name": "new", "public_key": "ssh-ed25519 AAAA"}),
     ("post", "/api/v1/instance-operations/launch", {

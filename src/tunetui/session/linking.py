@@ -12,6 +12,7 @@ from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.routes import LOCAL
 from tunetui.engines.local import LocalLink
 from tunetui.hosts.ssh_config import resolve
+from tunetui.session.rented import led_to, rented
 from tunetui.settings import cache_folder
 
 if TYPE_CHECKING:
@@ -56,8 +57,11 @@ async def open_link(
     if name == LOCAL:
         return LocalLink(cache_folder())
     fingerprints = tuple(_fingerprint(text) for text in options.host_keys)
-    route = await resolve(options.addresses.get(name, name), options.config_file or _configured())
-    route = replace(route, name=name)
+    own = rented(name)
+    address = name if own is not None else options.addresses.get(name, name)
+    route = replace(await resolve(address, options.config_file or _configured()), name=name)
+    if own is not None:
+        route = led_to(own, route)
     load_ssh()
     from tunetui.engines.ssh.connecting import Patience
     from tunetui.engines.ssh.host_keys import HostKeyPolicy, HostKeys

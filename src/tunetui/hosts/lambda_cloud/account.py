@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.mistakes import nearest
@@ -42,8 +42,7 @@ class Order:
     user: str = "ubuntu"
     identity_file: str = ""  # the private key that belongs to it, on this machine
     image_family: str = ""
-    host_key: str = ""  # the public host key that ``user_data`` gives the machine
-    user_data: str = field(default="", repr=False)
+    gpus: int = 1  # that are to compute before it is ready
 
 
 @dataclass(frozen=True)
@@ -122,9 +121,9 @@ class Account:
             key_mark=self._key_mark,
             user=order.user,
             identity_file=order.identity_file,
-            host_key=order.host_key,
+            gpus=order.gpus,
         )
-        request = LaunchRequest(name, order.type, order.region, order.ssh_key, order.image_family, order.user_data)
+        request = LaunchRequest(name, order.type, order.region, order.ssh_key, order.image_family)
         try:
             found = await self.api.launch(request)
         except LambdaError as refused:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tunetui.hosts.lambda_cloud.refusals import LambdaError, is_final, refusal_of
@@ -15,6 +15,7 @@ from tunetui.hosts.lambda_cloud.shapes import (
     Instance,
     InstanceType,
     account_keys,
+    image_families,
     instance,
     instance_types,
     instances,
@@ -82,7 +83,6 @@ class LaunchRequest:
     region: str
     ssh_key: str
     image_family: str = ""  # "": what Lambda takes by itself
-    user_data: str = field(default="", repr=False)
 
     def body(self) -> bytes:
         """As the API wants it."""
@@ -94,8 +94,6 @@ class LaunchRequest:
         }
         if self.image_family:
             fields["image"] = {"family": self.image_family}
-        if self.user_data:
-            fields["user_data"] = self.user_data
         return json.dumps(fields).encode()
 
 
@@ -141,6 +139,10 @@ class LambdaApi:
     async def add_ssh_key(self, name: str, public_key: str) -> None:
         """Tell the account a public key.  Raises LambdaError."""
         await self._ask("POST", "/ssh-keys", {"name": name, "public_key": public_key}, again=False)
+
+    async def image_families(self, region: str) -> set[str]:
+        """Families of the images that a machine in ``region`` can start from.  Raises LambdaError."""
+        return image_families(await self._ask("GET", "/images"), region)
 
     async def terminate(self, identity: str) -> None:
         """Ask for the end of an instance, which may be asked twice.  Whether it ended is for `instance` to say.

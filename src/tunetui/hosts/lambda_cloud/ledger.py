@@ -36,7 +36,7 @@ class Entry:
     key_mark: str = ""  # of the key that it is seen with
     user: str = "ubuntu"
     identity_file: str = ""  # the private key for SSH; "": the usual ones
-    host_key: str = ""  # the public host key that it was given; "": none
+    gpus: int = 1
     asked_at: float = 0.0  # Unix seconds
     state: State = "asked"
     instance: str = ""  # its id, once that is known
@@ -179,7 +179,7 @@ def _asked(name: str, record: Mapping[str, Any]) -> Entry:
         key_mark=_text(record.get("key_mark")),
         user=_text(record.get("user")) or "ubuntu",
         identity_file=_text(record.get("identity_file")),
-        host_key=_text(record.get("host_key")),
+        gpus=int(_number(record.get("gpus", 1))),
         asked_at=_number(record.get("t")),
     )
 

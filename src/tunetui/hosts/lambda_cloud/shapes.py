@@ -125,6 +125,12 @@ def account_keys(data: Any) -> list[AccountKey]:
     ]
 
 
+def image_families(data: Any, region: str) -> set[str]:
+    """Of the answer to ``GET /images``: families in a region."""
+    found = [each for each in map(_mapping, _items(data)) if _region(each.get("region")).name == region]
+    return {_text(each.get("family")) for each in found} - {""}
+
+
 def launched_ids(data: Any) -> list[str]:
     """Of the answer to a launch."""
     return [each for each in _items(_mapping(data).get("instance_ids")) if is_id(each)]
