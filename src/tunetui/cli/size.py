@@ -22,7 +22,7 @@ def run_size(parsed: argparse.Namespace) -> int:
     from tunetui.session import read_leaderboard
 
     load = Load(qps=parsed.qps, p99_ms=parsed.p99, headroom_percent=parsed.headroom, overhead_ms=parsed.overhead_ms)
-    plans = size([read_leaderboard(path) for path in parsed.files], load, _prices(parsed))
+    plans = size([read_leaderboard(path) for path in parsed.files], load, prices_per_device(parsed))
     face = stdout_face(no_color=parsed.no_color)
     if parsed.format == "json":
         data = {"load": load, "plans": plans, "formulas": FORMULAS}
@@ -33,7 +33,7 @@ def run_size(parsed: argparse.Namespace) -> int:
     return ExitCode.OK if able == {_problem(plan) for plan in plans} else ExitCode.TARGET_MISSED
 
 
-def _prices(parsed: argparse.Namespace) -> dict[str, float]:
+def prices_per_device(parsed: argparse.Namespace) -> dict[str, float]:
     """USD per device and hour: of hosts as the settings say, then as the command line does."""
     from tunetui.settings import load_settings
 
