@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from tunetui.core.errors import ExitCode, InputError
-from tunetui.settings import MANAGED, HostSettings, Settings, decode_settings, load_settings, settings_path
+from tunetui.hosts.lambda_cloud.ledger import Ledger
+from tunetui.settings import (
+    MANAGED,
+    HostSettings,
+    Settings,
+    decode_settings,
+    load_settings,
+    rented_hosts_path,
+    settings_path,
+)
 
 WHOLE = """
 theme = "harbour"
@@ -103,3 +112,18 @@ def test_the_file_lies_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert settings_path() == tmp_path / "tunetui" / "settings.toml"
     monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
     assert settings_path() == Path.home() / ".config" / "tunetui" / "settings.toml"
+
+
+def test_the_price_of_a_rented_machine_is_known_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    ledger = Ledger(rented_hosts_path().parent)
+    for name, usd in (("tunetui-a", 1.29), ("tunetui-b", 2.49), ("tunetui-gone", 9.0)):
+        ledger.write("LaunchAsked", name, 1.0, usd_per_hour=usd)
+    ledger.write("InstanceGone", "tunetui-gone", 2.0)
+    own = tmp_path / "settings.toml"
+    own.write_text('[hosts.tunetui-b]\npython = "managed"\n[hosts.tunetui-c]\nusd_per_hour = 1\n')
+    hosts = load_settings(own).hosts
+    assert {name: host.usd_per_hour for name, host in hosts.items()} == {
+        "tunetui-a": 1.29, "tunetui-b": 2.49, "tunetui-c": 1.0,
+    }  # fmt: skip
+    assert hosts["tunetui-b"].python == MANAGED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tunetui.core.cleaning import clean
@@ -16,6 +16,7 @@ from tunetui.core.tables import Table, parse_toml
 MANAGED = "managed"
 """As a host's ``python``: an environment of our own, whatever else the host has."""
 
+RENTED_HOSTS = "hosts.toml"
 _ARCHITECTURE = re.compile(r"sm_[0-9]{2,3}[af]?", re.ASCII)
 _MOST_BYTES = 1 << 20
 _ROOT_KEYS = ("hosts", "theme", "keys")
@@ -49,12 +50,20 @@ class Settings:
 
 
 def load_settings(path: Path | None = None) -> Settings:
-    """The user's settings; the defaults where there is no file.
+    """The user's settings, and the prices of rented machines beside them; the defaults where there is no file.
 
     Raises:
         InputError: the file cannot be read, is no TOML, or a value is wrong; every mistake with its key path.
     """
-    path = path or settings_path()
+    settings = _own_settings(path or settings_path())
+    hosts = dict(settings.hosts)
+    for name, rented in _rented_hosts().items():
+        own = hosts.get(name, rented)
+        hosts[name] = own if own.usd_per_hour is not None else replace(own, usd_per_hour=rented.usd_per_hour)
+    return replace(settings, hosts=hosts)
+
+
+def _own_settings(path: Path) -> Settings:
     try:
         with path.open("rb") as file:
             raw = file.read(_MOST_BYTES + 1)
@@ -90,6 +99,21 @@ def settings_path() -> Path:
 def cache_folder() -> Path:
     """The host folder of the local agent: ``$XDG_CACHE_HOME/tunetui``, else ``~/.cache/tunetui``."""
     return _xdg("XDG_CACHE_HOME", ".cache") / "tunetui"
+
+
+def rented_hosts_path() -> Path:
+    """Settings of the machines that are rented just now, written with the ledger of them."""
+    return _xdg("XDG_DATA_HOME", ".local/share") / "tunetui" / "lambda" / RENTED_HOSTS
+
+
+def _rented_hosts() -> Mapping[str, HostSettings]:
+    """What the ledger says in another form: where it cannot be read, a price is missing, and nothing else."""
+    path = rented_hosts_path()
+    try:
+        with path.open("rb") as file:
+            return decode_settings(file.read(_MOST_BYTES).decode(), str(path)).hosts
+    except (OSError, UnicodeDecodeError, InputError):
+        return {}
 
 
 def _xdg(variable: str, default: str) -> Path:

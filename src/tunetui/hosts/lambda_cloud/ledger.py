@@ -19,6 +19,8 @@ from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
 
 FILE = "ledger.jsonl"
+PRICES_FILE = "hosts.toml"
+"""The prices of what is rented, in the form of the user's settings, which are read with it."""
 State = Literal["asked", "unclear", "rented", "ending", "gone", "refused", "never seen"]
 OPEN: frozenset[State] = frozenset({"asked", "unclear", "rented", "ending"})
 """States in which something may cost."""
@@ -102,13 +104,25 @@ class Ledger:
                 torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
                 _write_whole(file, b"\n" + line if torn else line)
                 os.fsync(file)
-            if new:
-                _sync_folder(self.path.parent)
+                if new:
+                    _sync_folder(self.path.parent)
+                self._write_prices()
         except OSError as error:
             raise LedgerError(
                 f"the ledger of rented machines cannot be written: {clean(str(self.path))}: {error.strerror}",
                 hint="nothing is launched without it: make room, or make the folder yours",
             ) from None
+
+    def _write_prices(self) -> None:
+        """For whoever wants a price and not the story; the ledger stays the truth where this fails."""
+        path, lines = self.path.with_name(PRICES_FILE), []
+        for entry in self.open_entries():
+            if entry.usd_per_hour is not None:
+                lines.append(f"[hosts.{json.dumps(entry.name)}]\nusd_per_hour = {entry.usd_per_hour!r}\n")
+        new = path.with_name(f".{PRICES_FILE}.new")
+        with contextlib.suppress(OSError):
+            new.write_text("".join(lines))
+            new.replace(path)
 
     def _records(self) -> Iterator[Mapping[str, Any]]:
         """Lines that can be read; a torn one says nothing."""
