@@ -9,6 +9,7 @@ import resource
 import time
 from typing import TYPE_CHECKING, Any
 
+from tunetui_agent import clock
 from tunetui_agent.folder import is_disk_full
 from tunetui_agent.messages import AgentStarted, RunEnded, TrialFailed, TrialMeasured, encode_event
 
@@ -51,7 +52,7 @@ class Journal:
             JournalError: it could not be written whole; `last_words` is then all that may still be said.
             ValueError: a figure of the event is not finite.
         """
-        line = encode_event(self._next_seq, time.time(), event)
+        line = encode_event(self._next_seq, clock.now(), event)
         try:
             written = os.write(self._fd, line)
         except OSError as error:

@@ -27,8 +27,14 @@ ENVIRONMENT_DAYS = 14.0
 
 
 def list_runs(host: HostFolder) -> list[dict[str, Any]]:
-    """Every run with its state and what its agent wrote down at its start."""
-    return [{"run": run.name, "state": run.state(), "meta": run.read_meta() or {}} for run in host.runs()]
+    """Every run with its state, what its agent wrote down at its start, and how long ago that was."""
+    found = []
+    for run in host.runs():
+        meta = run.read_meta() or {}
+        began = meta.get("started")
+        age = time.time() - began if isinstance(began, (int, float)) else None
+        found.append({"run": run.name, "state": run.state(), "meta": meta, "age_seconds": age})
+    return found
 
 
 def stop(run: RunFolder, *, at_once: bool) -> dict[str, Any]:
@@ -51,10 +57,12 @@ def stop(run: RunFolder, *, at_once: bool) -> dict[str, Any]:
 def collect_garbage(
     host: HostFolder, days: float, acknowledged: Collection[str] | None = None, *, pretend: bool = False
 ) -> list[str]:
-    """Remove the runs that nobody wrote to for ``days``, never a live one; agents and environments that none needs.
+    """Remove old runs, never a live one; agents and environments that none needs.
 
     Args:
-        acknowledged: runs of which somebody has every record: only these are removed; None: any.
+        days: what is older by this host's clock is old.
+        acknowledged: runs of which somebody has every record and that are old by that one's clock, whatever ours says:
+            only these are removed; None: any.
         pretend: say what would be removed, and remove nothing.
 
     Returns:
@@ -62,9 +70,11 @@ def collect_garbage(
     """
     removed = []
     for run in host.runs():
-        if acknowledged is not None and run.name not in acknowledged:
-            continue
-        if _last_written(run.journal, run.path) > time.time() - days * DAY_SECONDS:
+        if acknowledged is None:
+            is_old = _last_written(run.journal, run.path) <= time.time() - days * DAY_SECONDS
+        else:
+            is_old = run.name in acknowledged
+        if not is_old:
             continue
         lock = take_lock(run.lock)
         if lock is not None:

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tunetui_agent import clock
 from tunetui_agent.backlog import Entry
 from tunetui_agent.finalists import Standing, keep_best, pick, standing_before, standing_of
 from tunetui_agent.leaders import Leaders
@@ -227,7 +228,7 @@ class Stages:
         if raced:
             self._raced.append(entry.trial.id)
         else:
-            self._sentinels.saw(entry, event, time.time())
+            self._sentinels.saw(entry, event, clock.now())
 
     def _failed(self, entry: Entry, event: TrialFailed) -> None:
         if event.stage == "sentinel":
@@ -266,7 +267,7 @@ class Stages:
         self.revisits.withdraw(trial)
 
     def _looked(self, entry: Entry, event: TrialMeasured) -> None:
-        drift = self._sentinels.looked(entry, event, time.time())
+        drift = self._sentinels.looked(entry, event, clock.now())
         if drift is None:
             return
         again = [each for each in drift.entries if each.trial.id not in self._repeated]
@@ -287,7 +288,7 @@ class Stages:
 def _drift_text(trial: Trial, drift: Drift, again: int) -> str:
     before, now = drift.reference.median / 1e6, drift.found.median / 1e6
     percent = 100.0 * (now - before) / before
-    begin, end = (time.strftime("%H:%M:%S", time.gmtime(t)) for t in (drift.since, time.time()))
+    begin, end = (time.strftime("%H:%M:%S", time.gmtime(t)) for t in (drift.since, clock.now()))
     rows = (
         "no row was"
         if not drift.entries

@@ -16,7 +16,7 @@ from tests.e2e.workplace import Workplace
 from tunetui.core.errors import TunetuiError
 from tunetui.core.snapshot import Run
 from tunetui.engines.channel import Link
-from tunetui.engines.local import LocalLink
+from tunetui.engines.local import LocalLink, LocalStream
 from tunetui.session import BatchOptions, Session
 from tunetui_agent.folder import HostFolder, is_held
 
@@ -31,6 +31,7 @@ class Hosts(Workplace):
         self.dead: set[str] = set()
         self.small: set[str] = set()  # hosts whose processes may use one core only: another model of CPU
         self.sessions: list[Session] = []
+        self.clock_ahead: dict[str, float] = {}  # hosts whose clock is wrong by these seconds
         self.idle_seconds: float | None = None  # how long agents wait for an app that is gone, instead of the usual
         self.on_their_way: dict[str, asyncio.Event] = {}  # hosts that do not answer until this is set
 
@@ -50,7 +51,22 @@ class Hosts(Workplace):
             python.write_text(f'#!/bin/sh\nexec taskset -c {core} {sys.executable} "$@"\n')
             python.chmod(0o700)
             link._python = str(python)
+        if host in self.clock_ahead:
+            link = Ahead(self.root(host), str(self._python_ahead(self.clock_ahead[host])))
+            link.host = host
         return link
+
+    def _python_ahead(self, seconds: float) -> Path:
+        """An interpreter that reads another time of day, as every process of a host with a wrong clock does."""
+        python = self.folder / f"python-{seconds:g}-ahead"
+        code = (
+            "import runpy, sys, time; right = time.time; "
+            f"time.time = lambda: right() + {seconds!r}; "
+            "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+        )
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}" "$@"\n')
+        python.chmod(0o700)
+        return python
 
     async def open(self, *hosts: str, **options: Any) -> Session:
         grid, stem = self.folder / "grid.toml", self.folder / "grid"
@@ -113,6 +129,22 @@ class Hasty(LocalLink):
 
     async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
         return await super().ask([*arguments, *(self._idle if arguments[0] == "start" else [])], stdin)
+
+
+class Ahead(LocalLink):
+    """Agents run by the interpreter given and by no other that the host may have."""
+
+    async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
+        return await super().ask(_without_python(arguments), stdin)
+
+    async def open(self, arguments: Sequence[str]) -> LocalStream:
+        return await super().open(_without_python(arguments))
+
+
+def _without_python(arguments: Sequence[str]) -> list[str]:
+    at = arguments.index("--python") if "--python" in arguments else len(arguments)
+    rest = [*arguments[:at], *arguments[at + 2 :]]
+    return [each for each in rest if each != "--user-site"]
 
 
 async def until(session: Session, holds: Callable[[Run], Any]) -> Any:

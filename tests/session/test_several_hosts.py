@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.agent.agent_runs import wait_for_death
 from tests.session.hosts import Hosts, begin, until
 from tunetui.core.errors import ExitCode, TunetuiError
 from tunetui.core.snapshot import Run
+from tunetui.session.replaying import Replay
 
 
 @pytest.fixture
@@ -204,6 +206,44 @@ async def test_agents_whose_app_is_gone_measure_their_share_and_free_their_devic
     await second.run()
     second.save()
     complete(hosts, 8)
+
+
+YEAR_SECONDS = 31_557_600.0
+
+
+async def test_clocks_that_are_wrong_by_a_year_order_end_and_date_nothing(hosts: Hosts) -> None:
+    """One host is a year ahead, one a year behind: all is dated by our clock, in the order in which it happened."""
+    hosts.clock_ahead = {"east": YEAR_SECONDS, "west": -YEAR_SECONDS}
+    hosts.grid(how='["waits"]', number=str(list(range(8))))
+    hosts.edit("grid.toml", "[axes]", "[budget]\nminutes = 60\n[axes]")
+    began = time.time()
+    first = await hosts.open("east", "west")
+    running = begin(first)
+    await until(first, lambda run: len(run.running) == 2)
+    first.detach()
+    await running
+    await hosts.leave(first)
+    hosts.open_gate()
+    session = await hosts.measure("east", "west")
+    complete(hosts, 8)
+    run = session.snapshot
+    raw = {e["from"]: e["record"]["t"] - began for e in hosts.records() if e["record"]["kind"] == "AgentStarted"}
+    assert {round(t / YEAR_SECONDS) for t in raw.values()} == {-1, 1}  # what the hosts wrote stays as it was
+    now = time.time()
+    assert all(began <= (row.measured_at or 0.0) <= now + 5 for row in run.current_rows())
+    assert all(began <= happening.t <= now + 5 for happening in run.log)
+    assert run.updated is not None
+    assert began <= run.updated <= now + 5
+    said = sorted(notice.text for notice in run.notices if notice.code == "host-clock")
+    assert said == [
+        "the clock of east is 1.0 years ahead of this machine's, by which times are told here",
+        "the clock of west is 1.0 years behind this machine's, by which times are told here",
+    ]
+    stamps = [row["measured_at"][:4] for row in hosts.leaderboard()["boards"][0]["rows"]]
+    assert set(stamps) <= {time.strftime("%Y", time.gmtime(t)) for t in (began, now)}
+    replay = Replay(hosts.journal)
+    assert replay.finish().updated == pytest.approx(run.updated, abs=1e-3)
+    replay.close()
 
 
 async def test_rows_are_kept_when_another_device_of_the_model_takes_their_place(hosts: Hosts) -> None:

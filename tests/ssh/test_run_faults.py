@@ -193,7 +193,7 @@ def restart_host(server: Sshd) -> None:
 async def test_a_host_that_restarts_in_a_run_is_said_and_the_run_goes_on(workplace: Workplace, server: Sshd) -> None:
     session = await open_run(workplace)
     running = begin(session)
-    workplace.open_gate((await until(session, now_running)))
+    workplace.open_gate(await until(session, now_running))
     await until(session, lambda run: run.counts.measured == 1)
     await until(session, now_running)
     restart_host(server)

@@ -138,8 +138,8 @@ def _trials_queued(draft: Draft, _record: Record, event: TrialsQueued) -> None:
             draft.put(msgspec.structs.replace(old, plan=draft.plan_number))
 
 
-def _agent_placed(draft: Draft, _record: Record, event: AgentPlaced) -> None:
-    placed = Placed(host=event.host, device=event.device, model=event.model, alone=event.alone)
+def _agent_placed(draft: Draft, record: Record, event: AgentPlaced) -> None:
+    placed = Placed(host=event.host, device=event.device, model=event.model, alone=event.alone, t=record.t)
     draft.value("placed")[event.agent] = placed
 
 

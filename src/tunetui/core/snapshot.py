@@ -146,6 +146,8 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     alone: bool = True
     """No other device shares its queue."""
+    t: float = 0.0
+    """When, in Unix seconds by the app's clock."""
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):

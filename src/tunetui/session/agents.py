@@ -10,12 +10,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tunetui.core.cleaning import clean
+from tunetui.core.clocks import in_words
 from tunetui.core.errors import TunetuiError
 from tunetui.core.records import decode_record
 from tunetui.engines.channel import AgentRefusedError, Follower, Position, ask_json
 from tunetui.session.resuming import died
 from tunetui.store.atomic import StoreError
-from tunetui_agent.messages import CancelRun, CommandAccepted, NoticeRaised, RunEnded, RunSpec, StopRun
+from tunetui_agent.messages import AgentStarted, CancelRun, CommandAccepted, NoticeRaised, RunEnded, RunSpec, StopRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,6 +140,9 @@ class Agents:
         record = self._recording.take(self.source, raw)
         if record is None or self._follower is None:
             return
+        if isinstance(record.event, AgentStarted) and (ahead := self._recording.journal.clocks.ahead.get(self.source)):
+            text = f"the clock of {self._link.host} is {in_words(ahead)} this machine's, by which times are told here"
+            self._recording.say(NoticeRaised(code="host-clock", text=text))
         if isinstance(record.event, CommandAccepted):
             self._follower.outbox.accepted(record.event.command)
         elif isinstance(record.event, RunEnded):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tunetui.core.cleaning import clean
+from tunetui.core.clocks import in_words
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.examination import Check, Examination, decode_examination
 from tunetui.core.routes import LOCAL
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 CONNECTION, ENVIRONMENT = "Connection", "Environment"
 ECHOES = 5
 _LONG_WAY_MS = 400.0
-_CLOCK_SECONDS, _YEAR_SECONDS = 30.0, 31_557_600.0
+_CLOCK_SECONDS = 30.0
 _COMES_WITH_IT = frozenset({"NumPy", "CuPy", "NVML", "NVRTC"})
 """What the environment brings where the host itself lacks it."""
 
@@ -121,13 +122,11 @@ class _Visit:
         self._clock(offset_seconds)
 
     def _clock(self, offset_seconds: float) -> None:
-        size = abs(offset_seconds)
-        if size < _CLOCK_SECONDS:
+        if abs(offset_seconds) < _CLOCK_SECONDS:
             self._add(CONNECTION, "clock", "ok", f"{offset_seconds:+.1f} s against this machine's")
             return
-        amount = f"{size / _YEAR_SECONDS:.1f} years" if size > _YEAR_SECONDS / 10 else f"{size:,.0f} s"
-        found = f"{amount} {'ahead of' if offset_seconds > 0 else 'behind'} this machine's"
-        advice = "times in journals and leaderboards will be wrong, durations will not: switch NTP on\n$ timedatectl"
+        found = f"{in_words(offset_seconds)} this machine's"
+        advice = "no duration depends on it, and times are told by this machine's clock; switch NTP on\n$ timedatectl"
         self._add(CONNECTION, "clock", "warning", found, advice)
 
     # ------------------------------------------------------------------ its Python

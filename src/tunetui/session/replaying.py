@@ -6,6 +6,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
+from tunetui.core.clocks import Clocks
 from tunetui.core.errors import InputError
 from tunetui.core.records import RecordError, decode_record, split_envelope
 from tunetui.core.run import fold
@@ -47,6 +48,7 @@ class Replay:
         self._clock, self._looked = clock, clock()
         self._run = Run()
         self._positions: dict[str, Position] = {}
+        self._clocks = Clocks()
         self._next = self._read()
         self.t = self._next.t if self._next else 0.0
         """The journal's own time that is reached, in Unix seconds."""
@@ -123,5 +125,5 @@ class Replay:
                 self.damaged += 1
                 continue
             position.take(record.seq, 0)
-            return record
+            return self._clocks.told(record)
         return None

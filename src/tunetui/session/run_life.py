@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tunetui.core.asking import Asker
-    from tunetui.core.snapshot import Run
+    from tunetui.core.snapshot import Agent, Run
     from tunetui.engines.channel import Link
     from tunetui.session.linking import LinkOptions
     from tunetui.store.runs import KeptRun
 
+_DAY_SECONDS = 86_400.0
 LARGEST_READ_BYTES = 256 << 20
 """A longer journal is not folded only to say how far its run is."""
 
@@ -128,8 +130,12 @@ async def stop(name: str, hosts: Sequence[str], reach: Reach, *, now: bool) -> S
 
 
 async def clear(hosts: Sequence[str], reach: Reach, *, days: float, pretend: bool) -> dict[str, list[str] | str]:
-    """Remove agents' runs older than ``days`` whose every record is kept here; by host, what was removed or why not."""
-    acknowledged = sorted(await asyncio.to_thread(_acknowledged))
+    """Remove agents' runs that began more than ``days`` ago by our clock and whose every record is kept here.
+
+    Returns:
+        By host, what was removed or why not.
+    """
+    acknowledged = sorted(await asyncio.to_thread(_acknowledged, time.time() - days * _DAY_SECONDS))
     arguments = ["gc", "--days", str(days), "--acknowledged", *(["--dry-run"] if pretend else [])]
 
     async def one(host: str) -> list[str] | str:
@@ -150,13 +156,20 @@ def journal_of(name: str) -> Path:
 # ---------------------------------------------------------------------------------- details
 
 
-def _acknowledged() -> set[str]:
-    """Agents' runs that ended and whose records are here to the last, or of which no more will come."""
+def _acknowledged(before: float) -> set[str]:
+    """Agents' runs begun before then that ended and whose records are here to the last, or of which no more will come."""
     found: set[str] = set()
     for kept in kept_runs():
         run = read_run(kept.journal)
-        found |= {agent.source for agent in run.agents.values()} - set(unended(run))
+        began = {agent.source: _began(run, agent) for agent in run.agents.values()}
+        found |= {source for source, t in began.items() if t <= before} - set(unended(run))
     return found
+
+
+def _began(run: Run, agent: Agent) -> float:
+    """By our clock; a journal that is older than hosts has only agents of this machine."""
+    placed = run.placed.get(agent.source)
+    return placed.t if placed is not None else agent.started
 
 
 async def _agents_named(name: str, hosts: Sequence[str], reach: Reach) -> dict[str, str]:
@@ -224,13 +237,13 @@ def _state(kept: KeptRun, run: Run, states: dict[str, dict[str, Any]]) -> str:
 
 def _foreign(name: str, row: dict[str, Any]) -> KnownRun:
     meta = row.get("meta") if isinstance(row.get("meta"), dict) else {}
-    started = meta.get("started") if isinstance(meta, dict) else None
+    age = row.get("age_seconds")  # by the host's clock, which may be wrong: its own time of day tells us nothing
     return KnownRun(
         name=clean(name),
         state=clean(str(row.get("state"))),
         hosts=[str(row["host"])],
         kept_here=False,
-        updated=started if isinstance(started, int | float) else None,
+        updated=time.time() - age if isinstance(age, int | float) else None,
         kernel=clean(str((meta or {}).get("kernel", ""))),
         detail="begun elsewhere",
     )

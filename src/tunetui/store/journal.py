@@ -60,7 +60,7 @@ class Journal:
         except OSError as error:
             os.close(self._fd)
             raise explained(error, path) from None
-        self._positions = self.recovered.positions
+        self._positions, self.clocks = self.recovered.positions, self.recovered.clocks
         self._dirty = bool(self.recovered.torn_bytes or self.recovered.unended)
 
     def __enter__(self) -> Self:
@@ -89,10 +89,12 @@ class Journal:
         record = decode_record(APP_SOURCE, raw)
         self._write(wrap(APP_SOURCE, raw))
         position.take(record.seq, len(raw) + 1)
-        return record
+        return self.clocks.told(record)
 
     def append_agent(self, source: str, raw: bytes) -> Record | None:
         """Write one raw line of an agent's journal as it is; None where that record is here already.
+
+        The record's time is told by our clock, the line's by the host's.
 
         Raises:
             RecordError: not a record.
@@ -116,7 +118,7 @@ class Journal:
             position.epoch = record.event.epoch
         self._positions[source] = position
         position.take(record.seq, len(raw) + 1)
-        return record
+        return self.clocks.told(record)
 
     def sync(self) -> None:
         """Bring everything appended to the disk.

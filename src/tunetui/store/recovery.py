@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from tunetui.core.clocks import Clocks
 from tunetui.core.events import APP_SOURCE, Record
 from tunetui.core.records import RecordError, decode_record, split_envelope
 from tunetui.store.collecting import collection_paused
@@ -58,11 +59,13 @@ class Recovered(msgspec.Struct):
     """Length of a last line that was cut off while being written; 0 in a journal closed in order."""
     unended: bool
     """The last line is a whole record that lacks only its newline."""
+    clocks: Clocks
+    """What it tells of the hosts' clocks."""
 
 
 def recover(data: bytes) -> Recovered:
     """All that can be used in the bytes of a journal; never an error, whatever they are."""
-    found = Recovered(records=[], damage=[], positions={}, whole_bytes=0, torn_bytes=0, unended=False)
+    found = Recovered(records=[], damage=[], positions={}, whole_bytes=0, torn_bytes=0, unended=False, clocks=Clocks())
     end = data.rfind(b"\n") + 1
     last = data[end:]
     with collection_paused():
@@ -100,7 +103,7 @@ def _take(found: Recovered, number: int, line: bytes) -> None:
     if isinstance(record.event, AgentStarted):
         position.epoch = record.event.epoch
     position.take(record.seq, len(raw) + 1)
-    found.records.append(record)
+    found.records.append(found.clocks.told(record))
 
 
 def _is_record(line: bytes) -> bool:
