@@ -97,6 +97,7 @@ def test_too_much_static_shared_memory_is_the_variants_failure(tmp_path: Path) -
     (record,) = build(tmp_path, trials=[gpu_trial("cuda", block=100_000)])
     assert not record.ok
     assert "shared" in record.log.splitlines()[0]
+    assert "\0" not in record.log
 
 
 def test_an_architecture_that_the_compiler_does_not_know_is_a_failure(tmp_path: Path) -> None:

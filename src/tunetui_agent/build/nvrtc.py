@@ -79,7 +79,8 @@ class Nvrtc:
             self._lib.nvrtcDestroyProgram(byref(program))
 
     def _text(self, program: c_void_p, what: str) -> str:
-        return self._bytes(program, what).rstrip(b"\0").decode(errors="replace")
+        # The parts of a log that come from different tools are separated by zero bytes.
+        return self._bytes(program, what).replace(b"\0", b"").decode(errors="replace")
 
     def _bytes(self, program: c_void_p, what: str) -> bytes:
         size = c_size_t()
