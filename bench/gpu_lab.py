@@ -139,7 +139,7 @@ def circumstances(device: GpuDevice) -> dict[str, Any]:
         "driver": device.device.driver,
         "l2_bytes": device.device.attributes["l2_bytes"],
         "multiprocessors": device.device.attributes["multiprocessors"],
-        "ceilings": {name: value for name, value in device.device.details.items() if name.startswith("ceiling_")},
+        "ceilings": device.ceilings(),
         "python": platform.python_version(),
         "cupy": device.cupy.__version__,
     }
