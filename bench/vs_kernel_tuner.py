@@ -166,13 +166,19 @@ def run_side(side: str, folder: Path, repeat: int, kernel_tuner_python: str) -> 
     found = json.loads(result.read_text())
     rows = _tunetui_rows(found) if side == "tunetui" else found["rows"]
     best = min(rows, key=lambda row: float(row["median_ms"]))
-    return {"seconds": seconds, "measured": len(rows), "samples": sorted({row["n"] for row in rows}), "best": best,
+    compiling = sum(row["compile_seconds"] for row in rows)
+    return {"seconds": seconds, "compile_seconds": compiling, "measured": len(rows), "samples": sorted({row["n"] for row in rows}), "best": best,
             **({"versions": found["versions"]} if "versions" in found else {})}  # fmt: skip
 
 
 def _tunetui_rows(leaderboard: dict[str, Any]) -> list[dict[str, Any]]:
     return [
-        {"configuration": row["configuration"], "median_ms": row["latency_ms"]["median"], "n": row["latency_ms"]["n"]}
+        {
+            "configuration": row["configuration"],
+            "median_ms": row["latency_ms"]["median"],
+            "n": row["latency_ms"]["n"],
+            "compile_seconds": row.get("build_seconds", 0.0),
+        }
         for board in leaderboard["boards"]
         for row in board["rows"]
         if row.get("latency_ms")
@@ -192,10 +198,19 @@ def summary(facts: dict[str, Any], runs: dict[str, list[dict[str, Any]]]) -> dic
         **facts,
         "median_seconds": seconds,
         "times_faster": seconds["kernel_tuner"] / seconds["tunetui"],
+        # Compiling bounds both: Kernel Tuner does it in one process, tunetui in as many as there are cores, which then each
+        # compile more slowly.  So much faster would a tuner be that did nothing else.
+        "times_faster_if_only_compiling": _bound(runs, facts["host_cores"]),
         "kernel_tuner_measures": "warm caches, nothing verified",
         "tunetui_measures": "cold L2, every configuration verified twice",
         "runs": runs,
     }
+
+
+def _bound(runs: dict[str, list[dict[str, Any]]], cores: int) -> float:
+    alone, together = (median(run["compile_seconds"] for run in runs[side]) for side in ("kernel_tuner", "tunetui"))
+    whole = median(run["seconds"] for run in runs["kernel_tuner"])
+    return float(whole / (together / cores)) if alone and together else float("nan")
 
 
 def tune_with_kernel_tuner(task_path: Path, result_path: Path) -> None:
@@ -248,6 +263,7 @@ def tune_with_kernel_tuner(task_path: Path, result_path: Path) -> None:
             "configuration": {axis: row[name] for name, axis in axes.items()},
             "median_ms": median(row["times"]),
             "n": len(row["times"]),
+            "compile_seconds": row["compile_time"] / 1e3,
         }
         for row in results
         if isinstance(row.get("time"), (int, float))

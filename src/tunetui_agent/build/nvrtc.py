@@ -6,6 +6,7 @@ Source: NVRTC documentation, CUDA Toolkit 13.0 (the calls used here are unchange
 from __future__ import annotations
 
 import ctypes
+import os
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ class Nvrtc:
 
     def __init__(self, path: str) -> None:
         """Raises NvrtcError where ``path`` is no usable NVRTC."""
+        # What the driver's own cache answers comes without the assembler's words, which tell the spills; artifacts are
+        # kept by content here anyway.
+        os.environ["CUDA_CACHE_DISABLE"] = "1"
         try:
             # NVRTC opens its builtins by bare name, which finds nothing in a wheel's folder: load them first.
             for builtins in Path(path).parent.glob("libnvrtc-builtins.so*"):
