@@ -7,7 +7,21 @@ import difflib
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from tunetui.cli.arguments import attach, build, compare, doctor, export, gc, program, runs, serve, show, size, stop
+from tunetui.cli.arguments import (
+    attach,
+    build,
+    compare,
+    doctor,
+    export,
+    gc,
+    insight,
+    program,
+    runs,
+    serve,
+    show,
+    size,
+    stop,
+)
 from tunetui.cli.arguments.command import Command
 from tunetui.core.errors import InputError
 
@@ -95,6 +109,7 @@ COMMANDS: dict[str, Command] = {
     "compare": compare.COMMAND,
     "export": export.COMMAND,
     "size": size.COMMAND,
+    "insight": insight.COMMAND,
     "serve": serve.COMMAND,
     "runs": runs.COMMAND,
     "attach": attach.COMMAND,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from statistics import NormalDist
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tunetui.core.leaderboard import Entry
-from tunetui.core.noise import Noise, Part, satterthwaite
+from tunetui.core.noise import Z95, Noise, Part, satterthwaite
 from tunetui.core.statistics import mann_whitney
 from tunetui.core.student import quantile, two_sided, upper_tail
 
@@ -28,7 +27,6 @@ METHOD = (
 )
 
 _LEAST_SE = 1e-9
-_Z95 = NormalDist().inv_cdf(0.975)
 _PARTS_OF_A_CELL = 16
 _OF_THE_OTHERS = 10.0
 """Samples that the other rows' precision counts for in a row's own (a moderated variance: G. K. Smyth 2004)."""
@@ -59,7 +57,7 @@ class Side(msgspec.Struct, frozen=True):
 
     def widened(self, variance: float) -> tuple[float, float]:
         """Both ends of the 95 % interval with a variance between visits in it, as leaderboards have it."""
-        beyond = _Z95 * math.sqrt(variance)
+        beyond = Z95 * math.sqrt(variance)
         below = math.hypot(math.log(self.median / self.low), beyond)
         above = math.hypot(math.log(self.high / self.median), beyond)
         return self.median * math.exp(-below), self.median * math.exp(above)

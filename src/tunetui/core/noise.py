@@ -19,6 +19,8 @@ from tunetui.core.leaderboard import VisitsPart
 BOUND_PERCENT = 70.0
 """One-sided confidence of a bound on a variance between visits; that of `tunetui_agent.visits` too."""
 
+Z95 = NormalDist().inv_cdf(0.975)
+
 FEWEST_ROWS = 8
 """So many shared rows tell what scatters between two runs."""
 
