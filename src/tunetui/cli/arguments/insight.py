@@ -52,7 +52,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    summary="say which axes matter, what speed costs, which row is the cheapest",
+    summary="say which axes matter, and what speed costs",
     description=_DESCRIPTION,
     examples=_EXAMPLES,
     declare=_declare,
