@@ -124,7 +124,7 @@ def test_time_is_an_upper_bound_until_something_was_measured() -> None:
     )
     assert "sooner, then up to about 20 s to race finalists; builds" in time_estimate(plan(), 14, Run(), Method())
     assert time_estimate(plan(), 0, Run(), Method()) == "nothing left to measure"
-    row = Row(
+    row = Row.of(
         trial="t", implementation="mojo", problem={}, problem_key="p", configuration={}, provenance="v",
         status="measured", plan=1, seconds=60.0, samples_ns=array("q", [1]),
     )  # fmt: skip

@@ -23,17 +23,17 @@ LARGER = {"corpus_size": 50_000, "queries": 1}
 
 
 def row(trial: str, status: str = "queued", *, problem: dict[str, int] | None = None, **facts: Any) -> Row:
-    plain = Row(
+    plain = Row.of(
         trial=trial,
         implementation="mojo",
         problem={**(problem or PROBLEM)},
-        problem_key="p",
+        problem_key="p" if problem is None else str(problem),
         configuration={"row_block": 2, "threads": 1},
         provenance="v",
         status=status,
         plan=1,
     )
-    return msgspec.structs.replace(plain, **facts)
+    return plain.but(**facts)
 
 
 def measured(trial: str, **facts: Any) -> Row:
@@ -129,8 +129,8 @@ def test_a_look_for_drift_is_called_so() -> None:
 def test_rows_that_were_done_before_do_not_count_again() -> None:
     before = run_of(measured("a"), measured("b"), row("c"))
     news = News.since(before)
-    again = msgspec.structs.replace(measured("a"), times_measured=2)
-    raced = msgspec.structs.replace(measured("b"), times_measured=2, stage="finalists")
+    again = measured("a").but(times_measured=2)
+    raced = measured("b").but(times_measured=2, stage="finalists")
     after = run_of(again, raced, measured("c"))
     heads = [finished_line(after, row, place).partition(" ")[0] for place, row in news.finished(after)]
     assert heads == ["[again]", "[race]", "[3/3]"]
@@ -160,7 +160,7 @@ def test_rows_of_an_earlier_start_are_not_news() -> None:
 
 def test_a_row_measured_again_is_news_again() -> None:
     news = News.since(run_of(measured("a")))
-    again = run_of(msgspec.structs.replace(measured("a"), times_measured=2))
+    again = run_of(measured("a").but(times_measured=2))
     assert [r.trial for _, r in news.finished(again)] == ["a"]
 
 

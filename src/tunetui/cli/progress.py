@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-import msgspec
-
 from tunetui.core.figures import clock, count, percent, with_uncertainty
 from tunetui.core.labels import latency_ms, one_line, short_problem, trial_label, varying
 from tunetui.core.links import LinkState
 from tunetui.core.outlook import remaining_seconds
 from tunetui.core.snapshot import MEASURED, Notice, Race, Row, Run
 from tunetui.core.text_fitting import fit
-from tunetui_agent.messages import FAILURES
+from tunetui_agent.messages import FAILURES, Value
 
 HEARTBEAT_SECONDS = 10.0
 """A log without news gets a line this often."""
@@ -118,16 +116,20 @@ def _same_result(before: Row | None, after: Row) -> bool:
 
 def _label(run: Run, row: Row) -> str:
     """The whole configuration, and what tells its problem from the others."""
-    fields = varying(run.plan.problems) if run.plan else []
-    problem = short_problem(row.problem, fields)
-    return trial_label(row.implementation, row.configuration) + (f" ({problem})" if problem else "")
+    return _told(run, row, row.configuration)
 
 
 def _short_label(run: Run, row: Row) -> str:
     """As `_label`, without axes that have one value in this sweep: the board is narrow."""
     swept = run.plan.axes.get(row.implementation, {}) if run.plan else {}
     told = {axis: value for axis, value in row.configuration.items() if len(swept.get(axis, ())) != 1}
-    return _label(run, msgspec.structs.replace(row, configuration=told))
+    return _told(run, row, told)
+
+
+def _told(run: Run, row: Row, configuration: Mapping[str, Value]) -> str:
+    fields = varying(run.plan.problems) if run.plan else []
+    problem = short_problem(row.problem, fields)
+    return trial_label(row.implementation, configuration) + (f" ({problem})" if problem else "")
 
 
 def _bar_line(run: Run, now: float, *, ascii_only: bool) -> str:

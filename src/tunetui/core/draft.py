@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from sys import intern
 from typing import Any
 
 import msgspec
@@ -20,13 +19,14 @@ from tunetui.core.snapshot import (
     RUNNING,
     SKIPPED,
     STALE,
+    STATUSES,
     Counts,
     Happening,
     Row,
     Run,
     problem_key,
 )
-from tunetui_agent.messages import TrialRef, Value
+from tunetui_agent.messages import TrialRef
 
 
 class Draft:
@@ -42,7 +42,7 @@ class Draft:
         self.best = dict(run.best)
         self.unsure: set[tuple[str, str]] = set()  # boards whose best row changed for the worse
         self.running = dict(run.running)
-        self.problems: dict[str, tuple[str, dict[str, Value]]] = {}  # equal problems share one dict and one key
+        self.boards: dict[tuple[int, int], tuple[str, str]] = {}  # what rows share, to the board that they stand on
         self.confidence = run.confidence
         self.log: deque[Happening] = deque(run.log, maxlen=LOG_KEPT)
         self.puts = run.puts
@@ -70,6 +70,8 @@ class Draft:
 
     def value(self, name: str) -> Any:
         """A field of the run as changed so far; a dict comes as this draft's own copy."""
+        if name in {"devices", "models"}:
+            self.boards.clear()
         if name not in self.changes:
             found = getattr(self.run, name)
             self.changes[name] = dict(found) if isinstance(found, dict) else found
@@ -81,69 +83,62 @@ class Draft:
 
     def put(self, row: Row) -> None:
         """Set one row and keep counts and best in step."""
-        old = self.rows.get(row.trial)
-        self.rows.set(row.trial, row)
+        trial, best = row.trial, self.best
+        old = self.rows.get(trial)
+        self.rows.set(trial, row)
         self.puts += 1
-        self.latest_puts.append(row.trial)
-        if old is not None and old.plan == self.plan_number:
-            self.statuses[_tallied(old.status)] -= 1
-        if row.plan == self.plan_number:
-            self.statuses[_tallied(row.status)] += 1
-        self._rank(old, row)
-
-    def _rank(self, old: Row | None, row: Row) -> None:
+        self.latest_puts.append(trial)
         if old is not None:
-            board = (old.problem_key, self.board_of(old.device))
-            if self.best.get(board) == row.trial:
-                del self.best[board]
+            subject, circumstances, plan, _ = old.standing
+            status = old.status
+            if plan == self.plan_number:
+                self.statuses[_TALLIED[status]] -= 1
+            if status == MEASURED and best.get(board := self._board(old, subject, circumstances)) == trial:
+                del best[board]
                 self.unsure.add(board)
-        if row.status != MEASURED or row.plan != self.plan_number:
-            return
-        board = (row.problem_key, self.board_of(row.device))
-        leader = self.best.get(board)
-        if leader is None or _order(row) < _order(self.rows[leader]):
-            self.best[board] = row.trial
+        subject, circumstances, plan, median_ns = row.standing
+        if plan == self.plan_number:
+            status = row.status
+            self.statuses[_TALLIED[status]] += 1
+            if status == MEASURED:
+                board = self._board(row, subject, circumstances)
+                leader = best.get(board)
+                if leader is None or (median_ns, trial) < (self.rows[leader].standing[3], leader):
+                    best[board] = trial
+
+    def _board(self, row: Row, subject: int, circumstances: int) -> tuple[str, str]:
+        """The problem and the device whose board a row stands on."""
+        board = self.boards.get((subject, circumstances))
+        if board is None:
+            board = self.boards[subject, circumstances] = (row.problem_key, self.board_of(row.device))
+        return board
 
     def _find_best(self, board: tuple[str, str]) -> None:
-        rows = (
-            row
-            for row in self.rows.values()
-            if row.status == MEASURED
-            and row.plan == self.plan_number
-            and (row.problem_key, self.board_of(row.device)) == board
-        )
-        best = min(rows, key=_order, default=None)
         self.best.pop(board, None)
-        if best is not None:
-            self.best[board] = best.trial
+        found = []
+        for row in self.rows.values():
+            if row.status == MEASURED:
+                subject, circumstances, plan, median_ns = row.standing
+                if plan == self.plan_number and self._board(row, subject, circumstances) == board:
+                    found.append((median_ns, row.trial))  # the id settles equal medians, whatever order they came in
+        if found:
+            self.best[board] = min(found)[1]
 
-    def row_of(self, ref: TrialRef, **fields: Any) -> Row:
-        """The row of a trial, as known or new, brought up to ``ref`` and ``fields``."""
+    def row_of(self, ref: TrialRef, *, again: int = 0, **fields: Any) -> Row:
+        """The row of a trial, as known or new, brought up to ``ref`` and ``fields``; measured ``again`` times more."""
         old = self.rows.get(ref.id)
-        key, problem = self._problem(ref, old)
-        same = old is not None and old.configuration == ref.configuration
-        known: dict[str, Any] = {
-            "trial": ref.id if old is None else old.trial,
-            "implementation": intern(ref.implementation),
-            "problem": problem,
-            "problem_key": key,
-            "configuration": old.configuration if old is not None and same else self._configuration(ref),
-            "provenance": intern(ref.provenance),
-            # a trial that no plan asked for is current only where there is no plan at all
-            "plan": old.plan if old is not None else -1 if self.plan_number else 0,
-            "times_measured": old.times_measured if old is not None else 0,
-        }
-        return Row(**(known | fields))
-
-    def _problem(self, ref: TrialRef, old: Row | None) -> tuple[str, dict[str, Value]]:
-        key = problem_key(ref.problem)
-        if old is not None and old.problem_key == key:
-            return old.problem_key, old.problem
-        return self.problems.setdefault(key, (key, ref.problem))
-
-    def _configuration(self, ref: TrialRef) -> dict[str, Value]:
-        values = ref.configuration.items()
-        return {name: intern(value) if isinstance(value, str) else value for name, value in values}
+        # a trial that no plan asked for is current only where there is no plan at all
+        fields.setdefault("plan", old.plan if old is not None else -1 if self.plan_number else 0)
+        return Row.of(
+            trial=ref.id if old is None else old.trial,
+            implementation=ref.implementation,
+            problem=ref.problem,
+            problem_key=problem_key(ref.problem),
+            configuration=ref.configuration,
+            provenance=ref.provenance,
+            times_measured=(old.times_measured if old is not None else 0) + again,
+            **fields,
+        )
 
     def device_of(self, source: str) -> str:
         """Id of the device that this source measures on."""
@@ -164,20 +159,15 @@ class Draft:
             progress = self.running.pop(source, None)
             row = self.rows.get(progress.trial) if progress else None
             if row is not None and row.status == RUNNING:
-                self.put(msgspec.structs.replace(row, status=QUEUED))
+                self.put(row.but(status=QUEUED))
 
 
-def _order(row: Row) -> tuple[float, str]:
-    """Sort key of measured rows; the id settles equal medians, whatever the order they came in."""
-    return (row.median_ns if row.median_ns is not None else float("inf"), row.trial)
-
-
-def _tallied(status: str) -> str:
-    return status if status in {QUEUED, RUNNING, MEASURED, STALE, SKIPPED} else "failed"
+_OWN_TALLY = (QUEUED, RUNNING, MEASURED, STALE, SKIPPED)
+_TALLIED = {status: status if status in _OWN_TALLY else "failed" for status in STATUSES}
 
 
 def _tally(counts: Counts) -> dict[str, int]:
-    return {name: getattr(counts, name) for name in (QUEUED, RUNNING, MEASURED, STALE, SKIPPED, "failed")}
+    return {name: getattr(counts, name) for name in (*_OWN_TALLY, "failed")}
 
 
 def _counts(statuses: dict[str, int]) -> Counts:

@@ -6,22 +6,50 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from tunetui.core import figures
+from tunetui.core import figures, metrics
 from tunetui.core.board_figures import INTERVAL, MEDIAN
-from tunetui.core.metrics import evaluate
 from tunetui.core.ranking import Contender, rank
+from tunetui.core.row import Opened, opened_alike
 from tunetui.core.snapshot import MEASURED, Progress, Row, Run
 from tunetui.core.statistics import percentile
 from tunetui.core.targets import NS_PER_MS, NS_PER_S
 from tunetui_agent.messages import Value
+
+Columns = dict[str, list[Value | None]]
 
 _QUANTILES = {"latency_ms.p5": 0.05, "latency_ms.p95": 0.95, "latency_ms.p99": 0.99}
 
 
 def figures_of_rows(run: Run, rows: Sequence[Row]) -> list[dict[str, Value]]:
     """Every figure and setting of each row; a row without an outcome has settings and a status alone."""
-    metrics = _metrics(run, rows)
-    return [{**_settings(row), **_measured(row), **metrics.get(row.trial, {})} for row in rows]
+    found: dict[str, dict[str, Value]] = {}
+    ordered, columns = figure_columns(run, rows)
+    for place, row in enumerate(ordered):
+        found[row.trial] = {name: each for name, values in columns.items() if (each := values[place]) is not None}
+    return [found[row.trial] for row in rows]
+
+
+def figure_columns(run: Run, rows: Iterable[Row]) -> tuple[list[Row], Columns]:
+    """The same as columns, and the rows in the order in which they stand there; None: a row has no such figure.
+
+    Rows that were measured alike have the same figures: what they share is looked at once for all of them.
+    """
+    alike: dict[tuple[int, int, str, bool], list[Row]] = {}
+    for row in rows:
+        subject, circumstances, _, median_ns = row.standing
+        has_figures = median_ns == median_ns and row.packed[1] > 0  # noqa: PLR0124 (NaN: not known)
+        alike.setdefault((subject, circumstances, row.status, has_figures), []).append(row)
+    ordered: list[Row] = []
+    columns: Columns = {}
+    for (*_, has_figures), members in alike.items():
+        for name, values in _columns_of_alike(run, members, has_figures=has_figures).items():
+            column = columns.setdefault(name, [])
+            column += [None] * (len(ordered) - len(column))
+            column += values
+        ordered += members
+    for column in columns.values():
+        column += [None] * (len(ordered) - len(column))
+    return ordered, columns
 
 
 def overlaid(known: Mapping[str, Value], progress: Progress) -> dict[str, Value]:
@@ -55,45 +83,45 @@ def ranks_of(rows: Iterable[Row], *, at_most: int) -> dict[str, str]:
     return found
 
 
-def _settings(row: Row) -> dict[str, Value]:
-    found: dict[str, Value] = {**row.problem, "implementation": row.implementation, "status": row.status}
-    found |= row.configuration | {"trial": row.trial}
-    for name, text in (("device", row.device), ("cause", row.cause), ("stage", row.stage)):
+def _columns_of_alike(run: Run, rows: list[Row], *, has_figures: bool) -> dict[str, Sequence[Value | None]]:
+    first, many, opened = rows[0], len(rows), opened_alike(rows)
+    found: dict[str, Sequence[Value | None]] = {name: [value] * many for name, value in first.problem.items()}
+    found |= {"implementation": [first.implementation] * many, "status": [first.status] * many}
+    found |= zip(first.axes, opened.settings, strict=True)
+    found["trial"] = [row.trial for row in rows]
+    how = first.circumstances
+    for name, text in (("device", how.device), ("stage", how.stage), ("tags", ", ".join(how.tags))):
         if text:
-            found[name] = text
-    if row.tags:
-        found["tags"] = ", ".join(row.tags)
+            found[name] = [text] * many
+    if any(opened.causes):
+        found["cause"] = [cause or None for cause in opened.causes]
+    found |= {f"quality.{name}": values for name, values in zip(how.quality, opened.told, strict=False)}
+    if any(seconds is not None for seconds in opened.build_seconds):
+        found["build_seconds"] = opened.build_seconds
+    if not has_figures:
+        return found
+    resources, telemetry = len(how.quality), len(how.quality) + len(how.resources)
+    found |= zip(how.telemetry, opened.told[telemetry:], strict=True)
+    found |= zip(how.resources, opened.told[resources:telemetry], strict=True)
+    found |= _latencies(opened)
+    if run.plan is not None and run.plan.kernel.metrics and first.status == MEASURED:
+        seconds = np.array(opened.medians_ns, np.float64) / NS_PER_S
+        known = metrics.columns_of(first, found, seconds, run.devices.get(how.device))
+        found |= metrics.of_alike(run.plan.kernel.metrics, known, many)
     return found
 
 
-def _measured(row: Row) -> dict[str, Value]:
-    found: dict[str, Value] = {f"quality.{name}": value for name, value in row.quality.items()}
-    if row.build_seconds is not None:
-        found["build_seconds"] = row.build_seconds
-    if row.median_ns is None or not row.samples_ns:
-        return found
-    ordered = sorted(row.samples_ns)
-    found |= row.telemetry | row.resources
-    found |= {name: percentile(ordered, q) / NS_PER_MS for name, q in _QUANTILES.items()}
-    found |= {
-        MEDIAN: row.median_ns / NS_PER_MS,
-        "latency_ms.min": ordered[0] / NS_PER_MS,
-        "latency_ms.n": len(ordered),
+def _latencies(opened: Opened) -> dict[str, Sequence[Value | None]]:
+    samples = list(map(sorted, opened.samples_ns))
+    found: dict[str, Sequence[Value | None]] = {
+        name: [percentile(ordered, q) / NS_PER_MS for ordered in samples] for name, q in _QUANTILES.items()
     }
-    relative = figures.relative_half_width_percent(row.median_ns, row.ci_low_ns, row.ci_high_ns)
-    return found if relative is None else found | {INTERVAL: relative}
-
-
-def _metrics(run: Run, rows: Sequence[Row]) -> dict[str, dict[str, float]]:
-    if run.plan is None or not run.plan.kernel.metrics:
-        return {}
-    by_device: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.median_ns is not None and row.status == MEASURED:
-            by_device.setdefault(row.device, []).append(row)
-    found: dict[str, dict[str, float]] = {}
-    for device, measured in by_device.items():
-        seconds = np.array([row.median_ns for row in measured], np.float64) / NS_PER_S
-        values, _ = evaluate(run.plan.kernel.metrics, measured, seconds, run.devices.get(device))
-        found |= {row.trial: each for row, each in zip(measured, values, strict=True)}
+    medians = [median_ns or 0.0 for median_ns in opened.medians_ns]
+    found[MEDIAN] = [median_ns / NS_PER_MS for median_ns in medians]
+    found["latency_ms.min"] = [ordered[0] / NS_PER_MS for ordered in samples]
+    found["latency_ms.n"] = list(map(len, samples))
+    ends = zip(medians, opened.ci_low_ns, opened.ci_high_ns, strict=True)
+    intervals = [figures.relative_half_width_percent(*each) for each in ends]
+    if any(half_width is not None for half_width in intervals):
+        found[INTERVAL] = intervals
     return found

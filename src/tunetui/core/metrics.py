@@ -29,10 +29,12 @@ def evaluate(
     missing: list[dict[str, str]] = [{} for _ in rows]
     alike: dict[tuple[str, str, tuple[str, ...]], list[int]] = {}
     for index, row in enumerate(rows):
-        alike.setdefault((row.implementation, row.problem_key, tuple(row.configuration)), []).append(index)
+        alike.setdefault((row.implementation, row.problem_key, row.axes), []).append(index)
     for members in alike.values():
         group = [rows[index] for index in members]
-        columns = _columns(group, seconds[members], device)
+        settings = dict(zip(group[0].axes, zip(*[row.settings for row in group], strict=True), strict=True))
+        energies = {ENERGY: list(map(_energy, group))}
+        columns = columns_of(group[0], {**settings, **energies}, seconds[members], device)
         for name, text in metrics.items():
             for index, figure in zip(members, _figures(text, columns, len(members)), strict=True):
                 why = _energy_lacks(text, rows[index], device)
@@ -43,30 +45,51 @@ def evaluate(
     return found, missing
 
 
-def _columns(rows: Sequence[Row], seconds: NDArray[np.float64], device: Device | None) -> dict[str, Any]:
+def of_alike(metrics: Mapping[str, str], columns: Mapping[str, Any], count: int) -> dict[str, list[float | None]]:
+    """Every metric of ``count`` rows with one `Row.subject` and `Row.circumstances`; None where one has no such figure.
+
+    ``columns`` are theirs as `columns_of` makes them.
+    """
+    found: dict[str, list[float | None]] = {}
+    for name, text in metrics.items():
+        if ENERGY not in text or ENERGY in columns:
+            figures = _figures(text, columns, count)
+            found[name] = [None if isinstance(figure, str) else figure for figure in figures]
+    return found
+
+
+def columns_of(
+    first: Row, known: Mapping[str, Sequence[Any]], seconds: NDArray[np.float64], device: Device | None
+) -> dict[str, Any]:
+    """What expressions see of rows like ``first``: ``known`` holds a value of each row for every axis, and energies."""
     columns: dict[str, Any] = {f"device_{name}": value for name, value in (device.attributes if device else {}).items()}
     columns |= {n: v for n, v in (device.details if device else {}).items() if n.startswith("ceiling_")}
-    columns |= rows[0].problem
-    for axis in rows[0].configuration:
-        values: list[Value] = [row.configuration[axis] for row in rows]
-        columns[axis] = np.array(values) if len({type(value) for value in values}) == 1 else _objects(values)
-    return columns | {"seconds": seconds, ENERGY: np.array([_energy(row) for row in rows])}
+    columns |= first.problem
+    for axis in first.axes:
+        kinds = set(map(type, known[axis]))
+        columns[axis] = np.array(known[axis]) if len(kinds) == 1 else _objects(known[axis])
+    if ENERGY in known:
+        columns[ENERGY] = np.array([_number(value) for value in known[ENERGY]])
+    return columns | {"seconds": seconds}
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else np.nan
 
 
 def _energy(row: Row) -> float:
-    value = row.telemetry.get(ENERGY)
-    return float(value) if isinstance(value, int | float) else np.nan
+    return _number(row.telemetry.get(ENERGY)) if ENERGY in row.circumstances.telemetry else np.nan
 
 
 def _energy_lacks(text: str, row: Row, device: Device | None) -> str:
     """Why a metric that reads the energy has none to read; empty where it has, or reads none."""
-    if ENERGY not in text or ENERGY in row.telemetry:
+    if ENERGY not in text or ENERGY in row.circumstances.telemetry:
         return ""
     why = row.telemetry.get(_ENERGY_REASON) or (device.details.get(_ENERGY_REASON) if device else None)
     return str(why).removeprefix("n/a: ") if why else "its energy was not measured (method.energy says whose is)"
 
 
-def _figures(text: str, columns: dict[str, Any], count: int) -> list[float | str]:
+def _figures(text: str, columns: Mapping[str, Any], count: int) -> list[float | str]:
     """Each row's figure, or why it has none."""
     try:
         result = parse(text, columns).column(columns, count)
@@ -79,7 +102,7 @@ def _figures(text: str, columns: dict[str, Any], count: int) -> list[float | str
     return [figure if np.isfinite(figure) else "not a finite number" for figure in figures.tolist()]
 
 
-def _one_by_one(text: str, columns: dict[str, Any], count: int) -> list[float | str]:
+def _one_by_one(text: str, columns: Mapping[str, Any], count: int) -> list[float | str]:
     """One row that divides by zero must not cost the others their figure."""
     figures: list[float | str] = []
     for index in range(count):
@@ -88,7 +111,7 @@ def _one_by_one(text: str, columns: dict[str, Any], count: int) -> list[float | 
     return figures
 
 
-def _objects(values: list[Value]) -> NDArray[Any]:
+def _objects(values: Sequence[Value]) -> NDArray[Any]:
     column = np.empty(len(values), object)
     column[:] = values
     return column

@@ -31,6 +31,7 @@ from tunetui.core.leaderboard import (
 from tunetui.core.metrics import evaluate
 from tunetui.core.ranking import RANKING_METHOD, Contender, Place, rank
 from tunetui.core.routes import LOCAL
+from tunetui.core.row import Evidence
 from tunetui.core.second_looks import drift_in_words, races_in_words
 from tunetui.core.snapshot import MEASURED, QUEUED, RUNNING, SKIPPED, STALE, Row, Run, problem_key
 from tunetui.core.statistics import INTERVAL_METHOD, PERCENTILE_METHOD, TEST_METHOD, percentile, samples_needed
@@ -185,7 +186,8 @@ def _measured(
     missing: dict[str, str],
     confidence: float,
 ) -> Entry:
-    ordered = sorted(row.samples_ns)
+    evidence = row.evidence
+    ordered = sorted(evidence.samples_ns)
     unavailable = {f"metrics.{name}": f"n/a: {reason}" for name, reason in missing.items()}
     if row.ci_low_ns is None or row.ci_high_ns is None:
         few = f"n/a: an interval needs at least {samples_needed(0.5, confidence)} samples, has {len(ordered)}"
@@ -195,7 +197,7 @@ def _measured(
     return Entry(
         rank=place.rank,
         tie_group=place.tie_group,
-        **_shared(row),
+        **_shared(row, evidence),
         latency_ms=Latency(
             median=_ms(row.median_ns or 0.0),
             ci_low=None if low is None else _ms(low),
@@ -210,7 +212,7 @@ def _measured(
         ),
         metrics=metrics,
         unavailable=unavailable,
-        samples_ns=row.samples_ns.tolist(),
+        samples_ns=evidence.samples_ns.tolist(),
     )
 
 
@@ -222,19 +224,20 @@ def _ms(nanoseconds: float) -> float:
 def _unranked(row: Row) -> Entry:
     why = f"n/a: {row.cause}" if row.cause else f"n/a: {row.status}"
     unavailable = {"latency_ms": why.splitlines()[0]}
-    samples = row.samples_ns.tolist() if row.status == STALE else []
-    return Entry(**_shared(row), unavailable=unavailable, samples_ns=samples)
+    evidence = row.evidence
+    samples = evidence.samples_ns.tolist() if row.status == STALE else []
+    return Entry(**_shared(row, evidence), unavailable=unavailable, samples_ns=samples)
 
 
-def _shared(row: Row) -> dict[str, Any]:
+def _shared(row: Row, evidence: Evidence) -> dict[str, Any]:
     return {
         "implementation": row.implementation,
         "configuration": row.configuration,
         "status": row.status,
         "cause": row.cause,
-        "quality": row.quality,
-        "resources": row.resources,
-        "telemetry": row.telemetry,
+        "quality": evidence.quality,
+        "resources": evidence.resources,
+        "telemetry": evidence.telemetry,
         "build_seconds": row.build_seconds,
         "stopped_by": row.stopped_by,
         "stage": row.stage,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable
-from sys import intern
 from typing import Any, cast
 
 import msgspec
@@ -26,8 +24,6 @@ from tunetui.core.found import FOUND
 from tunetui.core.snapshot import (
     LOOKS_KEPT,
     MEASURED,
-    NO_FIGURES,
-    NO_TAGS,
     NOTICES_KEPT,
     QUEUED,
     RUNNING,
@@ -130,12 +126,12 @@ def _trials_queued(draft: Draft, _record: Record, event: TrialsQueued) -> None:
     for ref in event.trials:
         old = draft.rows.get(ref.id)
         if old is not None and old.status in {MEASURED, STALE}:  # its figures stay in view until there are new ones
-            draft.put(msgspec.structs.replace(old, plan=draft.plan_number))
+            draft.put(old.but(plan=draft.plan_number))
         else:
             draft.put(draft.row_of(ref, status=QUEUED, plan=draft.plan_number))
     for trial in event.kept:
         if (old := draft.rows.get(trial)) is not None:
-            draft.put(msgspec.structs.replace(old, plan=draft.plan_number))
+            draft.put(old.but(plan=draft.plan_number))
 
 
 def _agent_placed(draft: Draft, record: Record, event: AgentPlaced) -> None:
@@ -150,7 +146,7 @@ def _trials_dealt(_draft: Draft, _record: Record, _event: TrialsDealt) -> None:
 def _trials_staled(draft: Draft, record: Record, event: TrialsStaled) -> None:
     for trial, reason in event.reasons.items():
         if (old := draft.rows.get(trial)) is not None:
-            draft.put(msgspec.structs.replace(old, status=STALE, cause=reason))
+            draft.put(old.but(status=STALE, cause=reason))
     draft.say(record, f"{len(event.reasons)} rows are stale")
 
 
@@ -237,24 +233,25 @@ def _trial_measured(draft: Draft, record: Record, event: TrialMeasured) -> None:
         draft.value("visits").pop(event.trial.id, None)
     row = draft.row_of(
         event.trial,
+        again=1,
         status=MEASURED,
         device=draft.device_of(record.source),
-        samples_ns=array("q", event.samples_ns),
+        samples_ns=event.samples_ns,
         median_ns=median_ns,
         ci_low_ns=ci_low_ns,
         ci_high_ns=ci_high_ns,
-        stopped_by=intern(event.stopped_by),
-        stage=intern(event.stage),
-        quality=event.quality or NO_FIGURES,
+        stopped_by=event.stopped_by,
+        stage=event.stage,
+        quality=event.quality,
         build_seconds=event.build_seconds,
         seconds=event.seconds,
-        artifact=intern(event.artifact),
-        resources=event.resources or NO_FIGURES,
-        telemetry=event.telemetry or NO_FIGURES,
-        tags=list(map(intern, event.tags)) or NO_TAGS,
+        artifact=event.artifact,
+        resources=event.resources,
+        telemetry=event.telemetry,
+        tags=event.tags,
         measured_at=record.t,
     )
-    draft.put(msgspec.structs.replace(row, times_measured=row.times_measured + 1))
+    draft.put(row)
     draft.finished += event.stage == "sweep"  # a race begins when no trial is missing: it says nothing of what remains
 
 
@@ -284,8 +281,9 @@ def _trial_examined(draft: Draft, record: Record, event: TrialExamined) -> None:
     row = draft.rows.get(event.trial)
     if row is None or row.status != MEASURED:
         return
-    figures = {"resources": {**row.resources, **event.resources}, "telemetry": {**row.telemetry, **event.telemetry}}
-    draft.put(msgspec.structs.replace(row, **figures))
+    known = row.evidence
+    figures = {"resources": {**known.resources, **event.resources}, "telemetry": {**known.telemetry, **event.telemetry}}
+    draft.put(row.but(**figures))
     draft.log.append(Happening(t=record.t, kind="TrialExamined", text=event.what, trial=event.trial))
 
 
@@ -314,7 +312,7 @@ def _drift_noticed(draft: Draft, _record: Record, event: DriftNoticed) -> None:
     for trial in event.trials:
         row = draft.rows.get(trial)
         if row is not None and row.status == MEASURED and DRIFTED not in row.tags:
-            draft.put(msgspec.structs.replace(row, tags=[*row.tags, DRIFTED]))
+            draft.put(row.but(tags=[*row.tags, DRIFTED]))
     sentinels = draft.value("sentinels")
     for board, looks in sentinels.items():
         if board[0] == problem_key(event.trial.problem) and looks[-1].trial == event.trial.id:

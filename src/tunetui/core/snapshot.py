@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,59 +9,20 @@ import msgspec
 
 from tunetui.core.events import RunFinished, RunPlanned
 from tunetui.core.models import model_of
-from tunetui_agent.messages import FAILURES, Device, Toolchain, Value, Visit
+from tunetui.core.packing import MEASURED, QUEUED, RUNNING, SKIPPED, STALE, STATUSES
+from tunetui.core.row import Row, problem_key
+from tunetui_agent.messages import Device, Toolchain, Value, Visit
 
-QUEUED, RUNNING, MEASURED, STALE, SKIPPED = "queued", "running", "measured", "stale", "skipped"
-STATUSES = (QUEUED, RUNNING, MEASURED, STALE, SKIPPED, *FAILURES)
-"""Every status that a row can have."""
+__all__ = [
+    "MEASURED", "QUEUED", "RUNNING", "SKIPPED", "STALE", "STATUSES", "Agent", "Counts", "Happening", "Look", "Notice",
+    "Placed", "Progress", "Race", "Row", "Run", "Telemetry", "problem_key",
+]  # fmt: skip
 
 TELEMETRY_KEPT = 120
 LOG_KEPT = 200
 PUTS_KEPT = 1000
 NOTICES_KEPT = 500
 LOOKS_KEPT = 500
-
-NO_SAMPLES: array[int] = array("q")
-NO_FIGURES: dict[str, Any] = {}
-NO_TAGS: list[str] = []
-# What many rows lack is one object for all of them; nobody writes to what a row holds.
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is known of one trial.  Times in nanoseconds unless the name says otherwise."""
-
-    trial: str
-    implementation: str
-    problem: dict[str, Value]
-    problem_key: str
-    configuration: dict[str, Value]
-    provenance: str
-    status: str
-    plan: int
-    """Number of the plan that last asked for it; the row is current when that is `Run.plan_number`."""
-    device: str = ""
-    """Id of the device that measured it."""
-    samples_ns: array[int] = NO_SAMPLES
-    """Raw samples in the order they were taken, int64; ``np.frombuffer(row.samples_ns, np.int64)`` copies nothing."""
-    median_ns: float | None = None
-    ci_low_ns: float | None = None
-    """Order-statistic interval of the median at the method's confidence; None where n is too small."""
-    ci_high_ns: float | None = None
-    stopped_by: str = ""
-    stage: str = ""
-    quality: dict[str, float] = {}
-    build_seconds: float | None = None
-    seconds: float = 0.0
-    artifact: str = ""
-    resources: dict[str, Value] = {}
-    telemetry: dict[str, Value] = {}
-    tags: list[str] = []
-    cause: str = ""
-    """One line: why it failed or is stale."""
-    detail: str = ""
-    measured_at: float | None = None
-    """Unix seconds, by the clock of the host that measured it."""
-    times_measured: int = 0
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -289,11 +249,3 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """The method's confidence as a fraction; 0.95 before there is a plan."""
         percent = self.plan.method.get("confidence_percent", 95.0) if self.plan else 95.0
         return float(percent) / 100.0
-
-
-_ENCODER = msgspec.json.Encoder(order="sorted")
-
-
-def problem_key(problem: dict[str, Value]) -> str:
-    """One text per problem, whatever the order of its fields; 1, 1.0 and true stay apart."""
-    return _ENCODER.encode(problem).decode()

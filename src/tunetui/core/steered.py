@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from tunetui.core.draft import Draft
 from tunetui.core.events import Record
 from tunetui.core.snapshot import MEASURED, QUEUED, RUNNING, SKIPPED, STALE
@@ -38,7 +36,7 @@ def _trials_skipped(draft: Draft, record: Record, event: TrialsSkipped) -> None:
         if old is not None and old.status in {QUEUED, RUNNING, STALE}:
             where = old.device or draft.device_of(record.source)  # a skipped row stands on a board, too
             cause = "skipped, because somebody asked for that"
-            draft.put(msgspec.structs.replace(old, status=SKIPPED, cause=cause, device=where))
+            draft.put(old.but(status=SKIPPED, cause=cause, device=where))
     draft.say(record, f"{len(event.trials)} skipped", event.trials[0] if len(event.trials) == 1 else "")
 
 
@@ -46,7 +44,7 @@ def _trials_requeued(draft: Draft, record: Record, event: TrialsRequeued) -> Non
     for trial in event.trials:
         old = draft.rows.get(trial)
         if old is not None and old.status not in {QUEUED, RUNNING, MEASURED, STALE}:  # a figure stays in view
-            draft.put(msgspec.structs.replace(old, status=QUEUED, cause="", detail=""))
+            draft.put(old.but(status=QUEUED, cause="", detail=""))
     draft.say(record, f"{len(event.trials)} queued again", event.trials[0] if len(event.trials) == 1 else "")
 
 

@@ -42,13 +42,24 @@ class FigureTable:
         """Write rows by key; a figure that a row had and has no longer is not known any more.  True: new names came."""
         if not rows:
             return False
-        named = set().union(*rows.values()) | self.numbers | self.texts
-        values = {name: [row.get(name) for row in rows.values()] for name in named - {RANK, RANK_TEXT}}
-        learnt = self._learn(values)
-        columns: dict[str, Sequence[float | None] | Sequence[str]] = {}
-        for name, column in values.items():
-            columns[name] = list(map(_written, column)) if name in self.texts else cast("list[float | None]", column)
-        self.store.write(list(rows), columns)
+        named = set().union(*rows.values())
+        return self.write(list(rows), {name: [row.get(name) for row in rows.values()] for name in named})
+
+    def write(self, keys: Sequence[str], columns: Mapping[str, Sequence[Value | None]]) -> bool:
+        """As `put`, of columns with one value for each key."""
+        if not keys:
+            return False
+        learnt = self._learn(columns)
+        written: dict[str, Sequence[float | None] | Sequence[str]] = {}
+        for name, column in columns.items():
+            written[name] = (
+                list(map(_written, column)) if name in self.texts else cast("Sequence[float | None]", column)
+            )
+        for name in self.numbers - columns.keys() - {RANK}:
+            written[name] = [None] * len(keys)
+        for name in self.texts - columns.keys() - {RANK_TEXT}:
+            written[name] = [""] * len(keys)
+        self.store.write(keys, written)
         return learnt
 
     def put_ranks(self, ranks: Mapping[str, str]) -> None:

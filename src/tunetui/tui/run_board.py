@@ -11,7 +11,7 @@ import numpy as np
 from tunetui.core.board_figures import MEDIAN
 from tunetui.core.figures import setting
 from tunetui.core.labels import short_problem, varying
-from tunetui.core.live_figures import figures_of_rows, overlaid, ranks_of
+from tunetui.core.live_figures import Columns, figure_columns, overlaid, ranks_of
 from tunetui.core.snapshot import MEASURED, Row, Run
 from tunetui.tui.board_columns import BoardFacts
 from tunetui.tui.figure_table import PROBLEM_TEXT, FigureTable
@@ -42,7 +42,6 @@ class RunBoard:
         self._problem_fields: list[str] = []
         self._problem_texts: dict[str, str] = {}
         self._qualities: dict[str, None] = {}
-        self._quality_names: AbstractSet[str] = set()
 
     def take(self, run: Run, *, rank_now: bool = False) -> int:
         """Bring the table to the state of ``run``; returns how many rows were written."""
@@ -53,9 +52,10 @@ class RunBoard:
             changed = run.changed_since(self._seen)
         changed = [row for row in changed if run.current(row)]
         for start in range(0, len(changed), _WRITTEN_AT_ONCE):
-            self._write(self._figures(run, changed[start : start + _WRITTEN_AT_ONCE]))
+            self._write(run, changed[start : start + _WRITTEN_AT_ONCE])
         overlaid_rows = self._overlay(run, {row.trial for row in changed})
-        self._write(overlaid_rows)
+        if self.table.put(overlaid_rows):
+            self.columns_changed = True
         self._seen = run
         self._rank(run, rank_now=rank_now)
         self._look_at_facts(run, changed)
@@ -87,21 +87,18 @@ class RunBoard:
             self._problem_texts[row.problem_key] = short_problem(row.problem, self._problem_fields)
         return self._problem_texts[row.problem_key]
 
-    def _figures(self, run: Run, rows: Sequence[Row]) -> dict[str, dict[str, Value]]:
-        """What the table holds of each row."""
-        found = {row.trial: figures for row, figures in zip(rows, figures_of_rows(run, rows), strict=True)}
-        for row in rows:
-            if row.quality.keys() != self._quality_names:
-                self._quality_names = row.quality.keys()
-                self._qualities.update(dict.fromkeys(f"quality.{name}" for name in row.quality))
-            if self._problem_fields:
-                found[row.trial][PROBLEM_TEXT] = self._problem_text(row)
-            if row.measured_at is not None:
-                found[row.trial][MEASURED_AT] = row.measured_at
-        return found
+    def _columns(self, run: Run, rows: Sequence[Row]) -> tuple[list[Row], Columns]:
+        """What the table holds of rows, and these in the order of that."""
+        ordered, columns = figure_columns(run, rows)
+        self._qualities.update(dict.fromkeys(name for name in columns if name.startswith("quality.")))
+        if self._problem_fields:
+            columns[PROBLEM_TEXT] = [self._problem_text(row) for row in ordered]
+        columns[MEASURED_AT] = [row.measured_at for row in ordered]
+        return ordered, columns
 
-    def _write(self, rows: dict[str, dict[str, Value]]) -> None:
-        if self.table.put(rows):
+    def _write(self, run: Run, rows: Sequence[Row]) -> None:
+        ordered, columns = self._columns(run, rows)
+        if self.table.write([row.trial for row in ordered], columns):
             self.columns_changed = True
 
     def _overlay(self, run: Run, written: AbstractSet[str]) -> dict[str, dict[str, Value]]:
@@ -112,7 +109,8 @@ class RunBoard:
             row, progress = run.rows.get(trial), present.get(trial)
             if row is None or (self._overlaid.get(trial) is progress and trial not in written):
                 continue
-            figures = self._figures(run, [row])[trial]
+            columns = self._columns(run, [row])[1]
+            figures = {name: value for name, (value,) in columns.items() if value is not None}
             found[trial] = figures if progress is None else overlaid(figures, progress)
         self._overlaid = dict(present)
         return found
@@ -138,7 +136,7 @@ class RunBoard:
                 boards = boards * (len(texts) + 1) + places + 1
         found: list[str] = []
         medians = store.numbers(MEDIAN)[rows]
-        for board in np.unique(boards).tolist():
+        for board in np.flatnonzero(np.bincount(boards)).tolist():
             own = np.flatnonzero(boards == board)
             if len(own) > at_most:
                 own = own[np.argpartition(medians[own], at_most)[:at_most]]

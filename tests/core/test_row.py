@@ -1,0 +1,93 @@
+"""A packed row says what it was made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunetui.core.packing import STATUSES
+from tunetui.core.row import Row, opened_alike, problem_key
+
+TEXTS = st.text(max_size=6)
+FLOATS = st.floats(allow_nan=False)
+VALUES = st.booleans() | st.integers() | FLOATS | TEXTS
+FIGURES = st.dictionaries(TEXTS, VALUES, max_size=4)
+MAYBE = st.none() | FLOATS
+
+
+def exactly(value: Any) -> str:
+    """What tells 1, 1.0 and True, 0.0 and -0.0 apart."""
+    return repr(list(value) if isinstance(value, list | tuple) else value)
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> dict[str, Any]:
+    problem = draw(FIGURES.filter(lambda found: all(abs(v) < 1 << 63 for v in found.values() if type(v) is int)))
+    return {
+        "trial": draw(TEXTS),
+        "implementation": draw(TEXTS),
+        "problem": problem,
+        "problem_key": problem_key(problem),
+        "configuration": draw(FIGURES),
+        "provenance": draw(TEXTS),
+        "status": draw(st.sampled_from(STATUSES)),
+        "plan": draw(st.integers(-1, 9)),
+        "device": draw(TEXTS),
+        "samples_ns": draw(st.lists(st.integers(1, (1 << 63) - 1), max_size=5)),
+        "median_ns": draw(MAYBE),
+        "ci_low_ns": draw(MAYBE),
+        "ci_high_ns": draw(MAYBE),
+        "stopped_by": draw(TEXTS),
+        "stage": draw(TEXTS),
+        "quality": draw(st.dictionaries(TEXTS, FLOATS, max_size=3)),
+        "build_seconds": draw(MAYBE),
+        "seconds": draw(FLOATS),
+        "artifact": draw(TEXTS),
+        "resources": draw(FIGURES),
+        "telemetry": draw(FIGURES),
+        "tags": draw(st.lists(TEXTS, max_size=3)),
+        "cause": draw(TEXTS),
+        "detail": draw(TEXTS),
+        "measured_at": draw(MAYBE),
+        "times_measured": draw(st.integers(0, 9)),
+    }
+
+
+@given(parts())
+def test_every_part_comes_out_as_it_went_in(made_of: dict[str, Any]) -> None:
+    row = Row.of(**made_of)
+    for name, value in made_of.items():
+        found = getattr(row, name)
+        assert exactly(found.tolist() if name == "samples_ns" else found) == exactly(value), name
+    assert row.count == len(made_of["samples_ns"])
+    assert row == Row.of(**made_of)
+
+
+@given(parts(), parts())
+def test_a_row_with_parts_changed_is_one_made_of_these(made_of: dict[str, Any], others: dict[str, Any]) -> None:
+    row = Row.of(**made_of)
+    for changes in ({"status": others["status"], "plan": 3}, {"cause": others["cause"]}, {"tags": others["tags"]}):
+        assert row.but(**changes) == Row.of(**made_of | changes)
+
+
+@given(parts(), st.lists(st.tuples(VALUES, st.lists(st.integers(1, 1 << 40), max_size=3), FLOATS), min_size=1))
+def test_columns_of_rows_measured_alike_are_what_each_row_says(
+    made_of: dict[str, Any], different: list[tuple[Any, list[int], float]]
+) -> None:
+    rows = [
+        Row.of(**made_of | {"configuration": {"a": value}, "samples_ns": samples, "resources": {"r": figure}})
+        for value, samples, figure in different
+    ]
+    opened = opened_alike(rows)
+    assert exactly(opened.settings[0]) == exactly([row.configuration["a"] for row in rows])
+    assert [list(each) for each in opened.samples_ns] == [list(row.samples_ns) for row in rows]
+    assert opened.causes == [row.cause for row in rows]
+    assert opened.medians_ns == [row.median_ns for row in rows]
+    names = (*rows[0].circumstances.quality, *rows[0].circumstances.resources, *rows[0].circumstances.telemetry)
+    told = [[*row.quality.values(), *row.resources.values(), *row.telemetry.values()] for row in rows]
+    assert exactly([list(column) for column in opened.told]) == exactly(
+        [list(each) for each in zip(*told, strict=True)]
+    )
+    assert len(opened.told) == len(names)
