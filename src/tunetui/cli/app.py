@@ -82,6 +82,9 @@ def _check(parsed: argparse.Namespace) -> None:
     for name, option in _BATCH_ALONE.items():
         if getattr(parsed, name):
             raise InputError(f"{option} goes with --batch", hint="tunetui --batch GRID measures without the app")
+    if any(host.startswith("lambda:") for host in parsed.hosts):
+        hint = "tunetui lambda launch TYPE, then --host with the name that it prints"
+        raise InputError("the app launches no machine that its command line names", hint=hint)
     grid = parsed.file is not None and not parsed.replay
     for name, option in _WITH_A_GRID.items():
         if getattr(parsed, name) and not grid:

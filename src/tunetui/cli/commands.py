@@ -15,6 +15,7 @@ from tunetui.cli.arguments import (
     export,
     gc,
     insight,
+    lambda_cloud,
     program,
     runs,
     serve,
@@ -117,5 +118,6 @@ COMMANDS: dict[str, Command] = {
     "gc": gc.COMMAND,
     "doctor": doctor.COMMAND,
     "build": build.COMMAND,
+    "lambda": lambda_cloud.COMMAND,
 }
 """Every subcommand by name, in the order of the help; a new one is a module of ``arguments`` and one line here."""

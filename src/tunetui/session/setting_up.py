@@ -16,11 +16,12 @@ from tunetui.core.planning import Forecast, forecast
 from tunetui.core.snapshot import MEASURED
 from tunetui.core.toml_editing import toml_value
 from tunetui.session.library import kept_grids, kept_runs, read_run
-from tunetui.store.atomic import write_atomically
+from tunetui.store.atomic import check_writable, write_atomically
 from tunetui.store.definitions import (
     KERNEL_FILE,
     definitions_of,
     find_kernel,
+    load_definitions,
     load_kernel,
     read_text,
     shipped_kernels,
@@ -144,6 +145,17 @@ def new_grid(kernel: str, base: Path) -> str:
     head = {"name": own.name, "kernel": kernel, "device": kind}
     lines = [f"{key} = {toml_value(value)}" for key, value in head.items()]
     return "\n".join([*lines, "", "[budget]", "minutes = 10", ""])
+
+
+def check_grid(path: Path, overrides: Sequence[str], output_stem: Path | None) -> None:
+    """Find out what is wrong with a run before anything is paid for.
+
+    Raises:
+        InputError: a file or an option is wrong.
+        StoreError: its files could not be written.
+    """
+    load_definitions(path, overrides)
+    check_writable((output_stem or Path(path.name)).absolute())
 
 
 def open_grid(path: Path) -> str:

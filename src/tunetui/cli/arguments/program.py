@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import tunetui
+from tunetui.cli.arguments.lambda_cloud import declare_batch_on_lambda
 from tunetui.cli.arguments.printing import declare_no_color, declare_outcome
 from tunetui.cli.arguments.reaching import declare_hosts
 from tunetui.cli.arguments.values import whole_number
@@ -94,6 +95,7 @@ def declare_program(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     batch.add_argument("--detach", action="store_true", help="start the run and leave; tunetui attach comes back to it")
     declare_hosts(parser)
+    declare_batch_on_lambda(parser)
 
 
 def _declare_app(parser: argparse.ArgumentParser) -> None:

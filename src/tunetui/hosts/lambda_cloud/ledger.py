@@ -115,10 +115,9 @@ class Ledger:
 
     def _write_prices(self) -> None:
         """For whoever wants a price and not the story; the ledger stays the truth where this fails."""
-        path, lines = self.path.with_name(PRICES_FILE), []
-        for entry in self.open_entries():
-            if entry.usd_per_hour is not None:
-                lines.append(f"[hosts.{json.dumps(entry.name)}]\nusd_per_hour = {entry.usd_per_hour!r}\n")
+        path = self.path.with_name(PRICES_FILE)
+        priced = [entry for entry in self.open_entries() if entry.usd_per_hour is not None]
+        lines = [f"[hosts.{json.dumps(entry.name)}]\nusd_per_hour = {entry.usd_per_hour!r}\n" for entry in priced]
         new = path.with_name(f".{PRICES_FILE}.new")
         with contextlib.suppress(OSError):
             new.write_text("".join(lines))

@@ -1,0 +1,229 @@
+"""``tunetui lambda``: what can be rented, what is, and the end of it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from tunetui.cli.narration import literal, stdout_face
+from tunetui.cli.renting import Renting, cost, price
+from tunetui.cli.tables import Column, lay_out
+from tunetui.core.errors import ExitCode, InputError
+from tunetui.core.figures import NOT_MEASURED
+
+if TYPE_CHECKING:
+    from tunetui.hosts.lambda_cloud.account import Survey
+    from tunetui.hosts.lambda_cloud.ledger import Entry
+    from tunetui.hosts.lambda_cloud.shapes import Instance, InstanceType
+
+_SECONDS_PER_MINUTE = 60
+
+
+def run_lambda(parsed: argparse.Namespace) -> int:
+    """One action; returns the exit code."""
+    action = {"types": _types, "list": _list, "launch": _launch, "wait": _wait, "terminate": _terminate, "gc": _gc}
+    return asyncio.run(action[parsed.action](parsed))
+
+
+async def _types(parsed: argparse.Namespace) -> int:
+    from tunetui.session.renting import open_account
+
+    found = await open_account().api.types()
+    shown = [each for each in found if each.regions or not parsed.available]
+    out = stdout_face(no_color=parsed.no_color)
+    if parsed.json:
+        out.lines(json.dumps({"types": [asdict(each) for each in shown]}, indent=2).splitlines())
+        return ExitCode.OK
+    if not shown:
+        out.lines(["nothing is free just now" if found else "Lambda Cloud names no types"])
+        return ExitCode.OK
+    table = lay_out(_type_columns(shown), out.width)
+    out.lines([*map(out.faint, table.header), *table.body])
+    return ExitCode.OK
+
+
+async def _list(parsed: argparse.Namespace) -> int:
+    from tunetui.session.renting import open_account
+
+    found = await open_account().survey()
+    out, renting = stdout_face(no_color=parsed.no_color), Renting(parsed)
+    rows = _rows(found)
+    if parsed.json:
+        out.lines(json.dumps({"machines": rows}, indent=2).splitlines())
+    elif rows:
+        table = lay_out(_row_columns(rows), out.width)
+        out.lines([*map(out.faint, table.header), *table.body])
+    else:
+        out.lines(["no machines"])
+    renting.err.lines(_remarks(found))
+    return ExitCode.OK
+
+
+async def _launch(parsed: argparse.Namespace) -> int:
+    from tunetui.session.renting import parse_wanted
+
+    renting = Renting(parsed)
+    entry = await renting.launch(renting.as_told(parse_wanted(parsed.type)))
+    if not parsed.no_wait:
+        await renting.wait(entry.name)
+    stdout_face(no_color=parsed.no_color).lines([entry.name])
+    renting.err.lines([f"use it with --host {entry.name}; it costs until: tunetui lambda terminate {entry.name}"])
+    return ExitCode.OK
+
+
+async def _wait(parsed: argparse.Namespace) -> int:
+    from tunetui.hosts.lambda_cloud.account import entry_named
+    from tunetui.session.rented import open_ledger
+
+    await Renting(parsed).wait(entry_named(open_ledger(), parsed.name).name)
+    return ExitCode.OK
+
+
+async def _terminate(parsed: argparse.Namespace) -> int:
+    from tunetui.session.rented_work import at_work
+    from tunetui.session.renting import open_account
+
+    renting, account = Renting(parsed), open_account()
+    entries = list(dict.fromkeys(account.named(name) for name in parsed.names))
+    await account.survey()
+    sure = True
+    for entry in entries:
+        work = at_work(entry.name)
+        if work is None:
+            renting.err.lines([f"{literal(entry.name)} is gone already"])
+        elif await _agreed(renting, work.entry, work.runs):
+            sure = await renting.end(entry.name, account) and sure
+    return ExitCode.OK if sure else ExitCode.UNAVAILABLE
+
+
+async def _gc(parsed: argparse.Namespace) -> int:
+    from tunetui.session.rented_work import at_work
+    from tunetui.session.renting import open_account
+
+    renting, account = Renting(parsed), open_account()
+    found = await account.survey()
+    out, sure, left = stdout_face(no_color=parsed.no_color), True, 0
+    for entry in found.entries:
+        work = at_work(entry.name)
+        if work is None or entry.instance not in found.instances:
+            continue
+        left += 1
+        if work.runs:
+            out.lines([f"{literal(entry.name)} is left: {', '.join(map(literal, work.runs))} is at work there"])
+        elif parsed.dry_run:
+            out.lines([f"{literal(entry.name)} would be terminated: {price(entry)} an hour, {cost(entry)} so far"])
+        elif await _agreed(renting, entry, ()):
+            sure = await renting.end(entry.name, account) and sure
+    if not left:
+        out.lines(["nothing that was launched from here is still there"])
+    renting.err.lines(_remarks(found))
+    return ExitCode.OK if sure else ExitCode.UNAVAILABLE
+
+
+async def _agreed(renting: Renting, entry: Entry, runs: tuple[str, ...]) -> bool:
+    """Whether a machine may be ended.  Raises InputError where nobody can be asked."""
+    if renting.parsed.yes:
+        return True
+    if not renting.asks:
+        raise InputError("this is no terminal, and nobody can be asked", hint="--yes terminates without a question")
+    work = f"{', '.join(runs)} is at work there and will be lost. " if runs else ""
+    question = (
+        f"{entry.name} ({entry.type}, {price(entry)} an hour, {cost(entry)} so far): {work}Terminate it (yes/no)? "
+    )
+    return await renting.asked(literal(question))
+
+
+# -------------------------------------------------------------------------------------- tables
+
+
+def _type_columns(types: list[InstanceType]) -> list[Column]:
+    def number(key: str, header: tuple[str, ...], values: list[int | None], way: int) -> Column:
+        cells = [NOT_MEASURED if value is None else str(value) for value in values]
+        return Column(key=key, header=header, cells=cells, align="right", gives_way=way)
+
+    prices = [NOT_MEASURED if each.usd_per_hour is None else f"{each.usd_per_hour:.2f}" for each in types]
+    return [
+        Column(key="type", header=("type",), cells=[literal(each.name) for each in types]),
+        Column(key="price", header=("USD/h",), cells=prices, align="point"),
+        Column(key="gpu", header=("GPUs",), cells=[literal(each.description) for each in types], gives_way=20),
+        number("cores", ("cores",), [each.vcpus for each in types], 30),
+        number("memory", ("memory", "GiB"), [each.memory_gib for each in types], 40),
+        number("disk", ("disk", "GiB"), [each.storage_gib for each in types], 50),
+        Column(key="regions", header=("free in",), cells=[", ".join(each.region_names) or "-" for each in types]),
+    ]
+
+
+def _rows(found: Survey) -> list[dict[str, object]]:
+    """Ours with what is known of them, then those that were launched by other means."""
+    from tunetui.session.rented_work import at_work
+
+    rows: list[dict[str, object]] = []
+    for entry in found.entries:
+        own, work = found.instances.get(entry.instance), at_work(entry.name)
+        unseen = "not seen with this key" if entry in found.unseen_keys else entry.state
+        runs = list(work.runs) if work is not None else []
+        idle_since = work.idle_since if work is not None else None
+        rows.append(_row(own, entry, own.status if own else unseen) | {"runs": runs, "idle_since": idle_since})
+    return rows + [_row(each, None, each.status) | {"runs": [], "idle_since": None} for each in found.foreign]
+
+
+def _row(own: Instance | None, entry: Entry | None, status: str) -> dict[str, object]:
+    now = time.time()
+    return {
+        "name": entry.name if entry else own.name if own else "",
+        "id": own.id if own else entry.instance if entry else "",
+        "launched_here": entry is not None,
+        "status": status,
+        "type": (own.type if own else "") or (entry.type if entry else ""),
+        "region": (own.region if own else "") or (entry.region if entry else ""),
+        "ip": own.ip if own else entry.ip if entry else "",
+        "usd_per_hour": entry.usd_per_hour if entry else own.usd_per_hour if own else None,
+        "asked_at": entry.asked_at if entry else None,
+        "usd_so_far_at_most": entry.usd_until(now) if entry else None,
+    }
+
+
+def _row_columns(rows: list[dict[str, object]]) -> list[Column]:
+    def column(key: str, header: str, way: int = 0) -> Column:
+        return Column(key=key, header=(header,), cells=[literal(row[key] or "-") for row in rows], gives_way=way)
+
+    def money(key: str, header: str) -> Column:
+        cells = [NOT_MEASURED if row[key] is None else f"{row[key]:.2f}" for row in rows]
+        return Column(key=key, header=(header,), cells=cells, align="point")
+
+    works = [_work(row) for row in rows]
+    return [
+        column("name", "name"), column("status", "status"), column("type", "type", 30), column("region", "region", 40),
+        column("ip", "address", 50), money("usd_per_hour", "USD/h"), money("usd_so_far_at_most", "USD so far"),
+        Column(key="work", header=("work",), cells=works),
+    ]  # fmt: skip
+
+
+def _work(row: dict[str, object]) -> str:
+    if not row["launched_here"]:
+        return "not launched from here"
+    if row["runs"]:
+        return literal(", ".join(map(str, row["runs"])))  # type: ignore[call-overload]
+    since = row["idle_since"]
+    return f"idle for {_ago(since)}" if isinstance(since, float) else "-"
+
+
+def _ago(since: float) -> str:
+    minutes = max(0, int(time.time() - since)) // _SECONDS_PER_MINUTE
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+
+
+def _remarks(found: Survey) -> list[str]:
+    lines = [f"{literal(entry.name)} is gone: {literal(entry.text)}" for entry in found.ended]
+    for entry in found.entries:
+        if entry.state in ("asked", "unclear"):
+            lines.append(
+                f"{literal(entry.name)} was asked for, and is not there (yet): {literal(entry.text or 'no answer')}"
+            )
+        elif entry in found.unseen_keys:
+            lines.append(f"{literal(entry.name)} was launched with another key, which alone can see it")
+    return lines
