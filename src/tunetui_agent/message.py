@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+__all__ = ["message"]
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import dataclass as message

@@ -30,7 +30,8 @@ def test_a_message_is_a_dataclass_to_everything_that_asks() -> None:
     assert dataclasses.replace(sent, count=3) == Sent(name="a", count=3, parts=[2])
     assert repr(sent) == "Sent(name='a', count=1, parts=[2])"
     assert sent != Sent(name="b", parts=[2])
-    assert sent != Standard(name="a", parts=[2])
+    other: Any = Standard(name="a", parts=[2])
+    assert sent != other
     assert Sent(name="a").parts is not Sent(name="a").parts
     with pytest.raises(TypeError):
         hash(sent)

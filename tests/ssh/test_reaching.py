@@ -390,10 +390,10 @@ async def test_no_round_trip_is_spent_on_asking_which_ways_in_there_are(servers:
 
     link = await reached(config(server))
     assert await link.ask(["list"]) == NO_RUNS
-    assert methods() == ["publickey", "publickey"]  # asked whether it would do, then signed
+    assert methods() == ["publickey"]  # signed at once: a key from a file costs nobody anything
     server.signal_sessions(signal.SIGKILL)
     assert await listed(link) == NO_RUNS
-    assert methods() == ["publickey"] * 3  # signed at once: it will do as it did
+    assert methods() == ["publickey"] * 2
 
 
 async def test_a_key_that_is_no_longer_accepted_makes_room_for_the_next(server: Sshd) -> None:

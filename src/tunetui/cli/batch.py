@@ -89,8 +89,7 @@ class Batch:
         from tunetui.session.linking import load_ssh
 
         reaching.begin(hosts)
-        await asyncio.sleep(0)  # so that ssh is asked what it knows of them
-        load_ssh()
+        await asyncio.to_thread(load_ssh)
         await asyncio.to_thread(importlib.import_module, "tunetui.session.batch")
 
     async def _open_over(self, reaching: Reaching, settings: Settings) -> Session:

@@ -41,7 +41,12 @@ class LocalLink:
             TunetuiError: it ended with an exit status other than 0 and said nothing on stdout.
         """
         process = await self._spawn(arguments, stderr=asyncio.subprocess.PIPE)
-        stdout, stderr = await process.communicate(stdin)
+        try:
+            stdout, stderr = await process.communicate(stdin)
+        finally:
+            if process.returncode is None:  # nobody waits for the answer any more
+                process.kill()
+                await process.wait()
         if process.returncode and not stdout.strip():
             said = clean(stderr.decode(errors="replace").strip()[-2000:])
             raise TunetuiError(f"the agent's {arguments[0]} ended with status {process.returncode}: {said}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.routes import LOCAL
 from tunetui.engines.local import LocalLink
+from tunetui.engines.ssh.knocking import Knock
 from tunetui.hosts.ssh_config import resolve
 from tunetui.session.rented import led_to, rented
 from tunetui.settings import cache_folder
@@ -62,16 +64,21 @@ async def open_link(
     route = replace(await resolve(address, options.config_file or _configured()), name=name)
     if own is not None:
         route = led_to(own, route)
-    load_ssh()
+    knock = None if route.hops[0].proxy_command else Knock(route.hops[0], options.connect_seconds)
+    try:
+        await asyncio.to_thread(load_ssh)
+    except BaseException:
+        if knock is not None:
+            knock.forget()
+        raise
     from tunetui.engines.ssh.connecting import Patience
     from tunetui.engines.ssh.host_keys import HostKeyPolicy, HostKeys
     from tunetui.engines.ssh.link import SshLink
 
     policy = HostKeyPolicy(fingerprints, options.accept_new_host_key)
     host_keys = HostKeys(policy, asker if options.ask_about_host_keys else None)
-    link = SshLink(
-        route, host_keys, asker, patience=Patience(connect_seconds=options.connect_seconds), on_state=on_state
-    )
+    patience = Patience(connect_seconds=options.connect_seconds)
+    link = SshLink(route, host_keys, asker, patience=patience, knock=knock, on_state=on_state)
     await link.connect()
     return link
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 from dataclasses import dataclass
@@ -14,13 +13,20 @@ import asyncssh
 from tunetui.core.starting import start_process
 from tunetui.engines.ssh.described import USED_KEY
 from tunetui.engines.ssh.failures import FOREIGN, explain, on_the_way, refused_keys, revoked
+from tunetui.engines.ssh.haste import Haste
 from tunetui.engines.ssh.keys import KeyRing, Keys
+from tunetui.engines.ssh.knocking import CLIENT_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncssh import SSHClientConnection, SSHKey, SSHKeyPair
 
     from tunetui.core.routes import Hop, Route
     from tunetui.engines.ssh.host_keys import HostKeys
+    from tunetui.engines.ssh.knocking import Knock
+
+    OnLogin = Callable[[SSHClientConnection], None]
 
 _FAREWELL_SECONDS = 1.0
 
@@ -39,35 +45,13 @@ class Patience:
 class _Client(asyncssh.SSHClient):
     """Shows the host's key to nobody but us, and offers keys one by one."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, on_login: OnLogin) -> None:
         self.shown: SSHKey | None = None
-        self._keys = keys
+        self.knocked = False  # our version was said before asyncssh had the socket
+        self._keys, self._on_login = keys, on_login
 
     def connection_made(self, conn: SSHClientConnection) -> None:
-        """Keys are offered at once: to ask first which ways in there are costs a round trip, and only one will do."""
-        ask = conn.try_next_auth
-
-        def offer(*, next_method: bool = False) -> None:
-            if getattr(conn, "_auth_methods", None) == [b"none"] and not next_method:
-                conn._auth_methods = [b"publickey"]  # noqa: SLF001 - asyncssh has no option for this; a test looks
-            ask(next_method=next_method)
-
-        conn.try_next_auth = offer  # type: ignore[method-assign]
-        self._sign_at_once(conn)
-
-    def _sign_at_once(self, conn: SSHClientConnection) -> None:
-        """A key that was accepted before is not asked about again; if it is refused now, the next one is offered."""
-        send = conn.send_userauth_request
-
-        async def sign(method: bytes, *args: bytes, key: Any = None, trivial: bool = True) -> None:
-            pair = self._keys.sure if method == b"publickey" and key is None else None
-            if pair is not None:
-                with contextlib.suppress(ValueError):  # an agent that does not sign: asked about first, as ever
-                    await send(method, b"\x01", *args[1:], key=pair, trivial=False)
-                    return
-            await send(method, *args, key=key, trivial=trivial)
-
-        conn.send_userauth_request = sign  # type: ignore[method-assign]
+        Haste(conn, self._keys, self._on_login).begin(version_said=self.knocked)
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:
         self.shown = key  # whether it is trusted is asked between two connections
@@ -110,15 +94,26 @@ class Way:
                 await command.wait()
 
 
-async def connect(route: Route, host_keys: HostKeys, ring: KeyRing, patience: Patience) -> Way:
+async def connect(
+    route: Route,
+    host_keys: HostKeys,
+    ring: KeyRing,
+    patience: Patience,
+    on_login: OnLogin = lambda _: None,
+    knock: Knock | None = None,
+) -> Way:
     """A connection to the last hop, carried by those to the hops before it.
 
-    Raises HostError; whatever was opened is closed then.
+    ``on_login`` is called when a login at the last hop is under way that should succeed, with the connection that it is for;
+    ``knock`` is what was begun of the way to the first hop.  Raises HostError; whatever was opened is closed then.
     """
     way = Way()
     try:
         for position, hop in enumerate(route.hops):
-            dialing = _Dialing(on_the_way(route, position), hop, host_keys, ring, patience, way)
+            where, is_last = on_the_way(route, position), hop is route.hops[-1]
+            dialing = _Dialing(where, hop, host_keys, ring, patience, way)
+            dialing.on_login = on_login if is_last else dialing.on_login
+            dialing.knock, knock = knock, None
             way.connections.append(await dialing.connect())
     except BaseException:
         way.abort()
@@ -135,6 +130,8 @@ class _Dialing:
         self._keys = Keys(hop, ring)
         self._pinned: SSHKey | None = None  # the very key that the user was shown
         self._timeout_seconds = hop.connect_timeout_seconds or patience.connect_seconds
+        self.on_login: OnLogin = lambda _: None
+        self.knock: Knock | None = None  # taken by the first try
 
     async def connect(self) -> SSHClientConnection:
         try:
@@ -145,6 +142,8 @@ class _Dialing:
                     break
         finally:
             self._keys.close()
+            if self.knock is not None:
+                self.knock.forget()
         if self._pinned is not None:
             self._host_keys.remember(self._hop, self._pinned)
         self._keys.accepted()
@@ -155,7 +154,7 @@ class _Dialing:
         """One connection, or None where an answer of the user makes another try worthwhile."""
         known = self._host_keys.known(self._hop)
         trusted = [self._pinned] if self._pinned is not None else known.trusted
-        client = _Client(self._keys)
+        client = _Client(self._keys, self.on_login)
         self._keys.begin()
         try:
             return await asyncssh.connect(
@@ -165,7 +164,7 @@ class _Dialing:
                 known_hosts=lambda *_: (trusted, known.authorities, known.revoked),
                 host_key_alias=self._hop.host_key_alias or None,
                 server_host_key_algs=known.algorithms,
-                **await self._carrier(),
+                **await self._carrier(client),
                 **self._options(),
             )
         except asyncssh.HostKeyNotVerifiable as error:
@@ -185,8 +184,12 @@ class _Dialing:
                 raise refused_keys(self._where, self._hop, self._keys.tried, too_many=True) from None
             raise explain(error, self._where, self._hop, self._timeout_seconds) from None
 
-    async def _carrier(self) -> dict[str, Any]:
-        """What carries the connection: the hop before, the user's own proxy command, or TCP."""
+    async def _carrier(self, client: _Client) -> dict[str, Any]:
+        """What carries the connection: the hop before, the user's own proxy command, or TCP, which may be there already."""
+        knock, self.knock = self.knock, None
+        if knock is not None:
+            client.knocked = True
+            return {"sock": await knock.answered()}
         if not self._hop.proxy_command:
             return {"tunnel": self._way.connections[-1] if self._way.connections else None}
         ours, its = socket.socketpair()
@@ -217,4 +220,5 @@ class _Dialing:
             "keepalive_interval": self._patience.keepalive_seconds,
             "keepalive_count_max": self._patience.keepalives_missed,
             "compression_algs": None,
+            "client_version": CLIENT_VERSION,
         }

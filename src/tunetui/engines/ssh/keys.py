@@ -45,6 +45,7 @@ class Keys:
         self._agent: SSHAgentClient | None = None
         self._round: Iterator[tuple[str, SSHKeyPair]] = iter(())
         self._names: dict[bytes, str] = {}
+        self._in_files: set[bytes] = set()  # public keys whose private part is at hand
         self._offered: SSHKeyPair | None = None
 
     async def load(self) -> None:
@@ -72,9 +73,15 @@ class Keys:
 
     @property
     def sure(self) -> SSHKeyPair | None:
-        """The key on offer, if it was accepted before: to ask whether it will do is a round trip for nothing."""
-        known = self._offered is not None and self._offered.public_data in self._ring.accepted
-        return self._offered if known else None
+        """The key on offer, if it signs unasked: to ask first whether it will do is a round trip for nothing.
+
+        One from a file does, as ssh uses it; one in an agent or a token, where somebody may have to say yes each time, if
+        it was accepted before.
+        """
+        offered = self._offered
+        if offered is None or offered.public_data in self._ring.accepted:
+            return offered
+        return offered if offered.public_data in self._in_files else None
 
     def accepted(self) -> None:
         """The key on offer let us in."""
@@ -134,6 +141,8 @@ class Keys:
                 if pair.public_data not in self._names:
                     self._names[pair.public_data] = path
                     self._ready.append(pair)
+                    if not pair.algorithm.startswith((b"sk-", b"webauthn-")):
+                        self._in_files.add(pair.public_data)
 
     async def _from_agent(self) -> list[SSHKeyPair]:
         """The agent's keys: those of the configured files first, and no others if those alone are to be used."""
@@ -153,6 +162,7 @@ class Keys:
             self._names[pair.public_data] = f"{configured.get(pair.public_data, comment)} (agent)"
         chosen = own if self._hop.identities_only else own + others
         offered = {pair.public_data for pair in chosen}
+        self._in_files -= offered
         self._ready = [pair for pair in self._ready if pair.public_data not in offered]
         self._locked = [path for path in self._locked if not offered & _public_data(path)]
         return chosen

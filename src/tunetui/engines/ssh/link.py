@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tunetui.core.links import Reached
     from tunetui.core.routes import Route
     from tunetui.engines.ssh.host_keys import HostKeys
+    from tunetui.engines.ssh.knocking import Knock
 
 MAX_ANSWER_BYTES = 256 << 20
 _ASKED_AT_ONCE = 2
@@ -49,19 +50,20 @@ class SshLink:
         asker: Asker | None,
         *,
         patience: Patience | None = None,
+        knock: Knock | None = None,
         on_state: Callable[[LinkState], None] = lambda _: None,
     ) -> None:
+        """``knock`` is what was begun of the way to the first hop before this module was loaded."""
         self.host = route.name
         self.facts: dict[str, Any] = {}  # what the host said of itself when it was reached first
         self._route, self._host_keys, self._ring = route, host_keys, KeyRing(asker)
         self._patience = patience or Patience()
-        self._on_state = on_state
+        self._on_state, self._knock = on_state, knock
         self._dialing = asyncio.Lock()
         self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
         self._way: Way | None = None
         self._spares = Spares(self.host)
         self._was_there = False  # the agent, the last time
-        self._asked_before = False
         self._reached = False  # at least once: from then on an unreachable host is a lost link
 
     # ------------------------------------------------------------------ what a Link does
@@ -161,16 +163,13 @@ class SshLink:
 
     async def _channel(self, connection: SSHClientConnection, talk: Conversation) -> Channel:
         """A channel at whose other end the first stage knows what to do."""
-        if not self._asked_before:
-            self._asked_before = True
-            first = asyncio.create_task(Channel.start(connection, self.host, talk.command))
-            await asyncio.sleep(0)  # so that the others come behind it
-            self._spares.prepare(connection)
-            return await first
         spare = await self._spares.take(connection)
         if spare is None:
             return await Channel.start(connection, self.host, talk.command)
-        await spare.write(talk.line)
+        if spare.awaits_command:
+            spare.run(talk.command)
+        else:
+            await spare.write(talk.line)
         return spare
 
     # ------------------------------------------------------------------ the connection
@@ -181,7 +180,10 @@ class SshLink:
                 return self._way.connection
             self._say("lost" if self._reached else "connecting")
             try:
-                self._way = await connect(self._route, self._host_keys, self._ring, self._patience)
+                knock, self._knock = self._knock, None
+                self._way = await connect(
+                    self._route, self._host_keys, self._ring, self._patience, self._spares.prepare, knock
+                )
             except UnreachableError as error:
                 if self._reached:
                     self._say("lost", error.message)

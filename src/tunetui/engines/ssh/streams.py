@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import asyncssh
 
 from tunetui.core.cleaning import clean
-from tunetui.engines.ssh.failures import LinkLostError
+from tunetui.engines.ssh.failures import FOREIGN, LinkLostError
+from tunetui.engines.ssh.haste import open_session
 
 if TYPE_CHECKING:
     from asyncssh import SSHClientChannel, SSHClientConnection
@@ -34,21 +35,73 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self._paused = self._ended = False
+        self._paused = self._ended = self._abandoned = False
         self._closed = asyncio.Event()
+        self._begun = asyncio.Event()  # the command is on its way, or will never be
         self._lost: Exception | None = None
+        self._refusal: BaseException | None = None
+        self._orders: asyncio.Future[str] | None = None  # of a channel that is opened before its command is known
+        self._starting: asyncio.Task[None] | None = None
+
+    @classmethod
+    def begin(cls, connection: SSHClientConnection, host: str, command: str | None) -> Channel:
+        """Have a command run, or only a channel opened for one that is told later (`run`).
+
+        It can be told something once it has `begun`; what became of it is found by reading.
+        """
+        channel = cls(host)
+        if command is None:
+            channel._orders = asyncio.get_running_loop().create_future()
+        channel._starting = asyncio.create_task(channel._start(connection, command))
+        return channel
 
     @classmethod
     async def start(cls, connection: SSHClientConnection, host: str, command: str) -> Channel:
         """Run a command; asyncssh's and the system's errors are those of the connection."""
-        channel = cls(host)
-        await connection.create_session(lambda: channel, command, encoding=None)
+        channel = cls.begin(connection, host, command)
+        try:
+            await channel.begun()
+        except BaseException:
+            channel.abandon()
+            raise
         return channel
+
+    async def begun(self) -> None:
+        """Until the command is on its way.  Raises what asyncssh and the system raise where it cannot be."""
+        await self._begun.wait()
+        if self._refusal is not None:
+            raise self._refusal
+
+    @property
+    def awaits_command(self) -> bool:
+        """Whether it is `run` that begins its command."""
+        return self._orders is not None and not self._orders.done()
+
+    def run(self, command: str) -> None:
+        """Begin the command of a channel that was opened for it."""
+        if self._orders is not None and not self._orders.done():
+            self._orders.set_result(command)
+
+    async def _start(self, connection: SSHClientConnection, command: str | None) -> None:
+        try:
+            if command is None and self._orders is not None:
+                await open_session(connection, self, self._orders)
+                return
+            await connection.create_session(lambda: self, command, encoding=None)
+        except FOREIGN as error:
+            self._refusal, self._ended = error, True
+            self._news.set()
+            self._room.set()
+            self._closed.set()
+        finally:
+            self._begun.set()
 
     # ------------------------------------------------------------------ what asyncssh calls
 
     def connection_made(self, chan: SSHClientChannel[bytes]) -> None:
         self._channel = chan
+        # What asyncssh asks for next is the command.
+        asyncio.get_running_loop().call_soon(chan.abort if self._abandoned else self._begun.set)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         if datatype is not None:
@@ -74,6 +127,8 @@ class Channel(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost, self._ended = exc, True
+        if self._orders is not None:
+            self._orders.cancel()
         self._news.set()
         self._room.set()
         self._closed.set()
@@ -90,6 +145,8 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         """Some bytes, or b"" at the end.  Raises LinkLostError where the link ended before the command did."""
         while not self._received:
             if self._ended:
+                if self._refusal is not None:
+                    raise self._refusal
                 if self._lost is not None:
                     raise LinkLostError(self.host, self._lost)
                 return b""
@@ -111,6 +168,8 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         rest = memoryview(data)
         while rest:
             await self._room.wait()
+            if self._refusal is not None:
+                raise self._refusal
             if self._channel is None or self._closed.is_set():
                 raise LinkLostError(self.host, self._lost)
             try:
@@ -144,7 +203,10 @@ class Channel(asyncssh.SSHClientSession[bytes]):
         return self.stderr
 
     def abandon(self) -> None:
-        """Let go at once."""
+        """Let go at once; of one that is still being opened, once it is."""
+        self._abandoned = True
+        if self._orders is not None:
+            self._orders.cancel()
         if self._channel is not None:
             self._channel.abort()
 
