@@ -21,6 +21,11 @@ BUILT_ALONE = frozenset({"cuda"})
 """Languages of which every builder compiles one artifact at a time: as many builders as artifacts have something to do."""
 
 
+def jobs_of(spec: RunSpec, cores: int) -> int:
+    """How many builders run at once: as asked for, or all cores but one, shared with the run's agents of other devices there."""
+    return spec.build_jobs or max(1, (cores - 1) // max(1, spec.agents_on_host))
+
+
 @dataclass
 class Job:
     """What one builder is busy with."""

@@ -84,7 +84,8 @@ class RunSpec:
     device: str  # "cpu" or a GPU's UUID
     kernel: KernelSpec
     method: Method
-    build_jobs: int = 0  # 0: cores - 1, at least 1
+    build_jobs: int = 0  # 0: cores - 1, at least 1, shared with the run's other agents there
+    agents_on_host: int = 1  # of this run, one for each device
     prefer_prebuilt: list[str] = field(default_factory=list)  # languages of bundles that were sent for this run
     architecture: str = ""  # what to build for, where the app knows: building then begins before the device is open
     deadline_seconds: float = 0.0  # after which the run is stopped though nobody asks; 0: never

@@ -15,7 +15,7 @@ from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.backlog import Backlog
-from tunetui_agent.build_pool import BuildPool, BuildReports
+from tunetui_agent.build_pool import BuildPool, BuildReports, jobs_of
 from tunetui_agent.children import Child, Log, agent_command, agent_environment
 from tunetui_agent.devices.energy import REASON
 from tunetui_agent.examined import ENERGY
@@ -79,7 +79,7 @@ class Supervisor:
         spec = claim.spec
         self._pool = BuildPool(
             spec,
-            spec.build_jobs or max(1, (os.cpu_count() or 1) - 1),
+            jobs_of(spec, os.cpu_count() or 1),
             self._backlog,
             lambda hear: self._spawn("builder", hear),
             BuildReports(

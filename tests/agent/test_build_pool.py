@@ -13,7 +13,7 @@ import pytest
 
 from tests.agent.agent_runs import PATIENCE_SECONDS, spec, trial
 from tunetui_agent.backlog import Backlog
-from tunetui_agent.build_pool import BuildPool, BuildReports
+from tunetui_agent.build_pool import BuildPool, BuildReports, jobs_of
 from tunetui_agent.children import Child, Log, agent_command, agent_environment
 from tunetui_agent.messages import Toolchain, decode_spec
 
@@ -83,3 +83,8 @@ def test_a_builder_that_was_made_ready_answers_what_it_is_asked_next(tmp_path: P
         assert told[0]["say"] == "toolchains"
     finally:
         pool.pool.end()
+
+
+@pytest.mark.parametrize(("asked", "agents", "jobs"), [(0, 1, 15), (0, 2, 7), (0, 40, 1), (3, 2, 3)])
+def test_the_agents_of_one_hosts_devices_share_its_cores(asked: int, agents: int, jobs: int) -> None:
+    assert jobs_of(decode_spec({**spec("r"), "build_jobs": asked, "agents_on_host": agents}), cores=16) == jobs

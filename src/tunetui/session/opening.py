@@ -271,6 +271,7 @@ def run_spec(opened: Opened, group: Group, place: Place, run: str) -> RunSpec:
         kernel=kernel_spec(opened.kernel, place.device.kind, group.plan.axes),
         method=opened.grid.method,
         build_jobs=opened.options.build_jobs,
+        agents_on_host=sum(each.host == place.host for other in opened.groups for each in other.places),
         prefer_prebuilt=place.prebuilt,
         profile=opened.options.profile,
         architecture=architecture_of(place.device),

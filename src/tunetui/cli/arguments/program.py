@@ -82,7 +82,7 @@ def declare_program(parser: argparse.ArgumentParser) -> None:
     declare_outcome(batch, meanwhile="while it runs", stem="the grid file's name, in the working directory")
     batch.add_argument(
         "--build-jobs", metavar="N", type=whole_number, default=0,
-        help="compilers that run at once (default: one less than there are cores)",
+        help="compilers that run at once on each GPU's behalf (default: one less than there are cores, shared by a host's GPUs)",
     )  # fmt: skip
     batch.add_argument(
         "--profile", choices=("leaders", "all"), nargs="?", const="leaders",
