@@ -213,10 +213,12 @@ class Cloud:
         return self.now() - machine.since >= self.unlisted_seconds and not gone
 
     def status(self, machine: Machine) -> str:
-        if machine.forced:
+        if machine.forced in ("terminated", "preempted"):
             return machine.forced
         if machine.ending_since is not None:
             return "terminating" if self.now() - machine.ending_since < self.end_seconds else "terminated"
+        if machine.forced:
+            return machine.forced
         return "booting" if self.now() - machine.since < self.boot_seconds else "active"
 
     def shown(self, machine: Machine) -> dict[str, Any]:
