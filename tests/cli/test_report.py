@@ -52,11 +52,12 @@ def test_the_whole_report_reads_like_this() -> None:
         "    mojo row_block=8 threads=2",
         "  wrong: recall 0.8 is below 1",
         "    mojo row_block=1 threads=2",
-        "targets, judged on the winner with its uncertainty:",
+        "targets, judged on the fastest of 2 tied winners (none meets them all) with its uncertainty:",
         "  met        latency_ms.median < 50: 0.3101, between 0.3091 and 0.3111",
         "  missed     success_rate > 0.95: 0.6",
         "  undecided  latency_ms.p95 < 0.312: 0.312 (p95's interval needs at least 72 samples, has 25)",
         "  undecided  power_w < 10: n/a: power_w was not measured on this device",
+        "not ready: success_rate missed, latency_ms.p95 undecided, power_w undecided",
         "",
         "claim, not measured: V1 - latency_ms=2.99 corpus_size=3651 (simulated by its author; never ranked)",
     ]

@@ -67,7 +67,7 @@ def test_a_row_of_the_toml_file_is_a_card_that_people_can_read() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": SCHEMA_VERSION + 1}, "written by a newer tunetui (schema_version 3; this one knows 2)"),
+        ({"schema_version": SCHEMA_VERSION + 1}, "written by a newer tunetui (schema_version 4; this one knows 3)"),
         ({"schema_version": 0}, "schema_version: expected 1 or more, found 0"),
         ({"schema_version": "1"}, "schema_version: expected `int`, got `str`, found '1'"),
         ({"colour": "red"}, "the file: unknown field `colour`"),

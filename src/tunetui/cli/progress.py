@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from tunetui.core.figures import clock, count, percent, with_uncertainty
 from tunetui.core.labels import latency_ms, one_line, short_problem, trial_label, varying
 from tunetui.core.links import LinkState
+from tunetui.core.loads import load_words
 from tunetui.core.outlook import remaining_seconds
 from tunetui.core.snapshot import MEASURED, Notice, Race, Row, Run
 from tunetui.core.text_fitting import fit
-from tunetui_agent.messages import FAILURES, Value
+from tunetui_agent.messages import FAILURES, Value, reliability
 
 HEARTBEAT_SECONDS = 10.0
 """A log without news gets a line this often."""
@@ -156,6 +157,8 @@ def _present_line(run: Run) -> str:
     if run.present is None or run.present.trial not in run.rows:
         return "now   waiting for a build" if run.building else "now   waiting"
     label = _short_label(run, run.rows[run.present.trial])
+    if run.present.stage == reliability.RELIABILITY:
+        return f"now   {load_words(run.loads, run.present.trial)}  {label}"
     if run.present.stage in _EXAMINATIONS:
         return f"now   {_EXAMINATIONS[run.present.stage]}  {label}"
     figures = f"n={run.present.samples}" if run.present.samples else "preparing"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from tunetui.cli.board_table import table_columns
 from tunetui.cli.narration import Face
 from tunetui.cli.tables import lay_out
+from tunetui.cli.verdict_lines import verdict_lines
 from tunetui.core import figures
 from tunetui.core.board_figures import (
     RACED_MARK,
@@ -79,7 +80,7 @@ def board_lines(
     elif not others:
         lines.append("no row to show" if board.rows else "nothing was measured for this problem")
     lines += _unranked(others, face.width)
-    lines += _verdicts(board.targets, face.width)
+    lines += verdict_lines(leaderboard, board, face.width)
     return lines
 
 
@@ -155,36 +156,6 @@ def _unranked(others: Sequence[Line], width: int | None) -> list[str]:
         if len(labels) > _LABELS_PER_CAUSE:
             lines.append(f"    and {figures.count(len(labels) - _LABELS_PER_CAUSE)} more (--format csv has all)")
     return lines
-
-
-def _verdicts(verdicts: Sequence[Verdict], width: int | None) -> list[str]:
-    """Targets as judged on the winner, on the uncertain side of each figure."""
-    lines = ["targets, judged on the winner with its uncertainty:"] if verdicts else []
-    for verdict in verdicts:
-        asked = f"{one_line(verdict.metric)} {one_line(verdict.op)} {_exact(verdict.bound)}"
-        words = f"{asked}: {_judged(verdict)}".split(" ")
-        lines += wrapped(words, width, indent=" " * 15, first=f"  {one_line(verdict.verdict):<9}  ")
-    return lines
-
-
-def _judged(verdict: Verdict) -> str:
-    why = one_line(verdict.reason)
-    if verdict.value is None:
-        return why or figures.NOT_MEASURED
-    if verdict.low is None or verdict.high is None:
-        text = figures.with_uncertainty(verdict.value, None)
-    elif verdict.low == verdict.high:
-        text = _exact(verdict.value)
-    else:
-        width = max(verdict.high - verdict.value, verdict.value - verdict.low)
-        value, low, high = (figures.with_uncertainty(f, width) for f in (verdict.value, verdict.low, verdict.high))
-        text = f"{value}, between {low} and {high}"
-    return f"{text} ({why})" if why else text
-
-
-def _exact(value: float) -> str:
-    """A figure without uncertainty: as short as it can be written."""
-    return figures.setting(int(value) if value.is_integer() else round(value, 6))
 
 
 def _claims(claims: Sequence[Claim], width: int | None) -> list[str]:

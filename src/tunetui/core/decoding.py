@@ -18,6 +18,7 @@ from tunetui.core.overrides import apply_overrides, overridden_paths, parse_over
 from tunetui.core.tables import Table, is_scalar, parse_toml
 from tunetui.core.targeting import parse_target
 from tunetui_agent.messages import Method, Value
+from tunetui_agent.messages import reliability as agent
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -86,6 +87,8 @@ def grid_to_dict(grid: Grid) -> dict[str, Any]:
     result["constraints"] = {"where": plain["where"]}
     result |= {key: plain[key] for key in ("problem", "method", "targets")}
     result["budget"] = {key: value for key, value in plain["budget"].items() if value is not None}
+    if grid.reliability.seconds:
+        result["reliability"] = {key: value for key, value in plain["reliability"].items() if value}
     if plain["hosts"]:
         result["hosts"] = {"use": plain["hosts"]}
     if plain["compare"] is not None:
@@ -129,6 +132,7 @@ def _read_grid(table: Table) -> Grid:
         where=read_where(table),
         problem=_read_problem(table.table("problem")),
         method=_read_method(table.table("method")),
+        reliability=_read_reliability(table.table("reliability")),
         targets=_read_targets(table.table("targets")),
         budget=_read_budget(table.table("budget")),
         compare=_read_compare(table.table("compare")) if "compare" in table else table.take("compare"),
@@ -202,6 +206,17 @@ def _read_method(table: Table) -> Method:
         table.mistakes.add((*table.path, "finalists"), "expected 0 (no race) or at least 2, found 1")
     table.finish()
     return Method(**values)
+
+
+def _read_reliability(table: Table) -> agent.Reliability:
+    """``minutes`` or ``seconds`` of a run under load, 0 or neither for none."""
+    minutes = table.number("minutes", low=0, high=10_080)
+    seconds = table.number("seconds", low=0, high=604_800)
+    verify_every = table.number("verify_every", whole=True, low=2)
+    if minutes is not None and seconds is not None:
+        table.mistakes.add((*table.path, "seconds"), "expected minutes or seconds, found both")
+    table.finish()
+    return agent.Reliability(seconds=float(60 * (minutes or 0) + (seconds or 0)), verify_every=int(verify_every or 0))
 
 
 def _read_targets(table: Table) -> dict[str, str]:

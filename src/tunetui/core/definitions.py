@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from tunetui_agent.messages import Method, Value
+from tunetui_agent.messages import reliability as agent
 
 DEVICE_KINDS = ("cpu", "gpu")
 LANGUAGES = ("python", "mojo", "cuda")
@@ -58,6 +59,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     where: list[str] = []  # constraints beside the kernel's own
     problem: dict[str, list[Value]] = {}  # swept outermost; an absent field takes the kernel's default
     method: Method = Method()
+    reliability: agent.Reliability = agent.Reliability()  # of the winners, once all is measured
     targets: dict[str, str] = {}  # metric -> "< 50"; core.targeting.parse_target reads one
     budget: Budget = Budget()
     compare: Compare | None = None

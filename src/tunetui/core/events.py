@@ -31,6 +31,7 @@ from tunetui_agent.messages import (
     TrialStarted,
     TrialsWithdrawn,
     Value,
+    reliability,
 )
 
 FINISH_REASONS = ("done", "interrupted", "budget", "failed")
@@ -184,6 +185,8 @@ AgentEvent = (
     | TrialsSkipped
     | TrialsRequeued
     | TrialsWithdrawn
+    | reliability.ReliabilitySampled
+    | reliability.ReliabilityEnded
 )
 Event = AppEvent | AgentEvent | UnknownEvent
 

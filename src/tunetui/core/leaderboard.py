@@ -14,11 +14,11 @@ import msgspec
 from tunetui.core.targets import Verdict
 from tunetui_agent.messages import Value
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised whenever a field is added or changes its meaning; a reader refuses what is newer than itself."""
 
-FIRST_VERSION = 1
-"""What a file says that has none of the fields of 2 (several devices, hosts), so that older readers take it."""
+FIRST_VERSION, SECOND_VERSION = 1, 2
+"""What a file says that has none of the fields of 2 (several devices, hosts), or of 3, so that older readers take it."""
 
 CLAIM_NOTE = "a claim by the grid's author: not measured by tunetui, never ranked"
 
@@ -172,6 +172,55 @@ class VisitsPart(_Part, frozen=True, kw_only=True):
     """Why there are no figures: then intervals are of one visit's samples alone."""
 
 
+class LoadPoint(_Part, frozen=True, kw_only=True, gc=False):
+    """A stretch of a run under load: what happened since the point before.  Since version 3, as all of this."""
+
+    seconds: float
+    """Since the run under load began."""
+    executions: int
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    worst_ms: float | None = None
+    wrong: int = 0
+    errors: int = 0
+    clock_mhz: float | None = None
+    """Mean; of a GPU its SM clock."""
+    temperature_c: float | None = None
+    """The highest."""
+    power_w: float | None = None
+
+
+class ReliabilityPart(_Part, frozen=True, kw_only=True):
+    """One row that was run without a break.  `docs/deciding.md` says how."""
+
+    trial: str
+    complete: bool
+    """Whether it went on for the time asked."""
+    reason: str = ""
+    """Why not."""
+    asked_seconds: float
+    seconds: float
+    executions: int
+    timed: int
+    """Executions whose own time is known."""
+    executing_percent: float
+    """Of the time; the rest is verification and looking at the device."""
+    verified: int
+    wrong: int
+    errors: int
+    causes: list[str] = []
+    p50_ms: float | None = None
+    p50_low_ms: float | None = None
+    p50_high_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    p99_low_ms: float | None = None
+    p99_high_ms: float | None = None
+    worst_ms: float | None = None
+    series: list[LoadPoint] = []
+    unavailable: dict[str, str] = {}
+
+
 class Board(_Part, frozen=True, kw_only=True):
     """One problem on one device, or on several of one model: ranked rows first, then those without a rank."""
 
@@ -184,7 +233,11 @@ class Board(_Part, frozen=True, kw_only=True):
     """Trial ids of the first tie group, by median."""
     success_rate: float | None = None
     targets: list[Verdict] = []
-    """Judged on the row with the smallest median."""
+    """Judged on the row with the smallest median, or where others are tied with it on `judged`."""
+    judged: str = ""
+    """Trial id of the row that the verdicts are about, where several lead.  Since version 3."""
+    reliability: list[ReliabilityPart] = []
+    """Rows that were run under load.  Since version 3."""
     visits: list[VisitsPart] = []
     """Absent where no row was visited twice: then, too, intervals are of one visit's samples alone."""
     rows: list[Entry] = []

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from tunetui.core.snapshot import Run
+from tunetui_agent.messages import reliability
 
 
 def remaining_seconds(run: Run, now: float) -> float | None:
-    """Time left, from what trials took since this start, and the races still to come; None before the first is finished.
+    """Time left, from what trials took since this start, and the races and runs under load still to come; None before the first is finished.
 
     Whether a problem has anybody to race, and for how long, shows at its end only: each is counted in full.
     """
     if run.resumed is None or run.finished_since_resumed == 0:
         return None
-    races = _races_seconds(run)
+    races = _races_seconds(run) + _loads_seconds(run)
     missing = run.counts.total - run.counts.done
     if missing == 0:
         return races
     per_trial = (now - run.resumed) / run.finished_since_resumed
     return per_trial * missing + races
+
+
+def _loads_seconds(run: Run) -> float:
+    """Of the runs under load to come, one for each problem, and what is left of the present ones."""
+    asked = run.plan.grid.get("reliability", {}).get("seconds", 0.0) if run.plan else 0.0
+    if run.plan is None or not asked:
+        return 0.0
+    over = {run.rows[t].problem_key for t, load in run.loads.items() if load.reason and t in run.rows}
+    present = [run.loads.get(each.trial) for each in run.running.values() if each.stage == reliability.RELIABILITY]
+    spent = sum(load.seconds for load in present if load is not None and not load.reason)
+    return max(0.0, asked * (len(run.plan.problems) - len(over)) - spent)
 
 
 def _races_seconds(run: Run) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,9 +13,11 @@ from tunetui.core.decoding import grid_from_dict
 from tunetui.core.definitions import Compare, Target
 from tunetui.core.errors import InputError
 from tunetui.core.events import RunPlanned
+from tunetui.core.judging import Case, judged
 from tunetui.core.leaderboard import (
     FIRST_VERSION,
     SCHEMA_VERSION,
+    SECOND_VERSION,
     Board,
     Claim,
     DevicePart,
@@ -28,6 +30,7 @@ from tunetui.core.leaderboard import (
     RunPart,
     without_none,
 )
+from tunetui.core.load_publishing import load_parts
 from tunetui.core.metrics import evaluate
 from tunetui.core.ranking import RANKING_METHOD, Contender, Place, rank
 from tunetui.core.routes import LOCAL
@@ -35,8 +38,8 @@ from tunetui.core.row import Evidence
 from tunetui.core.second_looks import drift_in_words, races_in_words
 from tunetui.core.snapshot import MEASURED, QUEUED, RUNNING, SKIPPED, STALE, Row, Run, problem_key
 from tunetui.core.statistics import INTERVAL_METHOD, PERCENTILE_METHOD, TEST_METHOD, percentile, samples_needed
-from tunetui.core.targeting import parse_target
-from tunetui.core.targets import NS_PER_MS, NS_PER_S, Verdict, exact, figures_of, find, judge
+from tunetui.core.targeting import NO_FAILURES, parse_target
+from tunetui.core.targets import NS_PER_MS, NS_PER_S
 from tunetui.core.visiting import Pools, interval, known, pools, visits_in_words, visits_part
 
 
@@ -58,9 +61,10 @@ def build_leaderboard(
     visited = pools(run, ((device, rows) for _, device, rows in grouped))
     boards = [_board(run, plan, problem, device, rows, asked, visited) for problem, device, rows in grouped]
     devices = _devices(run)
-    is_new = any(board.devices or board.visits for board in boards) or any(device.reached_as for device in devices)
+    is_second = any(board.devices or board.visits for board in boards) or any(device.reached_as for device in devices)
+    is_third = any(board.judged or board.reliability for board in boards)
     return Leaderboard(
-        schema_version=SCHEMA_VERSION if is_new else FIRST_VERSION,
+        schema_version=SCHEMA_VERSION if is_third else SECOND_VERSION if is_second else FIRST_VERSION,
         generator=f"tunetui {plan.tunetui_version}",
         success_rate=_success_rate(run.current_rows()),
         run=_run(run, plan),
@@ -127,26 +131,20 @@ def _board(
         entries = [msgspec.structs.replace(entry, device=by_trial[entry.trial]) for entry in entries]
         unranked = [msgspec.structs.replace(entry, device=by_trial[entry.trial]) for entry in unranked]
     success = _success_rate(rows)
-    best = min(measured, key=lambda row: (row.median_ns or 0.0, row.trial), default=None)
-    figures = (
-        {}
-        if best is None
-        else figures_of(
-            best,
-            plan.kernel.metrics,
-            run.devices.get(best.device),
-            success_rate=success,
-            confidence=run.confidence,
-            visit_share=share.get(best.implementation, 0.0),
-        )
+    leaders = sorted(
+        (measured[place.index] for place in places if place.tie_group == 1),
+        key=lambda row: (row.median_ns or 0.0, row.trial),
     )
+    verdicts, judged_row = judged(Case(run, plan.kernel.metrics, visits, success), leaders, targets)
     return Board(
         problem=problem,
         device=device_id,
         devices=devices if len(devices) > 1 else [],
         winner=[entry.trial for entry in entries if entry.tie_group == 1],
         success_rate=success,
-        targets=[_verdict(target, figures, success) for target in targets],
+        targets=verdicts,
+        judged=judged_row,
+        reliability=load_parts(run, rows),
         visits=[visits_part(name, each, run.confidence) for name, each in sorted(visits.items())],
         rows=entries + unranked,
     )
@@ -168,14 +166,6 @@ def _metrics(
         metrics |= dict(zip(members, found, strict=True))
         missing |= dict(zip(members, lacking, strict=True))
     return metrics, missing
-
-
-def _verdict(target: Target, figures: Mapping[str, Any], success: float | None) -> Verdict:
-    if figures:
-        return judge(target, find(figures, target.metric))
-    if target.metric == "success_rate":
-        return judge(target, exact(success, "no trial was tried"))
-    return judge(target, exact(None, "nothing was measured for this problem"))
 
 
 def _measured(
@@ -334,7 +324,9 @@ def _provenances(run: Run) -> dict[str, dict[str, Any]]:
 
 def _targets(plan: RunPlanned) -> list[Target]:
     try:
-        return [parse_target(metric, text) for metric, text in plan.grid.get("targets", {}).items()]
+        asked = [parse_target(metric, text) for metric, text in plan.grid.get("targets", {}).items()]
+        is_loaded = plan.grid.get("reliability", {}).get("seconds", 0) > 0
+        return [*asked, *([NO_FAILURES] if is_loaded and NO_FAILURES not in asked else [])]
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(f"the grid's targets cannot be read: {error}") from None
 

@@ -21,6 +21,7 @@ from tunetui.core.events import (
     UnknownEvent,
 )
 from tunetui.core.found import FOUND
+from tunetui.core.loaded import LOADED
 from tunetui.core.snapshot import (
     LOOKS_KEPT,
     MEASURED,
@@ -231,6 +232,7 @@ def _trial_measured(draft: Draft, record: Record, event: TrialMeasured) -> None:
         return
     if event.stage == "sweep":
         draft.value("visits").pop(event.trial.id, None)
+        draft.value("loads").pop(event.trial.id, None)
     row = draft.row_of(
         event.trial,
         again=1,
@@ -377,5 +379,6 @@ _HANDLERS = cast(
         NoticeRaised: _notice_raised,
         RunEnded: _run_ended,
         **STEERED,
+        **LOADED,
     },
 )

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tunetui.core.events import RunFinished, RunPlanned
+from tunetui.core.loads import Load
 from tunetui.core.models import model_of
 from tunetui.core.packing import MEASURED, QUEUED, RUNNING, SKIPPED, STALE, STATUSES
 from tunetui.core.row import Row, problem_key
@@ -165,6 +166,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """(problem key, device id) to the looks at its sentinel, oldest first, at most `LOOKS_KEPT`."""
     visits: dict[str, tuple[Visit, ...]] = {}
     """Trial to its measurement by the sweep and the later visits to it, in nanoseconds, where there were any."""
+    loads: dict[str, Load] = {}
+    """Trial to its latest run under load."""
     building: dict[str, int] = {}
     """Implementation to artifacts that its compiler has in hand."""
     builds: dict[str, int] = {}

@@ -23,7 +23,16 @@ DEVICE_METRICS = (
     "shared_memory_bytes",
     "spilled_bytes",
 )
-RUN_METRICS = ("success_rate", "build_seconds")
+RUN_METRICS = ("success_rate", "build_seconds", "usd_per_million_queries")
+RELIABILITY_METRICS = tuple(
+    f"reliability_{figure}"
+    for figure in (
+        "failures", "errors", "wrong", "p50_ms", "p95_ms", "p99_ms", "worst_ms", "executions", "seconds", "temperature_max_c",
+    )
+)  # fmt: skip
+"""Of a row's run under load."""
+NO_FAILURES = Target(metric="reliability_failures", op="==", bound=0.0)
+"""What is asked of every run under load, whether a target says so or not."""
 QUALITY_PREFIX = "quality."
 """Any figure that a kernel's `check` returns can be named behind this prefix."""
 
@@ -44,4 +53,4 @@ def parse_target(metric: str, text: str) -> Target:
 
 def target_metrics(kernel_metrics: Iterable[str]) -> list[str]:
     """Every metric that a target can name for a kernel with these metrics of its own."""
-    return [*LATENCY_METRICS, *kernel_metrics, *QUALITY_METRICS, *RUN_METRICS, *DEVICE_METRICS]
+    return [*LATENCY_METRICS, *kernel_metrics, *QUALITY_METRICS, *RUN_METRICS, *RELIABILITY_METRICS, *DEVICE_METRICS]

@@ -48,6 +48,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     high: float | None = None
     """The ends of its interval; the one on the uncertain side decided."""
     reason: str = ""
+    rows: int = 1
+    """Tied winners that were judged; this is the verdict on `Board.judged`, the fastest of them that meets all targets."""
+    met_by: int | None = None
+    missed_by: int | None = None
+    """Of these, where there are several.  Since version 3."""
 
 
 def judge(target: Target, figure: Figure) -> Verdict:

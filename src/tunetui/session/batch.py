@@ -22,6 +22,7 @@ from tunetui.session.plan_records import planned, record_plan
 from tunetui.session.recording import Recording
 from tunetui.session.resuming import Standing, joined, stand
 from tunetui.session.steering import Steering
+from tunetui.session.unloaded import unloaded
 from tunetui.session.working import Work
 from tunetui.store.journal import Journal
 from tunetui.store.leaderboard import write_leaderboard
@@ -284,6 +285,9 @@ class Session(Steering, Joining):
     def _how_it_ended(self) -> str:
         if self._stop_asked == "interrupted" or self._work.is_stopped_by_others:
             return "interrupted"
-        if self._standing().missing:
+        standing = self._standing()
+        if standing.missing:
             return self._stop_asked or "failed"
+        if self._stop_asked and unloaded(self.plan.trials, standing.kept, self.snapshot, self.grid.reliability.seconds):
+            return self._stop_asked
         return "budget" if self.plan.sampled else "done"

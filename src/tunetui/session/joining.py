@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tunetui.core.errors import TunetuiError
@@ -16,6 +17,7 @@ from tunetui.session.places import group_places, merged, with_place, with_suffix
 from tunetui.session.profiling import unprofiled
 from tunetui.session.resuming import contenders
 from tunetui.session.seats import Ledger
+from tunetui.session.unloaded import unloaded, was_loaded
 from tunetui.session.visiting import let_go_of
 from tunetui.store.atomic import StoreError
 from tunetui_agent.messages import CloseQueue, NoticeRaised, reference_to
@@ -221,14 +223,21 @@ class Joining:
             del self._seen_out[source]
 
     def _crew(self, group: Group) -> Crew:
-        finalists, options = self._opened.grid.method.finalists, self._opened.options
+        options, load_seconds = self._opened.options, self._opened.grid.reliability.seconds
+        finalists = self._opened.grid.method.finalists or bool(load_seconds)  # who is to be run under load is sent, too
         whose, again = options.profile, options.retry_failed
 
         def rivals(group: Group) -> list[Contender]:
-            return contenders(self._standing(group), group.plan.trials, self.snapshot, finalists, self._renewed)
+            run = self.snapshot
+            found = contenders(self._standing(group), group.plan.trials, run, finalists, self._renewed)
+            return [replace(each, loaded=was_loaded(run, each.trial.id, load_seconds)) for each in found]
 
         def unread(group: Group) -> list[Contender]:
-            return unprofiled(group.plan.trials, self._standing(group).kept, self.snapshot, whose, again=again)
+            trials, kept, run = group.plan.trials, self._standing(group).kept, self.snapshot
+            return [
+                *unprofiled(trials, kept, run, whose, again=again),
+                *unloaded(trials, kept, run, load_seconds, again=again),
+            ]
 
         return Crew(
             group,

@@ -274,6 +274,7 @@ def run_spec(opened: Opened, group: Group, place: Place, run: str) -> RunSpec:
         agents_on_host=sum(each.host == place.host for other in opened.groups for each in other.places),
         prefer_prebuilt=place.prebuilt,
         profile=opened.options.profile,
+        reliability=opened.grid.reliability,
         architecture=architecture_of(place.device),
         deadline_seconds=60 * minutes + DEADLINE_GRACE_SECONDS if (minutes := opened.grid.budget.minutes) else 0.0,
     )
