@@ -19,6 +19,7 @@ from typing import Any
 LABEL = "SYNTHETIC"
 SAMPLES_KEPT = 9
 PRELOAD_S = 1.0
+QUEUED_AT_ONCE = 1000
 SOURCE = "synthetic-agent"
 SETTINGS: dict[str, list[int | str]] = {
     "tile_rows": [1024, 2048, 4096, 8192],
@@ -42,10 +43,9 @@ def records(journal: Path, rows: int, rate: float, seconds: float, *, grow: bool
         yield {"from": "app", "record": {**record, "seq": seq}}
     draw, number = random.Random(3), 0
     trials = [_trial(measured["trial"], at) for at in range(rows + int(grow * rate * seconds / 2))]
-    yield {
-        "from": "app",
-        "record": {"seq": 1 + len(provenance), "t": start, "kind": "TrialsQueued", "trials": trials[:rows]},
-    }
+    for place, first in enumerate(range(0, rows, QUEUED_AT_ONCE)):
+        queued = {"kind": "TrialsQueued", "trials": trials[first : min(first + QUEUED_AT_ONCE, rows)]}
+        yield {"from": "app", "record": {"seq": 1 + len(provenance) + place, "t": start, **queued}}
     device = copy.deepcopy(kinds["DeviceFound"])
     device["device"]["name"] = f"{LABEL} device"
     for record in (kinds["AgentStarted"], device):

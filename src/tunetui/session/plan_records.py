@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from tunetui.session.places import Group
     from tunetui.session.recording import Recording
     from tunetui.session.resuming import Standing
+    from tunetui_agent.messages import Trial, TrialRef
+
+_QUEUED_AT_ONCE = 1000
+"""Trials in one record: whoever reads it back has all of them in memory at once, ten times as large as in a row."""
 
 
 def planned(opened: Opened, groups: Sequence[Group], plan: Plan, run: str) -> RunPlanned:
@@ -53,5 +57,10 @@ def record_plan(recording: Recording, asked: RunPlanned, plan: Plan, standing: S
     for identity, fields in plan.provenances.items():
         if recording.snapshot.provenances.get(identity) != fields:
             recording.say(ProvenanceRecorded(id=identity, fields=fields))
-    refs = [reference_to(trial) for trial in standing.missing]
-    recording.say(TrialsQueued(trials=refs, kept=standing.kept))
+    recording.say(TrialsQueued(trials=_references(standing.missing[:_QUEUED_AT_ONCE]), kept=standing.kept))
+    for start in range(_QUEUED_AT_ONCE, len(standing.missing), _QUEUED_AT_ONCE):
+        recording.say(TrialsQueued(trials=_references(standing.missing[start : start + _QUEUED_AT_ONCE])))
+
+
+def _references(trials: Sequence[Trial]) -> list[TrialRef]:
+    return [reference_to(trial) for trial in trials]
