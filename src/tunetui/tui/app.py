@@ -78,6 +78,10 @@ class Cockpit(Navigation, PacedApp[None]):
         """How a live run is to be left: "leave" or "stop"."""
         self.grid_to_start: Path | None = None
 
+    def get_default_screen(self) -> CommandScreen:
+        """The first screen, at the bottom of the stack."""
+        return self.first
+
     def _begin_with_theme(self, wanted: str) -> None:
         """Take a theme before style sheets are read, so that they are read once."""
         for theme in self.looks.themes.values():
@@ -90,7 +94,6 @@ class Cockpit(Navigation, PacedApp[None]):
 
     def on_mount(self) -> None:
         self.set_keymap(self.looks.keymap)
-        self.push_screen(self.first)
         for problem in self.looks.problems:
             self.tell(problem, "warning")
         if self.grid_to_start is not None:
@@ -175,7 +178,7 @@ class Cockpit(Navigation, PacedApp[None]):
     @property
     def can_go_back(self) -> bool:
         """Whether there is a screen before this one."""
-        return len(self.screen_stack) > 2
+        return len(self.screen_stack) > 1
 
     def copy_text(self, text: str, what: str) -> None:
         """To the terminal's clipboard and to a file."""

@@ -50,7 +50,7 @@ def _axis(table: FigureTable, name: str, rows: Rows) -> tuple[list[str], Rows]:
         names, places = store.distinct(name, rows)
     else:
         numbers = store.numbers(name)[rows]
-        values = np.unique(numbers[~np.isnan(numbers)])
+        values = np.unique(numbers[~np.isnan(numbers)], return_counts=True)[0]  # without them it loads `numpy.ma`
         names = [setting(int(v) if float(v).is_integer() else float(v)) for v in values.tolist()]
         places = np.where(np.isnan(numbers), -1, np.searchsorted(values, numbers))
     return names[:_MOST_VALUES], np.where(places < _MOST_VALUES, places, -1)

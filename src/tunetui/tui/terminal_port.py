@@ -51,10 +51,31 @@ class TerminalPort:
 class PacedScreen(Screen[Any]):
     """A screen that keeps what changed to itself while the terminal is behind, so that held keys become one frame."""
 
+    _is_unseen = False
+
     def _on_timer_update(self) -> None:
         """Textual fires this up to 120 times a second while something waits to be drawn."""
-        if not getattr(self.app, "is_behind", False):
-            super()._on_timer_update()
+        if getattr(self.app, "is_behind", False):
+            return
+        if self._repaint_required and self.is_current and not self.app._batch_count:
+            self.lay_out_unseen()  # Textual would draw all of the screen for the layout, and once more for the repaint
+        super()._on_timer_update()
+
+    def _compositor_refresh(self) -> None:
+        """While updates are held back Textual would draw, and then send nothing of it."""
+        if not self.app._batch_count and not self._is_unseen:
+            super()._compositor_refresh()
+
+    def lay_out_unseen(self) -> bool:
+        """Do the layout that waits, if one does, and draw nothing of it; whether one did."""
+        if not self._layout_required:
+            return False
+        self._layout_required, self._is_unseen = False, True
+        try:
+            self._refresh_layout()
+        finally:
+            self._is_unseen = False
+        return True
 
 
 def text_of_screen(screen: Screen[Any]) -> list[str]:
