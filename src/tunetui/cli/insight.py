@@ -16,7 +16,7 @@ from tunetui.core.importance import AtValue, Importance, Share
 from tunetui.core.insight import BoardInsight, Insight, insight
 from tunetui.core.labels import assignments, one_line
 from tunetui.core.text_fitting import wrapped
-from tunetui.core.tradeoffs import Cheapest, Front, Point
+from tunetui.core.tradeoffs import Cheapest, Front, Point, quantity
 
 _SHOWN = 12
 """Points of a front that are listed; JSON has all."""
@@ -139,15 +139,6 @@ def _front(front: Front, face: Face, *, several: bool) -> list[str]:
     ]  # fmt: skip
     lines = [*_wrapped(head, face), *(f"  {line}" for line in lay_out(columns, face.width).body)]
     return [*lines, f"  and {len(front.points) - _SHOWN} more"] if len(front.points) > _SHOWN else lines
-
-
-def quantity(value: float, unit: str) -> str:
-    """A cost with its unit."""
-    if unit == "B":
-        return f"{value:,.0f} B"
-    if unit.startswith("USD "):
-        return f"USD {value:.3g} {unit[4:]}"
-    return f"{value:.4g} {unit}".strip()
 
 
 def _row(point: Point, *, several: bool) -> str:

@@ -130,6 +130,15 @@ def cheapest(rows: Sequence[Candidate], within_percent: float = WITHIN_PERCENT) 
     return found
 
 
+def quantity(value: float, unit: str) -> str:
+    """A cost with its unit."""
+    if unit == "B":
+        return f"{value:,.0f} B"
+    if unit.startswith("USD "):
+        return f"USD {value:.3g} {unit[4:]}"
+    return f"{value:.4g} {unit}".strip()
+
+
 def _front(points: Sequence[Point], more_is_better: bool) -> list[Point]:
     sign = -1.0 if more_is_better else 1.0
     found: list[Point] = []

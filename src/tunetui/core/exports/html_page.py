@@ -23,33 +23,45 @@ STYLE = """
 :root { color-scheme: light dark; --line: #8884; --mark: #2a7; --bad: #c33; --soft: #888; }
 body { font: 14px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 1400px; padding: 1rem; }
 h1 { font-size: 1.4rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; } h3 { font-size: .9rem; margin: 0 0 .3rem; }
-header p, figcaption, .note { color: var(--soft); margin: .2rem 0; }
+header p, figcaption, .more { color: var(--soft); margin: .2rem 0; } figcaption { max-width: 38rem; font-size: .85rem; }
+.winner b { font-size: 1.3rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
 th, td { padding: .15rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+.word, .axes td, .axes th { text-align: left; } td.values { white-space: normal; min-width: 18rem; } .won td { background: #2a71; font-weight: 600; }
 th button { font: inherit; font-weight: 600; border: 0; background: none; color: inherit; cursor: pointer; padding: 0; }
 th[aria-sort=ascending] button::after { content: " \\25B2"; } th[aria-sort=descending] button::after { content: " \\25BC"; }
 .targets { list-style: none; padding: 0; } .good b { color: var(--mark); } .bad b { color: var(--bad); } .open b { color: #b80; }
 .pictures { display: flex; flex-wrap: wrap; gap: 1.5rem; margin: 1rem 0; }
 figure { margin: 0; max-width: 100%; overflow-x: auto; } svg { max-width: 100%; height: auto; }
 svg text { font: 11px system-ui, sans-serif; fill: currentColor; }
-.heat td { text-align: center; color: #111; border: 1px solid #fff; } .heat th { border: 0; font-weight: 400; }
-@media print { body { max-width: none; font-size: 10px; } section { break-inside: auto; } figure { break-inside: avoid; }
-  .more, th button::after { display: none; } table { display: table; } }
+.heat td { text-align: center; color: #111; border: 2px solid transparent; background-clip: padding-box; } .heat th { border: 0; font-weight: 400; }
+.heat td.tied { border-color: currentColor; font-weight: 600; } .bar { display: inline-block; height: .7em; background: #69c; }
+@page { size: A4 landscape; margin: 10mm; }
+@media print { body { max-width: none; font-size: 9px; padding: 0; } section { break-inside: auto; } section + section { break-before: page; }
+  figure, tr { break-inside: avoid; } thead { display: table-header-group; break-inside: avoid; } h2, h3 { break-after: avoid; }
+  .more button, th button::after { display: none; } table { display: table; overflow: visible; } th, td { padding: .1rem .25rem; }
+  table[data-rows] { font-size: 6.5px; } table[data-rows] th { white-space: normal; } .heat td, .won td, .bar, svg { print-color-adjust: exact; } }
 """
 
 SCRIPT = """
 for (const table of document.querySelectorAll('table[data-rows]')) {
-  const rows = JSON.parse(document.getElementById(table.dataset.rows).textContent);
-  const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
+  const { words, rows } = JSON.parse(document.getElementById(table.dataset.rows).textContent);
+  const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells], left = new Set(words);
   const more = table.nextElementSibling && table.nextElementSibling.className === 'more' ? table.nextElementSibling : null;
-  let limit = body.rows.length;
   const number = text => { const found = /^-?[0-9][0-9.,]*(e[-+]?[0-9]+)?/i.exec(text);
     return found ? parseFloat(found[0].replace(/,/g, '')) : NaN; };
-  const draw = () => { const made = document.createDocumentFragment();
-    for (const row of rows.slice(0, limit)) { const line = document.createElement('tr');
-      for (const text of row) { const cell = document.createElement('td'); cell.textContent = text; line.append(cell); }
+  const lines = (from, to) => { const made = document.createDocumentFragment();
+    for (const row of rows.slice(from, to)) { const line = document.createElement('tr');
+      if (row.length > heads.length) line.className = 'won';
+      heads.forEach((head, at) => { const cell = document.createElement('td');
+        if (left.has(at)) cell.className = 'word';
+        cell.textContent = row[at]; line.append(cell); });
       made.append(line); }
-    body.replaceChildren(made); };
+    return made; };
+  const step = body.rows.length, note = more && more.firstChild;
+  const tell = () => { if (!more) return; const left = rows.length - body.rows.length;
+    more.hidden = left === 0; note.textContent = 'and ' + left.toLocaleString('en') + ' more rows '; };
+  const draw = () => { body.replaceChildren(lines(0, step)); tell(); };
   heads.forEach((head, at) => head.addEventListener('click', () => {
     const down = head.getAttribute('aria-sort') === 'ascending';
     for (const other of heads) other.removeAttribute('aria-sort');
@@ -58,8 +70,9 @@ for (const table of document.querySelectorAll('table[data-rows]')) {
     const keys = new Map(rows.map(row => [row, number(row[at])]));
     rows.sort((a, b) => { const x = keys.get(a), y = keys.get(b);
       if (isNaN(x) !== isNaN(y)) return isNaN(x) ? 1 : -1;
-      return sign * (isNaN(x) ? a[at].localeCompare(b[at]) : x - y); });
+      return sign * (isNaN(x) ? (a[at] < b[at] ? -1 : a[at] > b[at] ? 1 : 0) : x - y); });
     draw(); }));
-  if (more) more.querySelector('button').addEventListener('click', () => { limit = rows.length; draw(); more.remove(); });
+  if (more) for (const button of more.querySelectorAll('button')) button.addEventListener('click', () => {
+    const drawn = body.rows.length; body.append(lines(drawn, button.name === 'all' ? rows.length : drawn + step)); tell(); });
 }
 """

@@ -1,0 +1,76 @@
+"""The HTML page's table of all rows: the first ones as markup, all of them as data for the script that sorts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tunetui.core import figures
+from tunetui.core.board_figures import INTERVAL, Line, confidence_of, default_columns, plain, uncertain
+from tunetui.core.exports.markdown import heading_of
+from tunetui.core.exports.svg import text
+from tunetui.core.labels import one_line
+from tunetui.core.leaderboard import Board, Leaderboard
+
+_DRAWN_AT_ONCE = 250
+"""Rows of a table in the page itself; the script makes the others from data when they are asked for."""
+_WORDS = frozenset({"implementation", "tags", "status", "cause"})
+
+
+def table(leaderboard: Leaderboard, board: Board, shown: Sequence[Line], place: int) -> str:
+    """A sortable table that reads and prints without a script; rows of the winning group stand out."""
+    names = default_columns(leaderboard, board, shown)
+    if any(line.entry.cause for line in shown):
+        names = [*names, "status", "cause"]
+    heads = [heading_of(name, confidence_of(leaderboard)) for name in names]
+    data = [[_cell(name, line) for name in names] for line in shown]
+    won = [line.entry.tie_group == 1 for line in shown]
+    words = [at for at, name in enumerate(names) if name in _WORDS or any(isinstance(line.figures.get(name), str)
+             and name != "rank" for line in shown[:_DRAWN_AT_ONCE])]  # fmt: skip
+    head = "".join(
+        f"<th{_left(at in words)}><button type=button>{text(each)}</button></th>" for at, each in enumerate(heads)
+    )
+    body = "".join(_row(row, winner, words) for row, winner in zip(data[:_DRAWN_AT_ONCE], won, strict=False))
+    more = len(data) - _DRAWN_AT_ONCE
+    note = (
+        f'<p class="more">and {more:,} more rows <button type="button" name="some">{_DRAWN_AT_ONCE} more</button> '
+        '<button type="button" name="all">all</button></p>'
+        if more > 0
+        else ""
+    )
+    packed = _script_data({"words": words, "rows": [row + [1] * winner for row, winner in zip(data, won, strict=True)]})
+    return (
+        f'<table data-rows="rows-{place}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}'
+        f'<script type="application/json" id="rows-{place}">{packed}</script>'
+    )
+
+
+def _row(cells: Sequence[str], winner: bool, words: Sequence[int]) -> str:
+    inside = "".join(f"<td{_left(at in words)}>{text(cell)}</td>" for at, cell in enumerate(cells))
+    return f'<tr class="won">{inside}</tr>' if winner else f"<tr>{inside}</tr>"
+
+
+def _left(word: bool) -> str:
+    return " class=word" if word else ""
+
+
+def _cell(name: str, line: Line) -> str:
+    if name == "rank":
+        return line.entry.rank or "-"
+    value = line.figures.get(name)
+    if value is None:
+        return "-"
+    if name == INTERVAL and isinstance(value, float):
+        return figures.percent(value)
+    if name.startswith("latency_ms.") and isinstance(value, float):
+        return uncertain(value, line.relative)
+    if name.startswith("quality.") and isinstance(value, float):
+        return figures.quality(value)
+    return one_line(plain(value))
+
+
+def _script_data(data: Any) -> str:
+    """JSON that cannot end its element."""
+    encoded = json.dumps(data, separators=(",", ":"))
+    return encoded.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
