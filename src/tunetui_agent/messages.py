@@ -284,6 +284,7 @@ class TelemetrySampled:
     """The device's and the host's state, about once a second."""
 
     figures: dict[str, float]
+    throttle_reasons: str | None = None  # of the device, in words, now; empty: nothing slows it; None: nobody tells
 
 
 @message(frozen=True, kw_only=True)

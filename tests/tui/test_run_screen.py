@@ -173,14 +173,21 @@ def test_throttling_is_said_in_words() -> None:
                 "sm_clock_mhz": 1695.0,
                 "power_w": 148.0,
                 "temperature_c": 61.0,
-                "throttled": 1.0,
-            }
+            },
+            throttle_reasons="power cap, hardware slowdown",
         )
     )
     line = text_of(run_text.rail_line(run, run.devices["cpu"], 1000.0))
     assert "GPU  97%" in line
     assert "SM 1695 MHz  148 W  61 °C" in line
-    assert "throttled" in line
+    assert "throttled: power cap, hardware slowdown" in line
+
+
+def test_a_gpu_that_nothing_slows_down_says_so_and_of_a_cpu_nobody_tells() -> None:
+    free = run_of(TelemetrySampled(figures={"sm_clock_mhz": 1695.0}, throttle_reasons=""))
+    assert text_of(run_text.rail_line(free, free.devices["cpu"], 1000.0)).endswith("SM 1695 MHz  no throttle")
+    untold = run_of(TelemetrySampled(figures={"clock_mhz": 2000.0}))
+    assert text_of(run_text.rail_line(untold, untold.devices["cpu"], 1000.0)).endswith("throttling n/a")
 
 
 def test_the_cost_is_told_with_its_budget() -> None:

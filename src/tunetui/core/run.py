@@ -322,7 +322,8 @@ def _drift_noticed(draft: Draft, _record: Record, event: DriftNoticed) -> None:
 
 
 def _telemetry_sampled(draft: Draft, record: Record, event: TelemetrySampled) -> None:
-    sample = Telemetry(t=record.t, source=record.source, figures=event.figures)
+    reasons = event.throttle_reasons
+    sample = Telemetry(t=record.t, source=record.source, figures=event.figures, throttle_reasons=reasons)
     draft.changes["telemetry"] = (*draft.value("telemetry")[1 - TELEMETRY_KEPT :], sample)
 
 

@@ -136,6 +136,8 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     t: float
     source: str
     figures: dict[str, float]
+    throttle_reasons: str | None = None
+    """In words; empty: nothing slows the device down; None: nobody tells."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

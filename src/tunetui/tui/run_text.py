@@ -9,7 +9,7 @@ from tunetui.core.figures import clock, count, memory, percent, with_uncertainty
 from tunetui.core.labels import one_line, short_problem, trial_label, varying
 from tunetui.core.links import LinkState
 from tunetui.core.outlook import remaining_seconds
-from tunetui.core.snapshot import MEASURED, QUEUED, Progress, Row, Run
+from tunetui.core.snapshot import MEASURED, QUEUED, Progress, Row, Run, Telemetry
 from tunetui.tui.board_columns import FAILED_MARK, STATE_MARKS, state_tone
 from tunetui.tui.spans import Span, Spans
 from tunetui.tui.widgets.tones import Tone
@@ -93,7 +93,7 @@ def rail_line(run: Run, device: Device, now: float, link: LinkState | None = Non
         kind = "GPU" if load == "utilisation_percent" else "busy"
         spans += [(f"{kind} {figures[load]:3.0f}% ", tone), (spark(history, 100.0), tone or "accent"), ("  ", None)]
     spans.append(("  ".join(_device_words(figures)), tone))
-    spans += _slowed(figures, tone)
+    spans += _slowed(samples[-1], tone)
     if old:
         spans.append((f"  {clock(age)} old", "warning"))
     return tuple(spans)
@@ -124,13 +124,16 @@ def _device_words(figures: Mapping[str, float]) -> list[str]:
     return words
 
 
-def _slowed(figures: Mapping[str, float], tone: Tone | None) -> list[Span]:
-    """What slows the device down, in words."""
-    if figures.get("stolen_percent", 0.0) >= 1.0:
-        return [(f"  {figures['stolen_percent']:.0f}% stolen by other guests", "warning")]
-    if figures.get("throttled", 0.0):
-        return [("  throttled", "warning")]
-    return []
+def _slowed(sample: Telemetry, tone: Tone | None) -> list[Span]:
+    """What slows the device down, in words; of a CPU nobody tells why its clock is what it is."""
+    spans: list[Span] = []
+    stolen = sample.figures.get("stolen_percent", 0.0)
+    if stolen >= 1.0:
+        spans.append((f"  {stolen:.0f}% stolen by other guests", "warning"))
+    reasons = sample.throttle_reasons
+    if reasons:
+        return [(f"  throttled: {one_line(reasons)}", "warning"), *spans]
+    return [*spans, ("  throttling n/a" if reasons is None else "  no throttle", tone or "muted")]
 
 
 def spark(values: Sequence[float], top: float, cells: int = SPARK_CELLS) -> str:

@@ -58,7 +58,17 @@ class Nvml:
         """Since the driver was loaded; GPUs before Volta, and MIG instances, do not count it."""
         return self._ask(lambda n, h: float(n.nvmlDeviceGetTotalEnergyConsumption(h)))
 
-    def throttle_mask(self) -> int:
+    def state(self) -> dict[str, float | None]:
+        """Clocks, power, temperature and load now, by the names that rows and live telemetry have for them."""
+        return {
+            "sm_clock_mhz": self.sm_clock_mhz(),
+            "memory_clock_mhz": self.memory_clock_mhz(),
+            "power_w": self.power_w(),
+            "temperature_c": self.temperature_c(),
+            "utilisation_percent": self.utilisation_percent(),
+        }
+
+    def throttle_mask(self) -> int | None:
         """Only the bits named in `THROTTLE_REASONS`."""
 
         def ask(nvml: Any, handle: Any) -> int:
@@ -66,7 +76,7 @@ class Nvml:
             get = get or nvml.nvmlDeviceGetCurrentClocksThrottleReasons
             return int(get(handle)) & sum(THROTTLE_REASONS)
 
-        return self._ask(ask) or 0
+        return self._ask(ask)
 
     def other_processes(self) -> list[int] | None:
         """Ids of the other processes that compute on this GPU, as far as this container sees them."""
@@ -169,11 +179,5 @@ class GpuWatch:
         nvml = self._nvml
         if nvml is None:
             return
-        self._rows.append({
-            "sm_clock_mhz": nvml.sm_clock_mhz(),
-            "memory_clock_mhz": nvml.memory_clock_mhz(),
-            "power_w": nvml.power_w(),
-            "temperature_c": nvml.temperature_c(),
-            "utilisation_percent": nvml.utilisation_percent(),
-        })  # fmt: skip
-        self._masks.append(nvml.throttle_mask())
+        self._rows.append(nvml.state())
+        self._masks.append(nvml.throttle_mask() or 0)
