@@ -114,7 +114,7 @@ class Supervisor:
         self._foreseen = False
         self._run_deadline = time.monotonic() + spec.deadline_seconds if spec.deadline_seconds else None
         self._found = self._closed = self._stopping = self._ended = False
-        self._host = HostReport(self._journal.append)
+        self._host = HostReport(self._journal.append, spec.device)
         self._idle_since: float | None = None
 
     def run(self) -> None:
