@@ -18,7 +18,7 @@ from tunetui_agent.build.mojo_toolchain import Compiler, explain, find_toolchain
 from tunetui_agent.devices import open_device
 from tunetui_agent.devices.cpu import target
 from tunetui_agent.evaluate import Evaluator
-from tunetui_agent.messages import Implementation, RunSpec, Trial
+from tunetui_agent.messages import BuildFinished, Implementation, RunSpec, Trial
 
 FOLDER = KERNELS / "row-sum"
 
@@ -31,8 +31,14 @@ def mojo_of(spec: RunSpec) -> Implementation:
     return next(each for each in spec.kernel.implementations if each.language == "mojo")
 
 
-def row_sum_trial(unroll: int | str, threads: int = 1, columns: int = 50) -> Trial:
-    return folder_trial(FOLDER, "mojo", {"rows": 37, "columns": columns}, {"unroll": unroll, "threads": threads})
+def row_sum_trial(unroll: int | str, threads: int = 1, columns: int = 50, rows: int = 37) -> Trial:
+    return folder_trial(FOLDER, "mojo", {"rows": rows, "columns": columns}, {"unroll": unroll, "threads": threads})
+
+
+BATCH = [
+    row_sum_trial(1), row_sum_trial(1, threads=2), row_sum_trial(4), row_sum_trial(4, threads=3, rows=1, columns=1),
+    row_sum_trial(4, threads=3, rows=101, columns=77),
+]  # fmt: skip
 
 
 def edited(old: str, new: str) -> RunSpec:
@@ -43,32 +49,44 @@ def edited(old: str, new: str) -> RunSpec:
     return replace(spec, kernel=replace(spec.kernel, files=files))
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[BuildFinished]]:
+    """A cache with two variants, and what was said of them: the front end alone takes seconds."""
+    cache, spec = tmp_path_factory.mktemp("built"), folder_spec(FOLDER)
+    return cache, open_builder("mojo", cache).build(spec, mojo_of(spec), BATCH, target())
+
+
 @needs_mojo
-def test_a_batch_is_built_once_loaded_and_right(tmp_path: Path) -> None:
-    spec, builder = folder_spec(FOLDER), open_builder("mojo", tmp_path)
-    trials = [row_sum_trial(1), row_sum_trial(1, threads=2), row_sum_trial(4)]
-    records = builder.build(spec, mojo_of(spec), trials, target())
+def test_a_batch_is_built_once_loaded_and_right(built: tuple[Path, list[BuildFinished]]) -> None:
+    cache, records = built
     assert [(record.ok, record.cached) for record in records] == [(True, False)] * 2  # threads share a build
+    spec, builder = folder_spec(FOLDER), open_builder("mojo", cache)
     evaluator = Evaluator(spec, open_device("cpu"))
-    for trial in trials:
+    for trial in BATCH:
         key = builder.key(spec, mojo_of(spec), trial, target())
         outcome = measured(evaluator.evaluate(trial, str(builder.folder(str(key))), lambda _: None))
         assert outcome.artifact == key
-        assert outcome.quality["max_abs_error"] < 1e-5
-    again = builder.build(spec, mojo_of(spec), trials, target())
+        assert outcome.quality["max_abs_error"] < (1e-5 if trial.problem["rows"] == 37 else 1e-4)
+    again = builder.build(spec, mojo_of(spec), BATCH, target())
     assert [(record.ok, record.cached) for record in again] == [(True, True)] * 2
 
 
 @needs_mojo
-def test_a_damaged_artifact_is_built_again(tmp_path: Path) -> None:
-    spec, builder = folder_spec(FOLDER), open_builder("mojo", tmp_path)
-    (first,) = builder.build(spec, mojo_of(spec), [row_sum_trial(1)], target())
+def test_a_damaged_artifact_is_built_again_and_without_any_c_compiler(
+    built: tuple[Path, list[BuildFinished]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("cc", "gcc", "clang", "ld"):
+        assert shutil.which(name) is None
+    cache = shutil.copytree(built[0], tmp_path / "cache")
+    spec, builder, first = folder_spec(FOLDER), open_builder("mojo", cache), built[1][0]
     library = builder.folder(first.artifact) / json.loads((builder.folder(first.artifact) / META).read_text())["file"]
     whole = library.read_bytes()
     library.write_bytes(whole[:-1000] + bytes(1000))
     (second,) = builder.build(spec, mojo_of(spec), [row_sum_trial(1)], target())
-    assert (second.ok, second.cached) == (True, False)
-    assert library.stat().st_size == len(whole)
+    assert (second.ok, second.cached, second.artifact) == (True, False, first.artifact), second.log
+    assert library.read_bytes()[-1000:] != bytes(1000)
+    assert [each.cached for each in builder.build(spec, mojo_of(spec), [row_sum_trial(1)], target())] == [True]
 
 
 @needs_mojo
@@ -108,16 +126,6 @@ def test_a_compiler_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     (record,) = open_builder("mojo", tmp_path).build(spec, mojo_of(spec), [row_sum_trial(1)], target())
     assert not record.ok
     assert record.log.startswith("the Mojo compiler did not finish within 0.05 s")
-
-
-@needs_mojo
-def test_no_c_compiler_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    for name in ("cc", "gcc", "clang", "ld"):
-        assert shutil.which(name) is None
-    spec = folder_spec(FOLDER)
-    (record,) = open_builder("mojo", tmp_path).build(spec, mojo_of(spec), [row_sum_trial(2)], target())
-    assert record.ok, record.log
 
 
 def test_what_decides_the_binary_decides_the_key(tmp_path: Path) -> None:

@@ -107,7 +107,8 @@ def test_what_can_be_built_is_bundled_and_what_cannot_is_listed(
 
 @needs_mojo
 def test_where_nothing_can_be_built_the_exit_code_says_so(capsys: pytest.CaptureFixture[str], workplace: Path) -> None:
-    arguments = ["build", "scales.toml", "--arch", "sm_90", "--set", "axes.block=48", "-o", "out.zip"]
+    (workplace / "kernel" / "scale.mojo").write_text(SCALE_MOJO.replace("var i = block_idx", "var i == block_idx"))
+    arguments = ["build", "scales.toml", "--arch", "sm_90", "--set", "axes.block=64", "-o", "out.zip"]
     assert main(arguments) == ExitCode.NOTHING_MEASURED
     assert "nothing could be built; no bundle was written" in capsys.readouterr().err
     assert not (workplace / "out.zip").exists()
