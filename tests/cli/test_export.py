@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import msgspec
@@ -98,18 +100,35 @@ def test_failed_rows_are_failed_to_kernel_tuner_and_keep_their_own_status(with_f
     assert failed == {"wrong": "RuntimeFailedConfig", "build_failed": "CompilationFailedConfig"}
 
 
-def test_t4_files_are_valid_against_the_published_schemas(with_failures: Path, tmp_path: Path) -> None:
-    schemas = {name: json.loads((SCHEMAS / f"{name}-schema.json").read_text()) for name in ("results", "metadata")}
+def t4_schemas(name: str) -> list[dict[str, Any]]:
+    """Both published versions of 1.0.0: that of Kernel Tuner, and the stricter one that it was made from (SOURCE.md)."""
+    of_kernel_tuner = json.loads((SCHEMAS / f"{name}-schema.json").read_text())
+    upstream = copy.deepcopy(of_kernel_tuner)
+    if name == "results":
+        result = upstream["properties"]["results"]["items"]["properties"]
+        result["measurements"]["items"]["properties"]["value"]["type"] = "number"
+    else:
+        upstream["properties"]["metadata"]["properties"]["hardware"]["properties"] = {"lshw": {"type": "array"}}
+    return [of_kernel_tuner, upstream]
+
+
+def test_t4_files_are_valid_against_both_published_schemas(with_failures: Path, tmp_path: Path) -> None:
     for path, argv in ((with_failures, []), (SEED, ["--board", 2]), (H200, [])):
         results = json.loads(export(path, "t4", tmp_path / "t4.json", *argv))
-        jsonschema.validate(results, schemas["results"])
         metadata = json.loads(export(path, "t4-metadata", tmp_path / "meta.json"))
-        jsonschema.validate(metadata, schemas["metadata"])
+        for name, written in (("results", results), ("metadata", metadata)):
+            for schema in t4_schemas(name):
+                jsonschema.validate(written, schema)
+    with pytest.raises(jsonschema.ValidationError):  # the stricter one is stricter
+        words = {"name": "limiter", "value": "registers", "unit": ""}
+        jsonschema.validate(
+            {**results, "results": [{**results["results"][0], "measurements": [words]}]}, t4_schemas("results")[1]
+        )
     small = json.loads(export(with_failures, "t4", tmp_path / "t4.json"))["results"]
     assert [each["invalidity"] for each in small] == ["correct", "correct", "correct", "compile", "correctness"]
     numbers = [m["value"] for each in small for m in each.get("measurements", [])]
     assert numbers
-    assert all(isinstance(value, int | float) for value in numbers)  # what both versions of the schema allow
+    assert all(isinstance(value, int | float) for value in numbers)
 
 
 def test_csv_has_every_trial_with_its_provenance(tmp_path: Path) -> None:
