@@ -20,6 +20,8 @@ BEFORE: tuple[Fault, ...] = ("429", "429 later", "500", "502 page", "503 empty",
 """The request has no effect."""
 AFTER: tuple[Fault, ...] = ("lost", "reset after", "malformed", "empty", "wrong shape", "held")
 """It has, and nobody hears of it."""
+QUICK = tuple(fault for fault in AFTER if fault != "held")
+"""Without the one that a client has to give up on."""
 LATE: tuple[Fault, ...] = ("late",)
 """No answer, and the effect comes some time later."""
 US_WEST = {"name": "us-west-1", "description": "California, USA"}

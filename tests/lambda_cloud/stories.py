@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from tests.lambda_cloud.cloud import AFTER, BEFORE, KEY, LATE, Cloud, Fault, Machine, Reply
+from tests.lambda_cloud.cloud import BEFORE, KEY, LATE, QUICK, Cloud, Fault, Machine, Reply
 from tests.lambda_cloud.renting import ORDER, Clock
 from tunetui.core.errors import TunetuiError
 from tunetui.hosts.lambda_cloud.account import Account
@@ -20,7 +20,7 @@ from tunetui.hosts.lambda_cloud.key import ApiKey
 from tunetui.hosts.lambda_cloud.ledger import Ledger
 from tunetui.hosts.lambda_cloud.wire import Answer, NoAnswerError, NotSentError
 
-FAULTS: tuple[Fault, ...] = (*BEFORE, *(fault for fault in AFTER if fault != "held"), *LATE)
+FAULTS: tuple[Fault, ...] = (*BEFORE, *QUICK, *LATE)
 """A reply that is held is the same as a lost one, only slower."""
 STATUSES = ("unhealthy", "hibernating", "", "active")
 REFUSALS = (

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tests.lambda_cloud.cloud import AFTER, BEFORE, KEY, Cloud, Fault, Reply
+from tests.lambda_cloud.cloud import BEFORE, KEY, QUICK, Cloud, Fault, Reply
 from tests.lambda_cloud.renting import ORDER, Renting
 from tunetui.core.errors import InputError
 from tunetui.hosts.lambda_cloud.account import UNSEEN_SECONDS
@@ -24,7 +24,7 @@ async def test_an_end_is_waited_for_until_the_instance_is_gone(renting: Renting)
     assert renting.cloud.requests.count(TERMINATE) == 1
 
 
-@pytest.mark.parametrize("fault", [*BEFORE, *AFTER])
+@pytest.mark.parametrize("fault", [*BEFORE, *QUICK])
 async def test_an_end_is_asked_for_again_where_the_answer_is_lost(renting: Renting, fault: Fault) -> None:
     entry = await renting.account().launch(ORDER)
     renting.cloud.faults += [(TERMINATE, fault), ("GET", fault)]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.workplace import Workplace
+from tests.e2e.workplace import PATIENCE_SECONDS, Workplace
 from tests.lambda_cloud.cloud import US_WEST, Cloud, instance_type
+from tests.lambda_cloud.renting import Clock
 from tests.lambda_cloud.users import YES, User
 from tests.ssh.sshd import Sshd
 
@@ -80,28 +83,27 @@ def test_at_the_end_one_question_is_asked_and_keeping_says_what_it_costs(
     assert user.cloud.alive() == []
 
 
-def test_a_gpu_that_runs_no_kernel_is_not_ready(user: User, machine: Sshd, options: list[str]) -> None:
-    if Path("/proc/driver/nvidia/version").exists():
-        pytest.skip("this machine's GPU would run it")
-    assert user.run("lambda", "launch", GPU_TYPE, *options) == 3
-    assert "CUDA does not run: 0 of 1 GPUs are there" in user.err
-    assert "it costs until it is terminated" in user.err
-    assert len(user.cloud.alive()) == 1
-
-
-def test_a_run_that_was_never_begun_leaves_no_machine_behind(
+def test_a_gpu_that_runs_no_kernel_is_not_ready_and_is_not_left_behind(
     user: User, machine: Sshd, options: list[str], workplace: Workplace
 ) -> None:
-    words = ["--batch", "grid.toml", "--host", f"lambda:{GPU_TYPE}", "--terminate-when-done", *options]
     if Path("/proc/driver/nvidia/version").exists():
         pytest.skip("this machine's GPU would run it")
+    words = ["--batch", "grid.toml", "--host", f"lambda:{GPU_TYPE}", "--terminate-when-done", *options]
     assert user.run(*words) == 3
-    assert "CUDA does not run" in user.err
-    assert user.cloud.alive() == []
+    assert "CUDA does not run: 0 of 1 GPUs are there" in user.err
+    assert "it costs until it is terminated" in user.err
+    assert (len(user.cloud.launches), user.cloud.alive()) == (1, [])
 
 
-def test_a_machine_with_a_run_at_work_is_kept_whatever_was_said(
-    user: User, machine: Sshd, options: list[str], workplace: Workplace
+def ended(machine: Sshd) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while machine.processes("start"):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_machine_with_a_run_at_work_is_kept_until_that_is_over(
+    user: User, machine: Sshd, options: list[str], workplace: Workplace, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert user.run("lambda", "launch", TYPE, *options) == 0, user.err
     name = user.out.strip()
@@ -109,8 +111,20 @@ def test_a_machine_with_a_run_at_work_is_kept_whatever_was_said(
     assert user.run("--batch", "grid.toml", "--host", name, "--detach", "-o", "left") == 0
     assert user.run("lambda", "gc", "--yes") == 0
     assert f"{name} is left: double-" in user.out
-    workplace.grid()
-    code = user.run("--batch", "grid.toml", "--host", name, "--terminate-when-done", "-o", "other")
-    assert code == 3  # its device is taken
+    assert user.run("--batch", "grid.toml", "--host", name, "--terminate-when-done", "-o", "other") == 3  # it is taken
     assert f"kept        {name} goes on" in user.err
-    assert len(user.cloud.alive()) == 1
+    slept: list[float] = []
+    sleep = clock.sleep
+
+    async def until_the_gate_opens(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:  # two minutes are over, and it is at work
+            assert len(user.cloud.alive()) == 1
+            workplace.open_gate()
+            await asyncio.to_thread(ended, machine)
+        await sleep(seconds)
+
+    monkeypatch.setattr(clock, "sleep", until_the_gate_opens)
+    assert user.run("lambda", "guard", name, "--after", "2") == 0
+    assert f"{name} has had no work for 2 min: terminating it" in user.err
+    assert user.cloud.alive() == []

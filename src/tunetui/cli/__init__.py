@@ -22,8 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
+        _remind(argv)
     except TunetuiError as error:
         _say_no(error)
+        _remind(argv)
         return int(error.exit_code)
     except BrokenPipeError:
         # What is still buffered has no reader; pointing the descriptor elsewhere keeps the interpreter's exit quiet.
@@ -33,6 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("\ntunetui: interrupted\n")
         return int(ExitCode.INTERRUPTED)
     return code
+
+
+def _remind(argv: Sequence[str] | None) -> None:
+    """Of rented machines; who deals with them knows of them."""
+    from tunetui.cli.reminding import remind
+
+    if "lambda" not in (sys.argv[1:] if argv is None else argv)[:1]:
+        remind()
 
 
 def _say_no(error: TunetuiError) -> None:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tunetui.cli.narration import literal, stdout_face
-from tunetui.cli.renting import Renting, cost, price
+from tunetui.cli.renting import Renting, cost, price, start_guard
 from tunetui.cli.tables import Column, lay_out
 from tunetui.core.errors import ExitCode, InputError
 from tunetui.core.figures import NOT_MEASURED
@@ -25,7 +25,9 @@ _SECONDS_PER_MINUTE = 60
 
 def run_lambda(parsed: argparse.Namespace) -> int:
     """One action; returns the exit code."""
-    action = {"types": _types, "list": _list, "launch": _launch, "wait": _wait, "terminate": _terminate, "gc": _gc}
+    action = {
+        "types": _types, "list": _list, "launch": _launch, "wait": _wait, "guard": _guard, "terminate": _terminate, "gc": _gc,
+    }  # fmt: skip
     return asyncio.run(action[parsed.action](parsed))
 
 
@@ -68,6 +70,10 @@ async def _launch(parsed: argparse.Namespace) -> int:
 
     renting = Renting(parsed)
     entry = await renting.launch(renting.as_told(parse_wanted(parsed.type)))
+    if parsed.terminate_after_idle is not None:
+        log, _ = start_guard(entry.name, parsed.terminate_after_idle)
+        words = f"after {parsed.terminate_after_idle:g} min without a run it is terminated, by a guard on this machine"
+        renting.err.lines([f"guarded     {words}: {literal(log)}"])
     if not parsed.no_wait:
         await renting.wait(entry.name)
     stdout_face(no_color=parsed.no_color).lines([entry.name])
@@ -80,6 +86,20 @@ async def _wait(parsed: argparse.Namespace) -> int:
     from tunetui.session.rented import open_ledger
 
     await Renting(parsed).wait(entry_named(open_ledger(), parsed.name).name)
+    return ExitCode.OK
+
+
+async def _guard(parsed: argparse.Namespace) -> int:
+    from tunetui.hosts.lambda_cloud.account import entry_named
+    from tunetui.session.guarding import end_when_idle
+    from tunetui.session.rented import open_ledger
+    from tunetui.session.renting import open_account
+
+    renting = Renting(parsed)
+    name = entry_named(open_ledger(), parsed.name).name
+    over = await end_when_idle(open_account(), name, parsed.after, renting.line.say, links=renting.links())
+    renting.line.end()
+    renting.err.lines([f"{literal(name)} is gone: {literal(over.text)}"])
     return ExitCode.OK
 
 

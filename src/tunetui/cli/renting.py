@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunetui.cli.narration import Face, literal, stderr_face
@@ -163,7 +165,7 @@ class Renting:
 
         begun = time.monotonic()
         try:
-            entry = await wait_until_ready(open_account(), name, self.line.say, self._links(), terminal_asker())
+            entry = await wait_until_ready(open_account(), name, self.line.say, self.links(), terminal_asker())
         except asyncio.CancelledError:
             self.line.end()
             self.err.lines([f"{literal(name)} is kept and costs: tunetui lambda wait, or terminate, {literal(name)}"])
@@ -173,7 +175,8 @@ class Renting:
         proof = "SSH answers and a kernel ran on it" if entry.gpus else "SSH answers; it has no GPU"
         self.err.lines([f"ready       {literal(name)}: {proof}, after {_duration(time.monotonic() - begun)}"])
 
-    def _links(self) -> LinkOptions:
+    def links(self) -> LinkOptions:
+        """How rented machines are reached; the key of a new one is asked about where somebody sits there."""
         from tunetui.cli.preparing import link_options
         from tunetui.settings import load_settings
 
@@ -241,6 +244,19 @@ class Renting:
         self.err.stream.flush()
         line: str = await asyncio.to_thread(sys.stdin.readline)
         return line.strip().lower()
+
+
+def start_guard(name: str, minutes: float) -> tuple[Path, subprocess.Popen[bytes]]:
+    """Leave ``tunetui lambda guard`` at work, apart from this terminal; where its words go, and the process."""
+    from tunetui.session.rented import rented_folder
+
+    path = rented_folder() / f"guard-{name}.log"
+    with path.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tunetui", "lambda", "guard", name, "--after", f"{minutes:g}"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    return path, process
 
 
 class ProgressLine:

@@ -27,6 +27,8 @@ class AtWork:
     entry: Entry
     runs: tuple[str, ...]  # names of runs whose agents there have not ended
     idle_since: float | None  # Unix seconds; None while there are such runs
+    heard_at: float  # when anything was last heard of work there
+    followed: bool  # a tunetui here follows one of the runs
 
 
 def at_work(name: str) -> AtWork | None:
@@ -35,19 +37,25 @@ def at_work(name: str) -> AtWork | None:
     return _at_work(entry) if entry is not None and entry.is_open else None
 
 
-def idle(now: float, *, minutes: float) -> list[AtWork]:
-    """Rented machines that have had no work for that long, and cost."""
+def unattended(now: float, *, idle_minutes: float, silent_minutes: float) -> list[AtWork]:
+    """Rented machines that cost, and have had no work for so long, or work that nobody here has heard of for so long."""
     found = [_at_work(entry) for entry in open_ledger().open_entries()]
-    earliest = now - minutes * _SECONDS_PER_MINUTE
-    return [each for each in found if each.idle_since is not None and each.idle_since <= earliest]
+    idle, silent = now - idle_minutes * _SECONDS_PER_MINUTE, now - silent_minutes * _SECONDS_PER_MINUTE
+    return [
+        each
+        for each in found
+        if (each.idle_since is not None and each.idle_since <= idle)
+        or (each.idle_since is None and not each.followed and each.heard_at <= silent)
+    ]
 
 
 def _at_work(entry: Entry) -> AtWork:
-    latest, runs = entry.ready_at or entry.asked_at, []
+    latest, runs, followed = entry.ready_at or entry.asked_at, [], False
     for kept in list_runs(runs_root()):
         if kept.updated < entry.asked_at or not _names(kept.journal, entry.name):
             continue
         latest = max(latest, kept.updated)
+        followed = followed or kept.holder is not None
         if kept.holder is not None or kept.bytes > LARGEST_READ_BYTES:
             runs.append(kept.name)
             continue
@@ -56,7 +64,7 @@ def _at_work(entry: Entry) -> AtWork:
                 runs.append(kept.name)
         except TunetuiError:
             runs.append(kept.name)  # what cannot be read is not taken for over
-    return AtWork(entry, tuple(runs), None if runs else latest)
+    return AtWork(entry, tuple(runs), None if runs else latest, latest, followed)
 
 
 def _names(journal: Path, host: str) -> bool:

@@ -66,11 +66,11 @@ def parse_wanted(text: str) -> Wanted:
     return Wanted(kind, region)
 
 
-def open_account(clock: Clock | None = None) -> Account:
+def open_account() -> Account:
     """The account whose key the environment or the settings folder holds.  Raises InputError."""
     key = load_key(settings_path().parent)
     server = server_of(os.environ.get(VARIABLE) or BASE)
-    clock = clock or SystemClock()
+    clock = SystemClock()
     return Account(LambdaApi(Wire(server, key), clock=clock), open_ledger(), key.mark, clock=clock)
 
 
@@ -117,7 +117,6 @@ async def wait_until_ready(
     say: Say,
     links: LinkOptions | None = None,
     asker: Asker | None = None,
-    clock: Clock | None = None,
 ) -> Entry:
     """Come back when a rented machine can be logged into and a kernel has run on each of its GPUs.
 
@@ -125,12 +124,11 @@ async def wait_until_ready(
         NotReadyError: it is there, costs, and does not get so far; the message says how far.
         TunetuiError: it is gone, or the account cannot be asked.
     """
-    clock = clock or SystemClock()
-    entry = await _booted(account, name, say, clock)
-    link = await _logged_in(entry, say, links, asker, clock)
+    entry = await _booted(account, name, say)
+    link = await _logged_in(entry, say, links, asker, account.clock)
     try:
         if entry.gpus:
-            await _computing(entry, link, say, clock)
+            await _computing(entry, link, say, account.clock)
     finally:
         await link.close()
     return account.ready(name)
@@ -139,8 +137,9 @@ async def wait_until_ready(
 # -------------------------------------------------------------------------------------- until it is ready
 
 
-async def _booted(account: Account, name: str, say: Say, clock: Clock) -> Entry:
+async def _booted(account: Account, name: str, say: Say) -> Entry:
     """Until it is active and has an address."""
+    clock = account.clock
     begun = clock.now()
     while True:
         try:

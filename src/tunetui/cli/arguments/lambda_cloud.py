@@ -61,10 +61,17 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         "type", metavar="TYPE[@REGION]", help="as types shows it (default: the first region that has one)"
     )
     declare_launching(launch)
+    launch.add_argument(
+        "--terminate-after-idle", metavar="MIN", type=positive,
+        help="leave a guard at work on this machine, which terminates it after so many minutes without a run",
+    )  # fmt: skip
     launch.add_argument("--no-wait", action="store_true", help="come back once it is launched")
     wait = action("wait", "wait until a machine launched before is ready")
     wait.add_argument("name", metavar="NAME", help="its name, or the beginning of it")
-    for each in (launch, wait):
+    guard = action("guard", "watch a machine from here, and terminate it when it has had no work for so long")
+    guard.add_argument("name", metavar="NAME", help="its name, or the beginning of it")
+    guard.add_argument("--after", metavar="MIN", type=positive, required=True, help="minutes without a run")
+    for each in (launch, wait, guard):
         declare_reaching(each)
     terminate = action("terminate", "end machines launched from here, and come back when they are gone")
     terminate.add_argument("names", metavar="NAME", nargs="+", help="a name, or the beginning of it")

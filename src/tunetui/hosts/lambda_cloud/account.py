@@ -70,7 +70,7 @@ class Account:
 
     def __init__(self, api: LambdaApi, ledger: Ledger, key_mark: str, *, clock: Clock | None = None) -> None:
         self.api, self.ledger = api, ledger
-        self._key_mark, self._clock = key_mark, clock or SystemClock()
+        self.clock, self._key_mark = clock or SystemClock(), key_mark
 
     # ---------------------------------------------------------------------------------- renting
 
@@ -109,7 +109,7 @@ class Account:
             LedgerError: it could not be written down; nothing was launched.
             LambdaError: it was refused; of kind "unclear" where it is not known whether it was launched.
         """
-        now = self._clock.now()
+        now = self.clock.now()
         name = self._new_name(order.type, now)
         self.ledger.write(
             "LaunchAsked",
@@ -127,20 +127,20 @@ class Account:
         try:
             found = await self.api.launch(request)
         except LambdaError as refused:
-            self.ledger.write("LaunchRefused", name, self._clock.now(), text=refused.message, code=refused.code)
+            self.ledger.write("LaunchRefused", name, self.clock.now(), text=refused.message, code=refused.code)
             raise
         except UncertainLaunchError as uncertain:
-            self.ledger.write("LaunchUnclear", name, self._clock.now(), text=str(uncertain))
+            self.ledger.write("LaunchUnclear", name, self.clock.now(), text=str(uncertain))
             say(f"no usable answer to the launch ({uncertain}); looking for {name}, not launching again")
             return await self._looked_for(name, str(uncertain))
         for number, identity in enumerate(found):
             own = name if not number else f"{name}#{number + 1}"
-            self.ledger.write("LaunchAccepted", own, self._clock.now(), instance=identity, key_mark=self._key_mark)
+            self.ledger.write("LaunchAccepted", own, self.clock.now(), instance=identity, key_mark=self._key_mark)
         return self.ledger.entries()[name]
 
     async def _looked_for(self, name: str, why: str) -> Entry:
         """What became of a launch without an answer."""
-        until = self._clock.now() + LOOK_SECONDS
+        until = self.clock.now() + LOOK_SECONDS
         while True:
             try:
                 listed = await self.api.instances()
@@ -152,9 +152,9 @@ class Account:
                 if each.name == name and each.costs:
                     self._saw(self.ledger.entries()[name], each)
                     return self.ledger.entries()[name]
-            if self._clock.now() >= until:
+            if self.clock.now() >= until:
                 raise _unknown(name, why)
-            await self._clock.sleep(LOOK_EVERY_SECONDS)
+            await self.clock.sleep(LOOK_EVERY_SECONDS)
 
     def _new_name(self, type_name: str, now: float) -> str:
         short = re.sub(r"[^a-z0-9]+", "-", type_name.lower().removeprefix("gpu_")).strip("-")
@@ -193,21 +193,21 @@ class Account:
         else:
             found = next((each for each in listed.values() if each.name == entry.name and each.costs), None)
         if found is None and entry.is_open and entry.key_mark == self._key_mark:
-            age_seconds = self._clock.now() - entry.asked_at
+            age_seconds = self.clock.now() - entry.asked_at
             if not entry.instance:
                 if age_seconds >= UNSEEN_SECONDS:
                     why = f"no instance of this name {UNSEEN_SECONDS / 60:.0f} min after it was asked for"
-                    self.ledger.write("NeverSeen", entry.name, self._clock.now(), text=why)
+                    self.ledger.write("NeverSeen", entry.name, self.clock.now(), text=why)
                 return
             found = None if asked else await self.api.instance(entry.instance)
             # A new instance may not be found by its id for a while.
             if found is None and (entry.seen or entry.end_accepted or age_seconds >= UNSEEN_SECONDS):
                 why = "terminated" if entry.state == "ending" else "not there any more: it was ended by other means"
-                self.ledger.write("InstanceGone", entry.name, self._clock.now(), text=why)
+                self.ledger.write("InstanceGone", entry.name, self.clock.now(), text=why)
         if found is not None and found.costs:
             self._saw(entry, found)
         elif found is not None and entry.is_open:
-            self.ledger.write("InstanceGone", entry.name, self._clock.now(), text=found.status)
+            self.ledger.write("InstanceGone", entry.name, self.clock.now(), text=found.status)
 
     def _saw(self, entry: Entry, found: Instance) -> None:
         news = not entry.seen or not entry.is_open or entry.state in {"asked", "unclear"}
@@ -215,7 +215,7 @@ class Account:
             self.ledger.write(
                 "InstanceSeen",
                 entry.name,
-                self._clock.now(),
+                self.clock.now(),
                 instance=found.id,
                 ip=found.ip,
                 key_mark=self._key_mark,
@@ -234,12 +234,12 @@ class Account:
         entry = self.named(name)
         if not entry.instance:
             raise InputError(f"no instance of {entry.name} is known", hint="tunetui lambda list looks for it")
-        self.ledger.write("EndAsked", entry.name, self._clock.now())
-        until, ask_at = self._clock.now() + END_SECONDS, 0.0
+        self.ledger.write("EndAsked", entry.name, self.clock.now())
+        until, ask_at = self.clock.now() + END_SECONDS, 0.0
         while True:
-            if self._clock.now() >= ask_at:
+            if self.clock.now() >= ask_at:
                 await self._ask_end(entry)
-                ask_at = self._clock.now() + _ASK_END_AGAIN_SECONDS
+                ask_at = self.clock.now() + _ASK_END_AGAIN_SECONDS
             try:
                 found = await self.look(entry.name)
             except LambdaError as error:
@@ -254,9 +254,9 @@ class Account:
                 say(f"{entry.name} is {status}")
                 if status == "terminating":
                     ask_at = until
-            if self._clock.now() >= until:
+            if self.clock.now() >= until:
                 raise _still_costs(entry, None)
-            await self._clock.sleep(POLL_SECONDS)
+            await self.clock.sleep(POLL_SECONDS)
 
     async def _ask_end(self, entry: Entry) -> None:
         try:
@@ -265,7 +265,7 @@ class Account:
             if error.kind != "gone":
                 raise _still_costs(entry, error) from None
         else:
-            self.ledger.write("EndAccepted", entry.name, self._clock.now())
+            self.ledger.write("EndAccepted", entry.name, self.clock.now())
 
     # ---------------------------------------------------------------------------------- the ledger
 
@@ -275,7 +275,7 @@ class Account:
 
     def ready(self, name: str) -> Entry:
         """Write down that SSH and CUDA have answered."""
-        self.ledger.write("InstanceReady", name, self._clock.now())
+        self.ledger.write("InstanceReady", name, self.clock.now())
         return self.ledger.entries()[name]
 
 
