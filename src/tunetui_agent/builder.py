@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.build import Target, open_builder
-from tunetui_agent.build.assembling import with_assembler
 from tunetui_agent.lifeline import Lifeline, live_and_die_with, read_spec, read_trials
 from tunetui_agent.messages import Toolchain
 from tunetui_agent.modules import find_module
@@ -91,5 +90,9 @@ class BuilderDesk:
     def _builder(self, language: str, kind: str) -> Builder:
         if (language, kind) not in self._builders:
             found = open_builder(language, self._cache, kind, self._spec.prefer_prebuilt)
-            self._builders[language, kind] = with_assembler(found, language, kind, self._cache)
+            if kind == "gpu":
+                from tunetui_agent.build.assembling import with_assembler
+
+                found = with_assembler(found, language, kind, self._cache)
+            self._builders[language, kind] = found
         return self._builders[language, kind]

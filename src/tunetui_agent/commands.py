@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunetui_agent.arguments import parse
 from tunetui_agent.folder import FolderError, HostFolder, checked_name, default_root
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 REFUSED = 1
-IDLE_SECONDS = 30.0
-"""How long an agent without work keeps its device while nobody is attached: to start another one takes a second."""
-GARBAGE_DAYS = 14.0
-PARTS = ("gpus", "driver-proof", "nvrtc-proof", "nvml", "nvrtc", "cupy")
-"""What the doctor asks through a child that it can kill."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; its exit status: 0, or 1 when the answer is a refusal."""
     os.umask(0o077)
-    asked = _parser().parse_args(arguments)
+    asked = parse(arguments)
     # Each command loads only what it needs: `attach` is started after every lost link.
     commands = {
         "start": _start, "attach": _attach, "list": _list, "stop": _stop, "gc": _gc, "probe": _probe,
@@ -45,67 +40,6 @@ def main(arguments: Sequence[str]) -> int:
         return _answer({"ok": False, "error": error.code, "text": str(error)})
     except (BrokenPipeError, KeyboardInterrupt):  # whoever asked is gone
         return REFUSED
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tunetui_agent", description=__doc__)
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--root", type=Path, default=None, help="the host folder (default: ~/.cache/tunetui)")
-    common.add_argument("--python", default="", help="the Python to run on, instead of this one")
-    common.add_argument("--user-site", action="store_true", help="let it find what is in ~/.local")
-    commands = parser.add_subparsers(dest="command", required=True)
-
-    def command(name: str, text: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, parents=[common], help=text, description=text)
-
-    start = command("start", "begin the run whose description comes on stdin, and leave it running")
-    start.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS, help="end without work or followers")
-    attach = command("attach", "follow a run: its records on stdout, commands on stdin")
-    attach.add_argument("--run", required=True)
-    attach.add_argument("--from-seq", type=int, default=0)
-    attach.add_argument("--offset", type=int, default=0)
-    attach.add_argument("--epoch", default="")
-    attach.add_argument("--client", default="anonymous")
-    command("list", "the runs of this host")
-    stop = command("stop", "ask a run to end after its present trial")
-    stop.add_argument("--run", required=True)
-    stop.add_argument("--now", action="store_true", help="do not wait for the present trial")
-    gc = command("gc", "remove old runs that are not alive")
-    gc.add_argument("--days", type=float, default=GARBAGE_DAYS)
-    gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
-    gc.add_argument("--acknowledged", action="store_true", help="only runs that a JSON list on stdin names")
-    probe = command("probe", "the devices and compilers of this host")
-    doctor = command("doctor", "what a run needs of this host, each thing with what to do about it")
-    doctor.add_argument("--device", default="", help='only "cpu", or only the GPU of this UUID')
-    doctor.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)  # one question, put by a child of the doctor
-    doctor.add_argument("--ordinal", type=int, default=0, help=argparse.SUPPRESS)
-    pack = command("pack", "build what a request on stdin names into a bundle; abandoned when stdin ends")
-    pack.add_argument("--output", type=Path, required=True)
-    pack.add_argument("--jobs", type=int, default=0, help="builders at once (default: one for each core)")
-    unpack = command("unpack", "bring a bundle that comes on stdin into this host's cache")
-    unpack.add_argument("--kernel", default="", help="refuse a bundle of another kernel")
-    replay = command("replay", "run measured trials once more, under a profiler; started by the agent itself")
-    replay.add_argument("--task", type=Path, required=True)
-    environment = command("environment", "the Python of this host that imports what a run needs")
-    environment.add_argument("--kind", choices=("cpu", "gpu"), required=True)
-    environment.add_argument("--probe", action="store_true", help="where there is one, go on with what it finds here")
-    for one in (probe, environment):
-        one.add_argument("--module", action="append", default=[], help="a Python module to look for")
-        one.add_argument("--prefer-prebuilt", action="append", default=[], metavar="LANGUAGE")
-    build = command("environment-build", "build the environment that a request on stdin describes")
-    build.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # the process that builds
-    command("echo", "answer each line with the time: how long the way is, and what the clock says")
-    receive = command("receive", "keep the wheel that comes on stdin")
-    receive.add_argument("--name", required=True)
-    receive.add_argument("--size", type=int, required=True)
-    receive.add_argument("--sha256", required=True)
-    compiled = command("compile", "write this agent, compiled for this Python, to a file")
-    compiled.add_argument("--output", type=Path, required=True)
-    for name in ("worker", "builder"):
-        child = command(name, "started by the agent itself")
-        child.add_argument("--spec", type=Path, required=True)
-        child.add_argument("--supervisor", type=int, required=True)
-    return parser
 
 
 def _host(asked: argparse.Namespace) -> HostFolder:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from importlib import metadata
 from pathlib import Path
 
 from tunetui_agent.messages import Toolchain
@@ -28,6 +27,11 @@ def find_module(name: str) -> Toolchain:
 
 def _version(name: str, folders: list[Path]) -> str:
     """Of the distribution with the module's name, else as the module's own files state it, else empty."""
+    beside = {path.name for folder in folders for path in folder.parent.glob(f"{name}-*.dist-info")}
+    if len(beside) == 1:
+        return beside.pop()[len(name) + 1 : -len(".dist-info")]
+    from importlib import metadata  # takes long to load
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from tunetui_agent import __version__
 from tunetui_agent.build import open_builder
-from tunetui_agent.build.assembling import assembler_of
 from tunetui_agent.build.prebuilt import PrebuiltBuilder
 from tunetui_agent.devices import probe as probe_devices
 from tunetui_agent.messages import PROTOCOL
 from tunetui_agent.modules import find_module
+from tunetui_agent.system import system_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -36,7 +36,11 @@ def probe(cache: Path, modules: Iterable[str] = (), prefer_prebuilt: Collection[
                 builder = open_builder(language, cache, kind, prefer_prebuilt)
             except LookupError:  # this language is not for this kind of device
                 continue
-            found = replace(_toolchain(builder, devices), assembler=assembler_of(language, kind))
+            found = _toolchain(builder, devices)
+            if kind == "gpu":
+                from tunetui_agent.build.assembling import assembler_of
+
+                found = replace(found, assembler=assembler_of(language, kind))
             toolchains.append({"kind": kind, **asdict(found)})
         toolchains += [{"kind": kind, **asdict(find_module(name))} for name in sorted(set(modules))]
     return {
@@ -46,7 +50,7 @@ def probe(cache: Path, modules: Iterable[str] = (), prefer_prebuilt: Collection[
         "protocol": PROTOCOL,
         "python": platform.python_version(),
         "executable": sys.executable,
-        "platform": platform.platform(),
+        "platform": system_name(),
         "host": socket.gethostname(),
     }
 

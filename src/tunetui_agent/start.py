@@ -21,6 +21,7 @@ from tunetui_agent.inbox import Inbox, deliver
 from tunetui_agent.journal import Journal, JournalError
 from tunetui_agent.messages import PROTOCOL, AgentStarted, decode_spec
 from tunetui_agent.supervisor import Claim, Supervisor
+from tunetui_agent.system import system_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,7 +192,7 @@ def _hello(spec: RunSpec, meta: dict[str, Any]) -> AgentStarted:
         pid=meta["pid"],
         boot_id=meta["boot_id"],
         host=meta["host"],
-        platform=platform.platform(),
+        platform=system_name(),
         python=platform.python_version(),
     )
 

@@ -73,8 +73,7 @@ class Supervisor:
 
     def __init__(self, claim: Claim) -> None:
         self._claim, self._journal = claim, claim.journal
-        self._selector = selectors.DefaultSelector()
-        self._log = Log(claim.run.stderr)
+        self._selector, self._log = selectors.DefaultSelector(), Log(claim.run.stderr)
         self._backlog = Backlog()
         spec = claim.spec
         self._pool = BuildPool(
@@ -88,8 +87,8 @@ class Supervisor:
                 unusable=lambda why: self._end("failed", why),
             ),
         )
-        leaders = Leaders(wanted_by(spec))
-        self._stages = Stages(spec.method, self._backlog, self._pool.folders, self._journal.append, leaders)
+        say, leaders = self._journal.append, Leaders(wanted_by(spec))
+        self._stages = Stages(spec.method, self._backlog, self._pool.folders, say, leaders)
         self._worker = WorkerSeat(
             lambda hear: self._spawn("worker", hear),
             spec.method.trial_timeout_seconds,
@@ -133,9 +132,9 @@ class Supervisor:
     # ------------------------------------------------------------------ the loop
 
     def _begin(self) -> None:
-        wakeup, signalled = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(os, "pipe2") else os.pipe()
-        os.set_blocking(wakeup, False)
-        os.set_blocking(signalled, False)
+        wakeup, signalled = os.pipe()
+        for end in (wakeup, signalled):
+            os.set_blocking(end, False)
         signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: None)

@@ -38,12 +38,12 @@ class MojoBuilder:
 
     def __init__(self, cache: Path) -> None:
         self._cache = ArtifactCache(cache)
-        self._own_cache = cache / "mojo"
+        self._root, self._own_cache = cache, cache / "mojo"
         self._batches = MojoBatches(self)
 
     def toolchain(self) -> Toolchain:
         """The Mojo compiler with its runtime libraries, or what to install."""
-        return find_toolchain()
+        return find_toolchain(self._root)
 
     def folder(self, key: str) -> Path:
         """Where the artifact lies: ``artifact.json`` names the library and its exported symbol."""
@@ -62,7 +62,9 @@ class MojoBuilder:
             parameters,
             implementation.options,
         ]
-        return content_key("mojo-cpu", RECIPE, what, find_toolchain().version, target.kind, target.architecture)
+        return content_key(
+            "mojo-cpu", RECIPE, what, find_toolchain(self._root).version, target.kind, target.architecture
+        )
 
     def build(
         self, spec: RunSpec, implementation: Implementation, trials: list[Trial], target: Target

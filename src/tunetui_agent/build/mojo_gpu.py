@@ -57,12 +57,12 @@ class MojoGpuBuilder:
         """``compiler`` is the version that keys name; "" is this host's."""
         self._compiler = compiler
         self._cache = ArtifactCache(cache)
-        self._own_cache = cache / "mojo"
+        self._root, self._own_cache = cache, cache / "mojo"
         self._batches = MojoBatches(self)
 
     def toolchain(self) -> Toolchain:
         """The Mojo compiler with the libraries that know GPUs, or what to install."""
-        return find_toolchain()
+        return find_toolchain(self._root)
 
     def folder(self, key: str) -> Path:
         """Where the artifact lies: ``artifact.json`` names the PTX file and the symbol of each entry."""
@@ -73,7 +73,7 @@ class MojoGpuBuilder:
         entries = [launch.entry for launch in implementation.launches]
         parameters = parameters_of(implementation, trial)
         what = [sources_of(spec, implementation), implementation.source, entries, parameters, implementation.options]
-        compiler = self._compiler or find_toolchain().version
+        compiler = self._compiler or find_toolchain(self._root).version
         return content_key("mojo-gpu", RECIPE, what, compiler, target.kind, target.architecture)
 
     def build(

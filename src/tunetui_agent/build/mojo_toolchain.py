@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from tunetui_agent.folder import read_object, write_object
 from tunetui_agent.messages import Toolchain
 
 INSTALL = 'pip install "tunetui[mojo]"'
@@ -18,6 +20,7 @@ INSTALL = 'pip install "tunetui[mojo]"'
 RUNTIME = ("KGENCompilerRTShared", "AsyncRTMojoBindings", "AsyncRTRuntimeGlobals", "MSupportGlobals")
 """Libraries that a shared library made by Mojo needs at run time, without ``lib`` and ``.so``."""
 
+_NOTE = "mojo-version.json"
 _GENERIC = re.compile(r"function instantiation failed|failed to (run the pass manager|parse)|call expansion failed")
 _LOCATED = re.compile(r"^(?P<path>.*?\.mojo):(?P<line>\d+):\d+: (?P<kind>error|note): (?P<text>.*)$", re.MULTILINE)
 _EXPANDED = re.compile(
@@ -67,19 +70,41 @@ def find_compiler() -> Compiler | None:
     return None
 
 
-@lru_cache(maxsize=1)
-def find_toolchain() -> Toolchain:
-    """The Mojo toolchain of this host, or why there is none that can build."""
+@lru_cache(maxsize=2)
+def find_toolchain(cache: Path | None = None) -> Toolchain:
+    """The Mojo toolchain of this host, or why there is none that can build.
+
+    ``cache`` is a folder that remembers what a compiler whose files are the same said of itself: to start it takes long.
+    """
     compiler = find_compiler()
     if compiler is None:
         return _missing(f"no Mojo compiler beside {sys.executable} nor on PATH")
     lacking = [name for name in RUNTIME if not (compiler.libraries / f"lib{name}.so").exists()]
     if lacking:
         return _missing(f"the Mojo at {compiler.command} lacks lib{lacking[0]}.so (package max-core)")
-    run = run_tool([str(compiler.command), "--version"], compiler, None, 60.0)
-    if not run.ok:
-        return _missing(f"{compiler.command} --version failed: {run.text.strip()[:200]}")
-    return Toolchain(language="mojo", available=True, version=run.text.strip().splitlines()[-1])
+    stamp, version = _stamp(compiler), ""
+    note = (read_object(cache / _NOTE) or {}) if cache else {}
+    if stamp and note.get("stamp") == stamp:
+        version = str(note.get("version", ""))
+    if not version:
+        run = run_tool([str(compiler.command), "--version"], compiler, None, 60.0)
+        if not run.ok:
+            return _missing(f"{compiler.command} --version failed: {run.text.strip()[:200]}")
+        version = run.text.strip().splitlines()[-1]
+        if cache and stamp:
+            with contextlib.suppress(OSError):  # it is asked again, then
+                write_object(cache / _NOTE, {"stamp": stamp, "version": version})
+    return Toolchain(language="mojo", available=True, version=version)
+
+
+def _stamp(compiler: Compiler) -> list[list[str | int]]:
+    """What changes with the compiler: its files, their times and sizes; empty where they cannot be looked at."""
+    files = [compiler.command, compiler.package / "bin" / "mojo", compiler.linker]
+    try:
+        found = [(file, file.stat()) for file in files if file.exists()]
+    except OSError:
+        return []
+    return [[str(file), status.st_ino, status.st_size, status.st_mtime_ns] for file, status in found]
 
 
 def stand_in_for_cc(folder: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import platform
-from importlib import metadata
 from pathlib import Path
 
 from tunetui_agent.build import Target
 from tunetui_agent.messages import BuildFinished, Implementation, RunSpec, Toolchain, Trial
+from tunetui_agent.modules import find_module
 
 
 class PythonBuilder:
@@ -20,11 +20,10 @@ class PythonBuilder:
 
     def toolchain(self) -> Toolchain:
         """The interpreter and NumPy: both change what a kernel costs."""
-        try:
-            numpy = metadata.version("numpy")
-        except metadata.PackageNotFoundError:
+        numpy = find_module("numpy")
+        if not numpy.available:
             return Toolchain(language="python", available=False, reason="NumPy is missing; pip install numpy")
-        version = f"{platform.python_implementation()} {platform.python_version()}, NumPy {numpy}"
+        version = f"{platform.python_implementation()} {platform.python_version()}, NumPy {numpy.version}"
         return Toolchain(language="python", available=True, version=version)
 
     def key(self, spec: RunSpec, implementation: Implementation, trial: Trial, target: Target) -> str | None:
