@@ -1,7 +1,7 @@
 """Every variant of every shipped kernel's GPU implementations builds and fits, for four architectures, without a GPU.
 
-By default a selection is built in which every build-time value occurs, and every two of architecture, dtype and number of queries,
-which decide which code is generated at all; ``pytest -m full tests/kernels/test_gpu_variants.py`` builds all of them (some hours on 2 cores).
+By default a selection is built in which every build-time value and architecture occurs, and every two of dtype and number of
+queries, which decide which code is generated at all, with traced twins on all architectures but the first; ``pytest -m full tests/kernels/test_gpu_variants.py`` builds all of them (some hours on 2 cores).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ SWEPT: dict[str, dict[str, list[Value]]] = {
 }
 """Problems beside the defaults; a text field with choices is always swept."""
 
-DECISIVE = ("architecture", "dtype", "queries")
+DECISIVE = ("dtype", "queries")
 MOST_SPILLED_BYTES = 160
 """Per thread: what a shipped variant may spill where its launch bound rations registers (140 bytes on sm_86, one query, is the most
 today).  The traced twin may spill more: where it does, its figure is n/a.  Mojo's PTX is assembled here by another assembler than
@@ -175,7 +175,8 @@ def mistakes_of(cache: Path, spec: RunSpec, variants: list[Variant]) -> list[str
         if not record.ok:
             said.append(f"{label}: {record.log.splitlines()[0]}")
             continue
-        for twin, part in ((False, str(key)), (True, traced_key(str(key)))):
+        twins = [(True, traced_key(str(key)))] if spec.method.occupancy == "traced" else []
+        for twin, part in [(False, str(key)), *twins]:
             wrong = _misfits(builder.folder(part), variant, twin=twin)
             said += [f"{label}{', traced' if twin else ''}: {each}" for each in wrong]
     return said
@@ -213,8 +214,12 @@ def _resources(folder: Path, variant: Variant) -> Iterator[tuple[str, KernelReso
             yield entry, read_resources(cubin)[symbol], spilled
 
 
-def check(cache: Path, kernel: Kernel, name: str, own: ImplementationDefinition, variants: list[Variant]) -> None:
+def check(
+    cache: Path, kernel: Kernel, name: str, own: ImplementationDefinition, variants: list[Variant], plain: str = ""
+) -> None:
+    """Nothing is wrong with any variant; those of the architecture ``plain`` have no traced twins."""
     spec = spec_of(kernel, name, own)
+    untraced = replace(spec, method=replace(spec.method, occupancy="theoretical"))
     batch = open_builder(own.language, cache, "gpu").batch
     parts = [
         list(part)
@@ -223,7 +228,8 @@ def check(cache: Path, kernel: Kernel, name: str, own: ImplementationDefinition,
     ]
     # Spawned, not forked: pytest has threads, and a compiler library loaded before a fork is not to be trusted.
     with ProcessPoolExecutor(JOBS, mp_context=multiprocessing.get_context("spawn")) as pool:
-        said = pool.map(mistakes_of, itertools.repeat(cache), itertools.repeat(spec), parts)
+        specs = [untraced if part[0].architecture == plain else spec for part in parts]
+        said = pool.map(mistakes_of, itertools.repeat(cache), specs, parts)
         wrong = [each for part in said for each in part]
     assert not wrong, f"{len(wrong)} mistakes in {len(variants)} variants:\n" + "\n".join(wrong)
 
@@ -245,7 +251,7 @@ def test_every_value_and_every_kind_of_code_builds_and_fits_on_some_architecture
     every = variants_of(kernel, name, own)
     chosen = covering(every)
     assert {v.architecture for v in chosen} == set(ARCHITECTURES)
-    check(tmp_path, kernel, name, own, chosen)
+    check(tmp_path, kernel, name, own, chosen, plain=ARCHITECTURES[0])
 
 
 @pytest.mark.full
