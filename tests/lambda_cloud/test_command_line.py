@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from typing import Any
 
 import pytest
 
-from tests.lambda_cloud.cloud import instance_type
+from tests.lambda_cloud.cloud import Reply, instance_type
 from tests.lambda_cloud.users import PUBLIC, YES, User
 
 
@@ -73,6 +76,20 @@ def test_the_price_of_the_moment_counts_not_that_of_before(user: User) -> None:
     assert user.cloud.launches == []
 
 
+def test_ctrl_c_during_a_launch_waits_for_its_answer_and_says_what_costs(user: User) -> None:
+    launch = user.cloud._launch
+
+    def interrupted(line: str, asked: dict[str, Any]) -> Reply:
+        os.kill(os.getpid(), signal.SIGINT)
+        return launch(line, asked)
+
+    user.cloud._launch = interrupted  # type: ignore[method-assign]
+    assert user.run("lambda", "launch", "gpu_1x_a10", *YES) == 130
+    [entry] = user.ledger.open_entries()
+    assert entry.state == "rented"
+    assert f"kept        {entry.name} goes on costing $1.29 an hour" in user.err
+
+
 def test_what_is_not_free_is_said_with_where_it_is(user: User) -> None:
     assert user.run("lambda", "launch", "gpu_1x_a10@mars-north-1", *YES) == 3
     assert "free just now: us-west-1, us-south-1" in user.err
@@ -84,9 +101,14 @@ def test_what_is_not_free_is_said_with_where_it_is(user: User) -> None:
 
 
 def test_the_better_image_is_asked_for_where_there_is_one(user: User) -> None:
-    bodies: list[dict[str, object]] = []
+    bodies: list[dict[str, Any]] = []
     launch = user.cloud._launch
-    user.cloud._launch = lambda line, asked: (bodies.append(asked), launch(line, asked))[1]  # type: ignore[method-assign,func-returns-value]
+
+    def noted(line: str, asked: dict[str, Any]) -> Reply:
+        bodies.append(asked)
+        return launch(line, asked)
+
+    user.cloud._launch = noted  # type: ignore[method-assign]
     user.launched()
     assert user.run("lambda", "launch", "gpu_1x_a10@us-south-1", "--no-wait", *YES) == 0
     assert [body.get("image") for body in bodies] == [{"family": "lambda-stack-24-04"}, None]
@@ -159,12 +181,12 @@ def test_a_machine_that_is_unhealthy_is_said_to_cost(user: User) -> None:
     user.cloud.boot_seconds = 1e9
     launch = user.cloud._launch
 
-    def sick(line: str, asked: dict[str, object]) -> object:
+    def sick(line: str, asked: dict[str, Any]) -> Reply:
         reply = launch(line, asked)
         user.cloud.alive()[-1].forced = "unhealthy"
         return reply
 
-    user.cloud._launch = sick  # type: ignore[method-assign,assignment]
+    user.cloud._launch = sick  # type: ignore[method-assign]
     assert user.run("lambda", "launch", "gpu_1x_a10", *YES) == 3
     assert "is unhealthy" in user.err
     assert "it costs until it is terminated: tunetui lambda terminate tunetui-1x-a10-" in user.err

@@ -35,7 +35,7 @@ async def test_an_end_is_asked_for_again_where_the_answer_is_lost(renting: Renti
 async def test_an_end_that_is_not_confirmed_is_not_claimed(renting: Renting) -> None:
     entry = await renting.account().launch(ORDER)
     renting.cloud.end_seconds = 1e9
-    with pytest.raises(LambdaError, match="not confirmed") as caught:
+    with pytest.raises(LambdaError, match=r"is not confirmed \(still there after 15 min\)") as caught:
         await renting.account().terminate(entry.name)
     assert "may still cost" in caught.value.hint
     assert [e.state for e in renting.ledger.open_entries()] == ["ending"]

@@ -123,8 +123,15 @@ class Renting:
         offer = await offer_for(account, wanted)
         order = await order_for(account, wanted, offer)
         await self._agree(offer)
+        launching = asyncio.ensure_future(account.launch(order, self.line.say))
         try:
-            entry = await account.launch(order, self.line.say)
+            entry = await asyncio.shield(launching)
+        except asyncio.CancelledError:
+            self.line.say("the launch is on its way: its answer is waited for")
+            entry = await launching
+            self.line.end()
+            self._kept(entry, "")
+            raise
         finally:
             self.line.end()
         self.err.lines([f"launched    {literal(entry.name)}: ${order.usd_per_hour:.2f} an hour from now on"])

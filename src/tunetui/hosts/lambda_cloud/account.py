@@ -7,9 +7,16 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tunetui.core.errors import InputError, TunetuiError
+from tunetui.core.errors import InputError
 from tunetui.core.mistakes import nearest
-from tunetui.hosts.lambda_cloud.api import Clock, LambdaApi, LaunchRequest, SystemClock, UncertainLaunchError
+from tunetui.hosts.lambda_cloud.api import (
+    LAUNCH_GAP_SECONDS,
+    Clock,
+    LambdaApi,
+    LaunchRequest,
+    SystemClock,
+    UncertainLaunchError,
+)
 from tunetui.hosts.lambda_cloud.ledger import Entry, Ledger
 from tunetui.hosts.lambda_cloud.refusals import LambdaError
 from tunetui.hosts.lambda_cloud.shapes import Instance, InstanceType
@@ -109,6 +116,7 @@ class Account:
             LedgerError: it could not be written down; nothing was launched.
             LambdaError: it was refused; of kind "unclear" where it is not known whether it was launched.
         """
+        await self._pause_after_others()
         now = self.clock.now()
         name = self._new_name(order.type, now)
         self.ledger.write(
@@ -137,6 +145,13 @@ class Account:
             own = name if not number else f"{name}#{number + 1}"
             self.ledger.write("LaunchAccepted", own, self.clock.now(), instance=identity, key_mark=self._key_mark)
         return self.ledger.entries()[name]
+
+    async def _pause_after_others(self) -> None:
+        """Another tunetui, or an earlier one, may have launched a moment ago."""
+        latest = max((entry.asked_at for entry in self.ledger.entries().values()), default=0.0)
+        wait = latest + LAUNCH_GAP_SECONDS - self.clock.now()
+        if 0.0 < wait <= LAUNCH_GAP_SECONDS:
+            await self.clock.sleep(wait)
 
     async def _looked_for(self, name: str, why: str) -> Entry:
         """What became of a launch without an answer."""
@@ -299,16 +314,17 @@ def entry_named(ledger: Ledger, name: str) -> Entry:
 def _unknown(name: str, why: str) -> LambdaError:
     return LambdaError(
         "unclear",
-        f"{why}; no instance called {name} within {LOOK_SECONDS:.0f} s",
+        f"{why}; no instance of this name within {LOOK_SECONDS:.0f} s",
+        words=f"it is not known whether {name} was launched",
         hint="it may still come, and cost: do not launch again before tunetui lambda list (or the dashboard) says that it\n"
         "is not there; whenever it comes, tunetui lambda list and gc know it by its name",
     )
 
 
-def _still_costs(entry: Entry, error: TunetuiError | None) -> LambdaError:
-    said = error.message.removeprefix("Lambda Cloud: ") if error else f"not confirmed after {END_SECONDS / 60:.0f} min"
+def _still_costs(entry: Entry, error: LambdaError | None) -> LambdaError:
     return LambdaError(
-        "unclear" if error is None or not isinstance(error, LambdaError) else error.kind,
-        f"the end of {entry.name}: {said}",
+        "unclear" if error is None else error.kind,
+        f"still there after {END_SECONDS / 60:.0f} min" if error is None else error.short,
+        words=f"the end of {entry.name} is not confirmed",
         hint=f"it may still cost: tunetui lambda terminate {entry.name} again, or end {entry.instance} in the dashboard",
     )

@@ -169,7 +169,7 @@ class LambdaApi:
             refusal = refusal_of(answer)
             if is_final(answer):
                 raise refusal
-            raise UncertainLaunchError(refusal.message)
+            raise UncertainLaunchError(refusal.short)
         found = launched_ids(_data(answer))
         if not found:
             raise UncertainLaunchError("the answer names no instance")

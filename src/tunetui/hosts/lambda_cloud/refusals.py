@@ -42,21 +42,27 @@ _WORDS: dict[Kind, tuple[str, str]] = {
         "another key does not help: the dashboard (https://cloud.lambda.ai) says what the account lacks",
     ),
     "rate": ("too many requests", "other programs may use the same key; wait a minute"),
-    "passing": ("Lambda Cloud has a problem of its own", "try again in a few minutes"),
+    "passing": ("it has a problem of its own", "try again in a few minutes"),
     "gone": ("there is no such thing there (any more)", "tunetui lambda list shows what there is"),
-    "request": ("Lambda Cloud does not accept this request", ""),
-    "network": ("Lambda Cloud cannot be reached", "is there a network, and does it let https through?"),
-    "unclear": ("Lambda Cloud's answer makes no sense", "tunetui lambda list shows what there is"),
+    "request": ("it does not accept this request", "it says what is wrong with it; nothing was done"),
+    "network": ("it cannot be reached", "is there a network, and does it let https through?"),
+    "unclear": ("its answer makes no sense", "try again; the dashboard (https://cloud.lambda.ai) shows what there is"),
 }
 _LONGEST_CODE = 80
 
 
 class LambdaError(TunetuiError):
-    """Lambda Cloud said no, or nothing.  ``kind`` says what can be done, ``code`` is Lambda's own word."""
+    """Lambda Cloud said no, or nothing.  ``kind`` says what can be done, ``code`` is Lambda's own word.
 
-    def __init__(self, kind: Kind, said: str = "", *, code: str = "", hint: str | None = None) -> None:
-        words, usual = _WORDS[kind]
-        super().__init__(f"Lambda Cloud: {words}{f' ({said})' if said else ''}", hint=usual if hint is None else hint)
+    ``short`` is the message without who said it; ``words`` stand in it instead of the usual ones.
+    """
+
+    def __init__(
+        self, kind: Kind, said: str = "", *, code: str = "", words: str | None = None, hint: str | None = None
+    ) -> None:
+        usual, what_to_do = _WORDS[kind]
+        self.short = f"{words or usual}{f' ({said})' if said else ''}"
+        super().__init__(f"Lambda Cloud: {self.short}", hint=what_to_do if hint is None else hint)
         self.kind, self.code = kind, code
         self.retry_after_seconds: float | None = None
 
