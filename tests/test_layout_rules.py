@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for top in ("src", "kernels") for path in (ROOT / top).rglob("*.py"))
@@ -23,6 +22,11 @@ ONLY_KNOWN_TO = {
     "distributed": "src/tunetui/engines/dask.py",
     "httpx": "src/tunetui/hosts/lambda_cloud.py",
 }
+
+
+@cache
+def trees() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
 
 
 def named(path: Path) -> str:
@@ -47,46 +51,51 @@ def test_there_is_something_to_look_at() -> None:
     assert any(path.name == "messages.py" for path in MODULES)
 
 
-@pytest.mark.parametrize("path", MODULES + KERNEL_SOURCES, ids=named)
-def test_a_file_is_short_enough_to_read(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE_LINES
+def test_a_file_is_short_enough_to_read() -> None:
+    lengths = {named(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES + KERNEL_SOURCES}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE_LINES} == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_functions_and_classes_stay_short(path: Path) -> None:
+def test_functions_and_classes_stay_short() -> None:
     long = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and lines_of(node) >= LONGEST_FUNCTION_LINES:
-            long.append(f"{node.name}: {lines_of(node)} lines")
-        if isinstance(node, ast.ClassDef) and lines_of(node) >= LONGEST_CLASS_LINES:
-            long.append(f"class {node.name}: {lines_of(node)} lines")
+    for path, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and lines_of(node) >= LONGEST_FUNCTION_LINES:
+                long.append(f"{named(path)}: {node.name}: {lines_of(node)} lines")
+            if isinstance(node, ast.ClassDef) and lines_of(node) >= LONGEST_CLASS_LINES:
+                long.append(f"{named(path)}: class {node.name}: {lines_of(node)} lines")
     assert long == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_a_module_begins_by_saying_its_one_job(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    if path.name == "__init__.py" and not tree.body:
-        return
-    first = (ast.get_docstring(tree) or "").partition("\n")[0]
-    assert first.endswith((".", ":")), f"the first docstring line is not a sentence: {first!r}"
-
-
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_a_file_is_named_for_what_is_in_it(path: Path) -> None:
-    parts = {part for name in (path.stem, *path.relative_to(ROOT).parent.parts) for part in name.lower().split("_")}
-    assert not parts & SAYS_NOTHING
-
-
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_each_outside_library_is_known_in_one_place(path: Path) -> None:
-    libraries = {name.partition(".")[0] for name in imported(ast.parse(path.read_text(encoding="utf-8")))}
-    strays = {
-        library
-        for library, place in ONLY_KNOWN_TO.items()
-        if library in libraries and not named(path).startswith(place)
+def test_a_module_begins_by_saying_its_one_job() -> None:
+    first = {
+        named(path): (ast.get_docstring(tree) or "").partition("\n")[0]
+        for path, tree in trees().items()
+        if path.name != "__init__.py" or tree.body
     }
-    assert strays == set()
+    assert {name: line for name, line in first.items() if not line.endswith((".", ":"))} == {}, "no sentence"
+
+
+def test_a_file_is_named_for_what_is_in_it() -> None:
+    parts = {
+        named(path): {
+            part for name in (path.stem, *path.relative_to(ROOT).parent.parts) for part in name.lower().split("_")
+        }
+        for path in MODULES
+    }
+    assert [name for name, words in parts.items() if words & SAYS_NOTHING] == []
+
+
+def test_each_outside_library_is_known_in_one_place() -> None:
+    strays = []
+    for path, tree in trees().items():
+        libraries = {name.partition(".")[0] for name in imported(tree)}
+        strays += [
+            f"{named(path)} knows {library}"
+            for library, place in ONLY_KNOWN_TO.items()
+            if library in libraries and not named(path).startswith(place)
+        ]
+    assert strays == []
 
 
 def test_there_is_no_simulated_device_or_engine() -> None:

@@ -37,7 +37,18 @@ def variant(block: int | str) -> Trial:
 def pack(root: Path, output: Path, architectures: list[str], trials: list[Trial], spec: RunSpec) -> dict[str, Any]:
     """What `pack` answers; it hears us as long as it is at work."""
     request = {"spec": asdict(spec), "architectures": architectures, "trials": [asdict(trial) for trial in trials]}
-    command = [sys.executable, "-m", "tunetui_agent", "pack", "--root", str(root), "--output", str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "tunetui_agent",
+        "pack",
+        "--root",
+        str(root),
+        "--output",
+        str(output),
+        "--jobs",
+        "1",
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stdout
