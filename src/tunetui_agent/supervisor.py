@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from tunetui_agent.messages import RunSpec
 
 
-OVERDUE = "the budget's minutes are over, and nobody was there to end the run"
+OVERDUE = "the budget is used up, and nobody was there to end the run"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import subprocess
 
 import pytest
 
-from tests.e2e.workplace import PATIENCE_SECONDS, Workplace, finished, until
+from tests.agent.agent_runs import wait_for_death
+from tests.e2e.workplace import PATIENCE_SECONDS, Workplace, finished, next_trial, until
 from tunetui.core.errors import ExitCode
 from tunetui_agent.build.mojo_toolchain import find_compiler
 
@@ -118,3 +119,47 @@ def test_a_mojo_kernel_and_a_python_one_race_in_one_sweep(workplace: Workplace) 
         ("mojo", "measured"), ("mojo", "measured"), ("numpy", "measured"),
     ]  # fmt: skip
     assert all(row["build_seconds"] > 0 for row in rows if row["implementation"] == "mojo")
+
+
+def test_a_budget_in_usd_without_a_price_is_refused_before_anything_runs(workplace: Workplace) -> None:
+    _, err = workplace.run("--set", "budget.usd=1", code=ExitCode.BAD_INPUT)
+    assert "budget.usd cannot be kept: no price is known of local" in err
+    assert "--usd-per-hour local=PRICE" in err
+    assert not workplace.journal.exists()
+    _, err = workplace.run("--set", "budget.usd=1", "--usd-per-hour", "dear", code=ExitCode.BAD_INPUT)
+    assert "expected a number, 0 or more, found 'dear'" in err
+
+
+def test_usd_that_are_used_up_end_the_run_and_count_over_all_its_starts(workplace: Workplace) -> None:
+    workplace.grid(how='["waits"]', number="[1, 2]")
+    dear = ("--set", "budget.usd=0.01", "--usd-per-hour", "local=36")  # a second's worth
+    run = workplace.start("--events", *dear)
+    next_trial(run)
+    until(run.stdout, b'"command":"wish-')
+    workplace.open_gate()
+    _, err = finished(run, ExitCode.BUDGET_ENDED)
+    assert "the budget ended before the sweep did" in err
+    cost = workplace.leaderboard()["cost"]
+    assert cost["usd"] >= 0.01
+    assert cost["hosts"][0]["price_source"] == "--usd-per-hour"
+    agents = len([each for each in workplace.records() if each["record"]["kind"] == "AgentStarted"])
+    workplace.run(*dear, code=ExitCode.BUDGET_ENDED)
+    assert len([each for each in workplace.records() if each["record"]["kind"] == "AgentStarted"]) == agents
+    out, _ = workplace.run("--set", "budget.usd=1", "--usd-per-hour", "0")
+    assert "cost: $0.0" in out
+
+
+def test_an_agent_whose_app_was_killed_ends_by_itself_when_the_usd_are_used_up(workplace: Workplace) -> None:
+    workplace.grid('energy = "none"\n[reliability]\nminutes = 60', number="[1]")
+    dear = ("--set", "budget.usd=0.02", "--usd-per-hour", "36")  # two seconds' worth
+    run = workplace.start("--events", *dear)
+    until(run.stdout, b'"kind":"TrialStarted"')
+    run.kill()
+    run.communicate()
+    for agent in workplace.agents():
+        wait_for_death(agent)
+    _, err = workplace.run(*dear, code=ExitCode.BUDGET_ENDED)
+    said = [each["record"].get("text") for each in workplace.records()]
+    assert "the budget is used up, and nobody was there to end the run" in said
+    assert "the budget ended" in err
+    assert workplace.agents() == []

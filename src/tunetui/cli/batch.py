@@ -111,6 +111,7 @@ class Batch:
             hosts=self.parsed.hosts,
             links=link_options(self.parsed, settings),
             preparing=preparing(self.parsed, settings, waiting),
+            usd_per_hour=dict(self.parsed.usd_per_hour),
             asker=terminal_asker(),
             command=shlex.join(["tunetui", *self.parsed.argv]),
             together_seconds=None if self.parsed.dry_run or self.parsed.detach else TOGETHER_SECONDS,

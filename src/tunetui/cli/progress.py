@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from tunetui.core.cost_outlook import outlook_words, unpriced
 from tunetui.core.figures import clock, count, percent, with_uncertainty
 from tunetui.core.labels import latency_ms, one_line, short_problem, trial_label, varying
 from tunetui.core.links import LinkState
 from tunetui.core.loads import load_words
 from tunetui.core.outlook import remaining_seconds
+from tunetui.core.routes import LOCAL
 from tunetui.core.snapshot import MEASURED, Notice, Race, Row, Run
 from tunetui.core.text_fitting import fit
 from tunetui_agent.messages import FAILURES, Value, reliability
@@ -46,7 +48,7 @@ def link_lines(links: Mapping[str, LinkState], now: float, width: int) -> list[s
 
 def heartbeat(run: Run, now: float) -> str:
     """One line that says that work goes on."""
-    return f"{_done(run)}  {_times(run, now)}  {_present_line(run)}"
+    return f"{_done(run)}  {_times(run, now)}{_cost(run, now)}  {_present_line(run)}"
 
 
 def finished_line(run: Run, row: Row, place: int | None) -> str:
@@ -137,12 +139,23 @@ def _bar_line(run: Run, now: float, *, ascii_only: bool) -> str:
     full, empty = ("#", ".") if ascii_only else ("▰", "▱")
     share = run.counts.done / run.counts.total if run.counts.total else 0.0
     filled = int(share * _BAR_CELLS)
-    return f"{full * filled}{empty * (_BAR_CELLS - filled)} {_done(run)}  {_times(run, now)}"
+    return f"{full * filled}{empty * (_BAR_CELLS - filled)} {_done(run)}  {_times(run, now)}{_cost(run, now)}"
 
 
 def _done(run: Run) -> str:
     failed = f", {count(run.counts.failed)} failed" if run.counts.failed else ""
     return f"{count(run.counts.done)}/{count(run.counts.total)}{failed}"
+
+
+def _cost(run: Run, now: float) -> str:
+    words = outlook_words(run, now)
+    lacking = f"cost n/a: no price of {', '.join(map(one_line, unpriced(run)))}" if _is_paid_for(run) else ""
+    return "".join(f"  {text}" for text in (words, lacking if not words else "") if text)
+
+
+def _is_paid_for(run: Run) -> bool:
+    """Whether a host other than this machine is at work without a known price."""
+    return any(host != LOCAL for host in unpriced(run))
 
 
 def _times(run: Run, now: float) -> str:

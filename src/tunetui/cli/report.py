@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tunetui.cli.board_table import table_columns
 from tunetui.cli.narration import Face
 from tunetui.cli.tables import lay_out
-from tunetui.cli.verdict_lines import verdict_lines
+from tunetui.cli.verdict_lines import cost_lines, verdict_lines
 from tunetui.core import figures
 from tunetui.core.board_figures import (
     RACED_MARK,
@@ -63,6 +63,7 @@ def report_lines(
         lines += [*([""] if lines else []), *board_lines(leaderboard, board, shown, face, columns)]
     if without:
         lines += ["", f"no row to show of {figures.counted(len(without), 'other problem')}"]
+    lines += cost_lines(leaderboard, face.width)
     lines += _claims(leaderboard.compare, face.width)
     return lines
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tunetui.core import figures
+from tunetui.core.costs import usd_text
 from tunetui.core.labels import one_line, trial_label
-from tunetui.core.leaderboard import Board, Leaderboard, ReliabilityPart
+from tunetui.core.leaderboard import Board, HostCostPart, Leaderboard, ReliabilityPart
 from tunetui.core.readiness import readiness
 from tunetui.core.targets import MET, Verdict
 from tunetui.core.text_fitting import wrapped
@@ -18,6 +19,23 @@ def verdict_lines(leaderboard: Leaderboard, board: Board, width: int | None) -> 
     lines = [line for part in board.reliability for line in _load_lines(board, part, width)]
     lines += _verdicts(board.targets, width)
     return [*lines, *(wrapped(ready.split(" "), width, indent="  ", first="") if ready else [])]
+
+
+def cost_lines(leaderboard: Leaderboard, width: int | None) -> list[str]:
+    """What the run cost, by host, and who said the price."""
+    cost = leaderboard.cost
+    if cost is None:
+        return []
+    each = [f"{one_line(part.host)} {part.hours:.3g} h {_price(part)}" for part in cost.hosts]
+    total = "n/a" if cost.usd is None else usd_text(cost.usd)
+    trial = f" ({usd_text(cost.usd_per_trial)} a trial)" if cost.usd_per_trial is not None else ""
+    return ["", *wrapped(f"{total}{trial}: {'; '.join(each)}".split(" "), width, indent="  ", first="cost: ")]
+
+
+def _price(part: HostCostPart) -> str:
+    if part.usd_per_hour is None:
+        return "at an unknown price: n/a"
+    return f"at {usd_text(part.usd_per_hour)} an hour ({one_line(part.price_source)})"
 
 
 def _load_lines(board: Board, part: ReliabilityPart, width: int | None) -> list[str]:

@@ -129,6 +129,19 @@ class TrialsDealt(msgspec.Struct, frozen=True, kw_only=True):
     trials: list[str]
 
 
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """What an hour of a host costs, all its devices together, and who says so."""
+
+    usd_per_hour: float
+    source: str
+
+
+class HostsPriced(msgspec.Struct, frozen=True, kw_only=True):
+    """What the hosts of the run cost from here on; those that are not named have no known price."""
+
+    prices: dict[str, Price]
+
+
 class RunResumed(msgspec.Struct, frozen=True, kw_only=True):
     """A later start of tunetui took the run up again under the plan that it had."""
 
@@ -159,6 +172,7 @@ AppEvent = (
     | AgentPlaced
     | TrialsDealt
     | TrialsSkipped
+    | HostsPriced
     | RunResumed
     | RunFinished
 )
@@ -194,7 +208,7 @@ APP_EVENTS: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
         RunPlanned, ProvenanceRecorded, TrialsQueued, TrialsStaled, AgentPlaced, TrialsDealt, TrialsSkipped, RunResumed,
-        RunFinished, NoticeRaised,
+        RunFinished, NoticeRaised, HostsPriced,
     )
 }  # fmt: skip
 """Kinds the app may write; it raises notices of its own, too, and says what it skipped before any agent had it."""

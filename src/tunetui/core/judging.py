@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from tunetui.core.cost_publishing import cost_figures
 from tunetui.core.definitions import Target
 from tunetui.core.load_publishing import load_figures
 from tunetui.core.snapshot import Row, Run
@@ -35,7 +36,8 @@ class Case:
             confidence=confidence,
             visit_share=share,
         )
-        return found | load_figures(self.run, row, confidence, share)
+        cost = cost_figures(self.run, row, found["latency_ms.median"])
+        return found | cost | load_figures(self.run, row, confidence, share)
 
 
 def judged(case: Case, winners: Sequence[Row], targets: Sequence[Target]) -> tuple[list[Verdict], str]:

@@ -251,6 +251,28 @@ class NoticePart(_Part, frozen=True, kw_only=True):
     times: int = 1
 
 
+class HostCostPart(_Part, frozen=True, kw_only=True):
+    """One host's part of the cost: the hours in which agents of the run were at work there."""
+
+    host: str
+    """As the user named it; "local" for the machine that tunetui ran on."""
+    hours: float
+    usd: float | None = None
+    usd_per_hour: float | None = None
+    """Of the whole host, whatever the run used of it; the latest price where it changed."""
+    price_source: str = ""
+
+
+class CostPart(_Part, frozen=True, kw_only=True):
+    """What the run cost, all its starts together.  Since version 3."""
+
+    usd: float | None = None
+    """Of the hosts whose price is known."""
+    usd_per_trial: float | None = None
+    hosts: list[HostCostPart] = []
+    unavailable: dict[str, str] = {}
+
+
 class Claim(_Part, frozen=True, kw_only=True):
     """A figure from elsewhere, shown beside the winner and labelled as what it is."""
 
@@ -272,6 +294,7 @@ class Leaderboard(_Part, frozen=True, kw_only=True):
     kernel: KernelPart
     method: MethodPart
     devices: list[DevicePart] = []
+    cost: CostPart | None = None
     compare: list[Claim] = []
     notices: list[NoticePart] = []
     boards: list[Board] = []

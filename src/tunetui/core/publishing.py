@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tunetui.core.cost_publishing import cost_part
 from tunetui.core.decoding import grid_from_dict
 from tunetui.core.definitions import Compare, Target
 from tunetui.core.errors import InputError
@@ -62,7 +63,8 @@ def build_leaderboard(
     boards = [_board(run, plan, problem, device, rows, asked, visited) for problem, device, rows in grouped]
     devices = _devices(run)
     is_second = any(board.devices or board.visits for board in boards) or any(device.reached_as for device in devices)
-    is_third = any(board.judged or board.reliability for board in boards)
+    cost = cost_part(run)
+    is_third = cost is not None or any(board.judged or board.reliability for board in boards)
     return Leaderboard(
         schema_version=SCHEMA_VERSION if is_third else SECOND_VERSION if is_second else FIRST_VERSION,
         generator=f"tunetui {plan.tunetui_version}",
@@ -71,6 +73,7 @@ def build_leaderboard(
         kernel=KernelPart(name=plan.kernel.name, source_hashes=plan.kernel.source_hashes, metrics=plan.kernel.metrics),
         method=_method(run, plan, visited),
         devices=devices,
+        cost=cost,
         compare=_claims(plan, compare),
         notices=[NoticePart(code=n.code, text=n.text, times=n.times) for n in run.notices],
         boards=boards,

@@ -7,9 +7,11 @@ from typing import Any, cast
 
 import msgspec
 
+from tunetui.core.attendance import came, hosts_priced, is_there
 from tunetui.core.draft import Draft
 from tunetui.core.events import (
     AgentPlaced,
+    HostsPriced,
     ProvenanceRecorded,
     Record,
     RunFinished,
@@ -164,6 +166,7 @@ def _unknown_event(draft: Draft, _record: Record, _event: UnknownEvent) -> None:
 
 
 def _agent_started(draft: Draft, record: Record, event: AgentStarted) -> None:
+    came(draft, record)
     draft.drop_running((record.source,))
     draft.value("races").pop(record.source, None)
     draft.value("agents")[record.source] = Agent(
@@ -322,6 +325,7 @@ def _drift_noticed(draft: Draft, _record: Record, event: DriftNoticed) -> None:
 
 
 def _telemetry_sampled(draft: Draft, record: Record, event: TelemetrySampled) -> None:
+    is_there(draft, record)
     reasons = event.throttle_reasons
     sample = Telemetry(t=record.t, source=record.source, figures=event.figures, throttle_reasons=reasons)
     draft.changes["telemetry"] = (*draft.value("telemetry")[1 - TELEMETRY_KEPT :], sample)
@@ -341,6 +345,7 @@ def _notice_raised(draft: Draft, record: Record, event: NoticeRaised) -> None:
 
 
 def _run_ended(draft: Draft, record: Record, event: RunEnded) -> None:
+    is_there(draft, record)
     draft.drop_running((record.source,))
     draft.value("races").pop(record.source, None)
     draft.changes["paused"] = tuple(p for p in draft.value("paused") if p != record.source)
@@ -360,6 +365,7 @@ _HANDLERS = cast(
         TrialsStaled: _trials_staled,
         AgentPlaced: _agent_placed,
         TrialsDealt: _trials_dealt,
+        HostsPriced: hosts_priced,
         RunFinished: _run_finished,
         UnknownEvent: _unknown_event,
         AgentStarted: _agent_started,

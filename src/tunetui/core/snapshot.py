@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from tunetui.core.events import RunFinished, RunPlanned
+from tunetui.core.costs import Shift
+from tunetui.core.events import Price, RunFinished, RunPlanned
 from tunetui.core.loads import Load
 from tunetui.core.models import model_of
 from tunetui.core.packing import MEASURED, QUEUED, RUNNING, SKIPPED, STALE, STATUSES
@@ -180,6 +181,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     agents: dict[str, Agent] = {}
     placed: dict[str, Placed] = {}
     """Source to where the app put that agent to work; agents of older journals are not here."""
+    prices: dict[str, Price] = {}
+    """Host to what it costs, as last said."""
+    shifts: dict[str, Shift] = {}
+    """Source to when that agent was at work, and at what price."""
     paused: tuple[str, ...] = ()
     """Sources of the agents that begin nothing because somebody asked for that."""
     models: dict[str, str] = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import tunetui
 from tunetui.core.errors import TunetuiError
-from tunetui.core.events import RunFinished, RunResumed, TrialsQueued
+from tunetui.core.events import HostsPriced, RunFinished, RunResumed, TrialsQueued
 from tunetui.core.publishing import build_leaderboard
 from tunetui.core.snapshot import problem_key
 from tunetui.session.agents import Agents
@@ -21,6 +21,7 @@ from tunetui.session.places import accepted, merged, with_suffixes
 from tunetui.session.plan_records import planned, record_plan
 from tunetui.session.recording import Recording
 from tunetui.session.resuming import Standing, joined, stand
+from tunetui.session.spending import Spending, was_overdue
 from tunetui.session.steering import Steering
 from tunetui.session.unloaded import unloaded
 from tunetui.session.working import Work
@@ -30,7 +31,7 @@ from tunetui.store.runs import RunFolder, run_id, runs_root
 from tunetui_agent.messages import FAILURES, NoticeRaised, reference_to
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     from tunetui.core.leaderboard import Leaderboard
@@ -68,6 +69,7 @@ class Session(Steering, Joining):
         self.groups = with_suffixes(opened.groups, self.snapshot)
         self.places = [place for group in self.groups for place in group.places]
         self.plan = merged([group.plan for group in self.groups])
+        self._spending = Spending(opened.grid.budget, opened.prices, lambda: self.snapshot)
         self._visits, self._coming = opened.visits, dict.fromkeys(opened.visits.expected)
         self._work = Work([self._crew(group) for group in self.groups], self._recording, links)
         self._reserved: dict[str, set[str]] = {}
@@ -135,7 +137,7 @@ class Session(Steering, Joining):
         self._recording.on_line = on_record
         self.ended = "failed"  # until it is not
         try:
-            stayed = await self._within_budget(self._attend())
+            stayed = await self._spending.keep(self._attend(), lambda: self.request_stop("budget"))
             self.ended = self._how_it_ended() if stayed else ""
         except asyncio.CancelledError:  # this process leaves; the agents go on, so nothing has ended
             self.ended = ""
@@ -231,7 +233,11 @@ class Session(Steering, Joining):
         """Go on with the agents that are there, then have measured what they leave missing; False where we left."""
         for text in self._opened.said:
             self._recording.say(NoticeRaised(code="place-left-out", text=text))
+        if self._spending.prices != self.snapshot.prices:
+            self._recording.say(HostsPriced(prices=self._spending.prices))
         self._as_before = self._fits()
+        if self._spending.is_over and not self._alive:
+            self.request_stop("budget")
         held: set[str] | None = None  # by agents at work; None: there are none
         if self._alive:
             version, command = tunetui.__version__, self._options.command
@@ -271,19 +277,10 @@ class Session(Steering, Joining):
         here = {(place.host, place.name) for place in self.places}
         return same and known <= here and not self._standing().stale
 
-    async def _within_budget(self, work: Awaitable[bool]) -> bool:
-        minutes = self.grid.budget.minutes
-        timer = None
-        if minutes is not None:
-            timer = asyncio.get_running_loop().call_later(minutes * 60, self.request_stop, "budget")
-        try:
-            return await work
-        finally:
-            if timer:
-                timer.cancel()
-
     def _how_it_ended(self) -> str:
-        if self._stop_asked == "interrupted" or self._work.is_stopped_by_others:
+        if self._work.is_stopped_by_others and was_overdue(self.snapshot):
+            self._stop_asked = self._stop_asked or "budget"  # an agent kept it by itself
+        elif self._stop_asked == "interrupted" or self._work.is_stopped_by_others:
             return "interrupted"
         standing = self._standing()
         if standing.missing:

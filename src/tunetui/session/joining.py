@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tunetui.session.places import Group, Place
     from tunetui.session.recording import Recording
     from tunetui.session.resuming import Standing
+    from tunetui.session.spending import Spending
     from tunetui.session.visiting import Arrival, Visits
     from tunetui.session.working import Work
     from tunetui.store.runs import RunFolder
@@ -58,6 +59,7 @@ class Joining:
     _recording: Recording
     _work: Work
     _renewed: set[str]
+    _spending: Spending
     _seen_out: dict[str, Agents]
     _as_before: bool  # the plan on record when this start began asks for what this one does
 
@@ -243,7 +245,7 @@ class Joining:
             group,
             self._recording,
             self._folder.folder.name,
-            lambda seat, run: run_spec(self._opened, seat.group, seat.place, run),
+            lambda seat, run: run_spec(self._opened, seat.group, seat.place, run, self._spending.deadline_seconds()),
             rivals,
             unread,
             self._links.followed,

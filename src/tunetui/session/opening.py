@@ -20,6 +20,7 @@ from tunetui.session.delivery import languages_of, send_bundles
 from tunetui.session.linking import LinkOptions, open_link
 from tunetui.session.places import Group, Place, group_places
 from tunetui.session.preparing import Preparing, prepared, probe_arguments
+from tunetui.session.spending import check_priced, prices_of
 from tunetui.session.telling import kernel_spec
 from tunetui.session.visiting import Arrival, Visits, let_go_of
 from tunetui.store.atomic import check_writable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from tunetui.core.asking import Asker
     from tunetui.core.definitions import Grid, Kernel
+    from tunetui.core.events import Price
     from tunetui.engines.channel import Link
     from tunetui.session.delivery import Arrived
     from tunetui.session.links import Links
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     """A link to a host by its name."""
 
 
-DEADLINE_GRACE_SECONDS = 10.0
-"""The app stops a run when its minutes are over; this much later an agent that nobody is left to ask does it by itself."""
 TOGETHER_SECONDS = 0.5
 """A run begins this much after its first host is ready; who comes later joins it."""
 
@@ -62,6 +62,7 @@ class BatchOptions:
     hosts: list[str] = field(default_factory=list)  # where to measure, as named; none: this machine
     links: LinkOptions = field(default_factory=LinkOptions)
     preparing: Preparing = field(default_factory=Preparing)  # what to measure with there
+    usd_per_hour: dict[str, float] = field(default_factory=dict)  # by host; "" for all that have no other price
     asker: Asker | None = None  # who answers what hosts and keys ask
     together_seconds: float | None = TOGETHER_SECONDS  # that a host which is ready waits for others; None: for all
 
@@ -91,6 +92,7 @@ class Opened:
     arrived: list[Arrived] = field(default_factory=list)  # what the bundles brought, of one host
     said: list[str] = field(default_factory=list)  # of hosts and devices that take no part
     visits: Visits = field(default_factory=lambda: Visits({}, _nothing))  # hosts that are still on their way
+    prices: dict[str, Price] = field(default_factory=dict)  # of all hosts, as far as they are known
 
 
 async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> Opened:
@@ -106,6 +108,8 @@ async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> 
     check_writable(options.stem)
     kind = definitions.grid.device or "cpu"
     hosts = list(dict.fromkeys(options.hosts or definitions.grid.hosts or [LOCAL]))
+    prices = prices_of(hosts, options.usd_per_hour, options.preparing.settings)
+    check_priced(definitions.grid.budget, hosts, prices)
     here = BuildingHere(
         definitions.grid, definitions.kernel, options.grid_path, options.preparing.on_progress, options.build_jobs
     )
@@ -124,7 +128,7 @@ async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> 
     for arrival in arrivals:
         if arrival.error is not None:
             links.dead(arrival.host, arrival.error.message)
-    return opened
+    return dataclasses.replace(opened, prices=prices)
 
 
 async def _some(visits: Visits, together_seconds: float | None) -> list[Arrival]:
@@ -262,7 +266,7 @@ def choose_devices(found: Found, kind: str) -> list[Device]:
     )
 
 
-def run_spec(opened: Opened, group: Group, place: Place, run: str) -> RunSpec:
+def run_spec(opened: Opened, group: Group, place: Place, run: str, deadline_seconds: float = 0.0) -> RunSpec:
     """What the agent of a place is told of the run; the trials follow as commands."""
     return RunSpec(
         protocol=PROTOCOL,
@@ -276,7 +280,7 @@ def run_spec(opened: Opened, group: Group, place: Place, run: str) -> RunSpec:
         profile=opened.options.profile,
         reliability=opened.grid.reliability,
         architecture=architecture_of(place.device),
-        deadline_seconds=60 * minutes + DEADLINE_GRACE_SECONDS if (minutes := opened.grid.budget.minutes) else 0.0,
+        deadline_seconds=deadline_seconds,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
+from tunetui.core.cost_outlook import outlook_words
 from tunetui.core.figures import clock, count, memory, percent, with_uncertainty
 from tunetui.core.labels import one_line, short_problem, trial_label, varying
 from tunetui.core.links import LinkState
@@ -62,6 +63,8 @@ def _time_left(run: Run, now: float) -> str:
 
 def cost_text(run: Run, now: float, usd_per_hour: float | None) -> str:
     """What the hosts cost since this start at their hourly price, and the budget; empty where no price is known."""
+    if run.prices:
+        return outlook_words(run, now)
     if usd_per_hour is None or run.resumed is None:
         return ""
     until = run.ended_at if run.ended_at is not None else now

@@ -10,7 +10,7 @@ import tunetui
 from tunetui.cli.arguments.lambda_cloud import declare_batch_on_lambda
 from tunetui.cli.arguments.printing import declare_no_color, declare_outcome
 from tunetui.cli.arguments.reaching import declare_hosts
-from tunetui.cli.arguments.values import whole_number
+from tunetui.cli.arguments.values import priced, whole_number
 
 DESCRIPTION = """\
 GPU kernel autotuning from a terminal.
@@ -92,6 +92,10 @@ def declare_program(parser: argparse.ArgumentParser) -> None:
     batch.add_argument(
         "--artifacts", metavar="FILE", type=Path, action="append", default=[],
         help="a bundle that tunetui build wrote: the host needs no compiler for what it holds; repeatable",
+    )  # fmt: skip
+    batch.add_argument(
+        "--usd-per-hour", metavar="[HOST=]USD", type=priced, action="append", default=[],
+        help="what an hour of a host costs, for all or for one; repeatable (default: [hosts.NAME] in the settings)",
     )  # fmt: skip
     batch.add_argument("--detach", action="store_true", help="start the run and leave; tunetui attach comes back to it")
     declare_hosts(parser)

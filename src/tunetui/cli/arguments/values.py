@@ -52,6 +52,12 @@ def percentage(text: str) -> float:
     return value
 
 
+def priced(text: str) -> tuple[str, float]:
+    """``NAME=2.49`` as that name and USD an hour, ``2.49`` with an empty name."""
+    name, _, usd = text.rpartition("=")
+    return name, not_negative(usd)
+
+
 def number(text: str) -> float:
     """A number, or NaN where the text is none (no bound holds for it)."""
     try:
