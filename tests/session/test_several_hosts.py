@@ -15,6 +15,7 @@ from tests.agent.agent_runs import wait_for_death
 from tests.session.hosts import Hosts, begin, until
 from tunetui.core.errors import ExitCode, TunetuiError
 from tunetui.core.snapshot import Run
+from tunetui.session import Session
 from tunetui.session.replaying import Replay
 
 
@@ -33,6 +34,20 @@ def complete(hosts: Hosts, trials: int) -> None:
     assert hosts.every_record_once()
     assert {row["status"] for row in hosts.rows().values()} == {"measured"}
     assert hosts.leaderboard()["run"]["ended"] == "done"
+
+
+async def both_at_work(hosts: Hosts) -> tuple[Session, asyncio.Task[None]]:
+    """A session that has begun a trial on each of two hosts."""
+    session = await hosts.open("east", "west")
+    running = begin(session)
+    await until(session, lambda run: len(run.running) == 2)
+    return session, running
+
+
+async def cancelled(running: asyncio.Task[None]) -> None:
+    """The app is gone without a word."""
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_devices_of_one_model_share_a_queue_and_a_leaderboard(hosts: Hosts) -> None:
@@ -103,9 +118,7 @@ async def test_no_run_begins_where_all_hosts_are_dead(hosts: Hosts) -> None:
 
 async def test_an_agent_that_is_killed_is_replaced_and_loses_nothing(hosts: Hosts) -> None:
     hosts.grid(how='["waits"]', number=str(list(range(6))))
-    session = await hosts.open("east", "west")
-    running = begin(session)
-    await until(session, lambda run: len(run.running) == 2)
+    session, running = await both_at_work(hosts)
     hosts.kill_agents("west")
     await until(session, lambda run: len(run.agents) == 3)
     hosts.open_gate()
@@ -141,7 +154,7 @@ async def test_a_device_that_another_run_holds_is_left_out_with_its_holder(hosts
     going = begin(first)
     await until(first, lambda run: run.running)
     hosts.grid(number="[5, 6, 7]")
-    from tunetui.session import BatchOptions, Session
+    from tunetui.session import BatchOptions
 
     other = BatchOptions(
         grid_path=hosts.folder / "grid.toml", output_stem=hosts.folder / "other", hosts=["east", "west"]
@@ -163,12 +176,9 @@ async def test_a_device_that_another_run_holds_is_left_out_with_its_holder(hosts
 async def test_an_app_that_leaves_is_followed_by_one_that_takes_all_hosts_up_again(hosts: Hosts, kill: bool) -> None:
     """Detached, or gone without a word: agents are still at work, and what they hold is measured once."""
     hosts.grid(how='["waits"]', number=str(list(range(8))))
-    first = await hosts.open("east", "west")
-    running = begin(first)
-    await until(first, lambda run: len(run.running) == 2)
+    first, running = await both_at_work(hosts)
     if kill:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await cancelled(running)
     else:
         first.detach()
         await running
@@ -190,11 +200,8 @@ async def test_an_app_that_leaves_is_followed_by_one_that_takes_all_hosts_up_aga
 async def test_agents_whose_app_is_gone_measure_their_share_and_free_their_devices(hosts: Hosts) -> None:
     hosts.idle_seconds = 0.1
     hosts.grid(how='["waits"]', number=str(list(range(8))))
-    first = await hosts.open("east", "west")
-    running = begin(first)
-    await until(first, lambda run: len(run.running) == 2)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    first, running = await both_at_work(hosts)
+    await cancelled(running)
     await hosts.leave(first)
     agents = [*hosts.agents_of("east"), *hosts.agents_of("west")]
     hosts.open_gate()
@@ -217,9 +224,7 @@ async def test_clocks_that_are_wrong_by_a_year_order_end_and_date_nothing(hosts:
     hosts.grid(how='["waits"]', number=str(list(range(8))))
     hosts.edit("grid.toml", "[axes]", "[budget]\nminutes = 60\n[axes]")
     began = time.time()
-    first = await hosts.open("east", "west")
-    running = begin(first)
-    await until(first, lambda run: len(run.running) == 2)
+    first, running = await both_at_work(hosts)
     first.detach()
     await running
     await hosts.leave(first)
@@ -260,11 +265,8 @@ async def test_rows_are_kept_when_another_device_of_the_model_takes_their_place(
 
 async def test_agents_on_a_host_that_takes_no_part_now_are_said_and_their_trials_measured_here(hosts: Hosts) -> None:
     hosts.grid(how='["waits"]', number="[1, 2, 3, 4]")
-    first = await hosts.open("east", "west")
-    running = begin(first)
-    await until(first, lambda run: len(run.running) == 2)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    first, running = await both_at_work(hosts)
+    await cancelled(running)
     await hosts.leave(first)
     hosts.kill_agents("west")
     second = await hosts.open("east")
@@ -311,11 +313,8 @@ async def test_other_models_get_boards_of_their_own_and_keep_them_when_one_takes
 
 async def test_a_run_whose_folder_was_wiped_is_said_and_measured_again(hosts: Hosts) -> None:
     hosts.grid(how='["waits"]', number="[1, 2, 3, 4]")
-    first = await hosts.open("east", "west")
-    running = begin(first)
-    await until(first, lambda run: len(run.running) == 2)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    first, running = await both_at_work(hosts)
+    await cancelled(running)
     await hosts.leave(first)
     hosts.kill_agents("west")
     for run in hosts.runs("west"):

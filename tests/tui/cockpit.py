@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ from tunetui.tui.terminal_port import text_of_screen
 DATA = Path(__file__).parents[1] / "data"
 JOURNAL = DATA / "quickstart.journal.jsonl"
 BOARD = DATA / "quickstart.leaderboard.json"
-_PATIENCE = 400
+_PATIENCE_SECONDS = 60.0
 
 
 def replay_screen(journal: Path = JOURNAL, speed: float = 1e6) -> RunScreen:
@@ -62,20 +63,18 @@ def shown(pilot: Pilot[None]) -> str:
 
 async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
     """Let the app work until something holds; it must before long."""
-    for _ in range(_PATIENCE):
-        if holds():
-            return
-        await pilot.pause(0.05)
-    raise AssertionError(f"still not so:\n{shown(pilot)}")
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < end, f"still not so:\n{shown(pilot)}"
+        await pilot.pause(0.02)
 
 
 async def looped_until(holds: Callable[[], bool]) -> None:
     """As `until`, without asking every widget: one of them may be dead."""
-    for _ in range(_PATIENCE):
-        if holds():
-            return
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < end, "still not so"
         await asyncio.sleep(0.02)
-    raise AssertionError("still not so")
 
 
 async def by_palette(pilot: Pilot[None], name: str) -> None:

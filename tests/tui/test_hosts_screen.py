@@ -127,6 +127,13 @@ async def test_a_command_does_its_work_by_key_and_by_palette(command: AnyCommand
         await until(pilot, lambda: not screen.busy)
 
 
+async def asked_about(pilot: Pilot[None], screen: HostsScreen, host: str) -> None:
+    """Examine a host whose key nobody knows."""
+    screen.list.go_to(("host", host))
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, HostKeyScreen))
+
+
 async def test_an_unknown_key_is_asked_about_and_the_host_examined_while_a_dead_one_delays_nothing(
     server: Sshd, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,9 +142,7 @@ async def test_an_unknown_key_is_asked_about_and_the_host_examined_while_a_dead_
         screen = await looked(pilot)
         screen.list.go_to(("host", "dead"))
         await pilot.press("enter")
-        screen.list.go_to(("host", "box"))
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, HostKeyScreen))
+        await asked_about(pilot, screen, "box")
         await until(pilot, lambda: "SHA256:" in shown(pilot))
         await pilot.press("y")
         await until(pilot, lambda: "box" in screen.found)
@@ -154,9 +159,7 @@ async def test_a_refused_key_and_a_changed_one_are_told_and_nothing_is_sent(
     reachable(server, home, monkeypatch, known=False)
     async with opened(HostsScreen()) as pilot:
         screen = await looked(pilot)
-        screen.list.go_to(("host", "box"))
-        await pilot.press("enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, HostKeyScreen))
+        await asked_about(pilot, screen, "box")
         await pilot.press("enter")  # refuses
         await until(pilot, lambda: "box" in screen.found)
         assert screen.found["box"].count("failure") == 1

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.ssh.sshd import free_port
 from tests.tui.browser import Browser, find_browser
 from tests.tui.cockpit import BOARD
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -22,9 +23,7 @@ def address() -> Iterator[str]:
     """Where a saved leaderboard is served."""
     find_browser()
     pytest.importorskip("textual_serve", reason='textual-serve is not installed (extra "serve")')
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "tunetui", "serve", "--port", str(port), "--", str(BOARD)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

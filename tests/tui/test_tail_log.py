@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from textual.pilot import Pilot
+
 from tests.tui.drawing import Stage, lines_on_screen
 from tunetui.tui.widgets.tail_log import LogLine, TailLog
 
@@ -16,7 +21,9 @@ async def test_the_log_follows_its_end() -> None:
         assert [line[:7] for line in lines_on_screen(app)] == ["line 16", "line 17", "line 18", "line 19"]
 
 
-async def test_scrolled_back_it_stays_where_it_is_until_the_end_is_reached_again() -> None:
+@asynccontextmanager
+async def read_from_its_beginning() -> AsyncIterator[tuple[TailLog, Stage, Pilot[None]]]:
+    """A log of twenty lines, scrolled back to the first."""
     log = TailLog()
     app = Stage(log)
     async with app.run_test(size=(30, 4)) as pilot:
@@ -24,6 +31,11 @@ async def test_scrolled_back_it_stays_where_it_is_until_the_end_is_reached_again
         await pilot.pause()
         await pilot.press("home")
         await pilot.pause()
+        yield log, app, pilot
+
+
+async def test_scrolled_back_it_stays_where_it_is_until_the_end_is_reached_again() -> None:
+    async with read_from_its_beginning() as (log, app, pilot):
         log.write(["new"])
         await pilot.pause()
         assert [line[:6] for line in lines_on_screen(app)] == ["line 0", "line 1", "line 2", "line 3"]
@@ -61,13 +73,7 @@ async def test_the_oldest_lines_are_dropped_and_what_is_read_stays_in_place() ->
 
 
 async def test_a_line_added_below_what_is_read_paints_nothing() -> None:
-    log = TailLog()
-    app = Stage(log)
-    async with app.run_test(size=(30, 4)) as pilot:
-        log.write([f"line {number}" for number in range(20)])
-        await pilot.pause()
-        await pilot.press("home")
-        await pilot.pause()
+    async with read_from_its_beginning() as (log, app, pilot):
         before = log.lines_repainted
         log.write([f"more {number}" for number in range(20)])
         assert log.lines_repainted == before
