@@ -1,0 +1,46 @@
+"""When an app under test is at rest: nothing is queued, all is drawn, and what was due soon has been done.
+
+Textual's own waiting takes a process that used little of its processor for a fiftieth of a second for one that has nothing to
+do, which on a busy machine is one that was not let to work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from textual._context import active_app
+from textual.app import App
+
+SOON_SECONDS = 0.02
+"""Timers that are due before this are waited for: a frame is."""
+
+
+async def at_rest(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
+    """Takes the place of ``textual._wait.wait_for_idle``; an app that never rests is waited for ``max_sleep`` seconds."""
+    loop: Any = asyncio.get_running_loop()
+    soon, end = loop.time() + SOON_SECONDS, time.monotonic() + max_sleep
+    while time.monotonic() < end:
+        await asyncio.sleep(0)
+        if loop._ready or _draws(active_app.get(None)):
+            continue
+        due = [handle.when() for handle in loop._scheduled if not handle.cancelled() and handle.when() <= soon]
+        if not due:
+            return
+        await asyncio.sleep(max(0.0, min(due) - loop.time()))
+
+
+def _draws(app: App[Any] | None) -> bool:
+    """Whether something waited to be laid out or drawn, which is begun now."""
+    if app is None or not app._running or not app.screen_stack:
+        return False
+    screen = app.screen
+    waits = (
+        screen._layout_required, screen._scroll_required, screen._repaint_required, screen._recompose_required,
+        bool(screen._dirty_widgets), bool(screen._callbacks),
+    )  # fmt: skip
+    if not any(waits) or not screen.is_current or app._batch_count:
+        return False
+    screen._on_timer_update()
+    return True
