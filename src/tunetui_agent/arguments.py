@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[str, dict[str, Option]]] = {
         "--client": {"default": "anonymous"},
     }),
     "list": ("the runs of this host", {}),
+    "recount": ("what a run was told, for somebody who did not begin it", {"--run": {"required": True}}),
     "stop": ("ask a run to end after its present trial", {
         "--run": {"required": True},
         "--now": {**_FLAG, "help": "do not wait for the present trial"},

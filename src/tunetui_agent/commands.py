@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = parse(arguments)
     # Each command loads only what it needs: `attach` is started after every lost link.
     commands = {
-        "start": _start, "attach": _attach, "list": _list, "stop": _stop, "gc": _gc, "probe": _probe,
+        "start": _start, "attach": _attach, "list": _list, "recount": _recount, "stop": _stop, "gc": _gc, "probe": _probe,
         "doctor": _doctor, "pack": _pack, "unpack": _unpack, "worker": _worker, "builder": _builder,
         "replay": _replay, "environment": _environment, "environment-build": _environment_build, "receive": _receive,
         "compile": _compile,
@@ -64,6 +64,12 @@ def _list(asked: argparse.Namespace) -> int:
     from tunetui_agent.runs import list_runs
 
     return _answer({"ok": True, "runs": list_runs(_host(asked))})
+
+
+def _recount(asked: argparse.Namespace) -> int:
+    from tunetui_agent.runs import recount
+
+    return _answer(recount(_host(asked).run(asked.run)))
 
 
 def _stop(asked: argparse.Namespace) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import time
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.children import archive
 from tunetui_agent.environment.folders import remove_old
-from tunetui_agent.folder import take_lock
+from tunetui_agent.folder import is_watched, read_object, take_lock
 from tunetui_agent.inbox import deliver
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from tunetui_agent.folder import HostFolder, RunFolder
 
 DAY_SECONDS = 86400.0
+_REFERENCE = ("id", "implementation", "problem", "configuration", "provenance")
+"""Fields of a trial that its records have, too."""
 AGENTS_KEPT = 3
 """Of the agents that no run needs, the newest."""
 ENVIRONMENT_DAYS = 14.0
@@ -35,6 +39,39 @@ def list_runs(host: HostFolder) -> list[dict[str, Any]]:
         age = time.time() - began if isinstance(began, (int, float)) else None
         found.append({"run": run.name, "state": run.state(), "meta": meta, "age_seconds": age})
     return found
+
+
+def recount(run: RunFolder) -> dict[str, Any]:
+    """What somebody who did not begin a run has to know to take it up: what it was told, and which trials it was given."""
+    meta, spec = run.read_meta(), read_object(run.spec)
+    if meta is None or spec is None:
+        return {"ok": False, "error": "no-such-run", "text": f"there is no run {run.name}"}
+    dealt, closed = [], False
+    with contextlib.suppress(OSError), run.inbox.open("rb") as inbox:
+        for line in inbox:
+            try:
+                command = json.loads(line)
+                if command["kind"] in ("EnqueueTrials", "RequeueTrials"):
+                    trials = [{name: trial[name] for name in _REFERENCE} for trial in command["trials"]]
+                    dealt.append({"command": command["command"], "trials": trials})
+                closed = closed or command["kind"] == "CloseQueue"
+            except (ValueError, TypeError, LookupError):  # torn, or none of ours: the agent told its journal
+                continue
+    return {
+        "ok": True, "run": run.name, "state": run.state(), "about": spec.get("about"), "device": meta.get("device"),
+        "files": spec.get("kernel", {}).get("files"), "dealt": dealt, "closed": closed,
+        "followers": _followers(run),
+    }  # fmt: skip
+
+
+def _followers(run: RunFolder) -> list[str]:
+    """The names of those who follow it at this moment."""
+    found = []
+    for note in run.path.glob("attach-*.pid"):
+        with contextlib.suppress(OSError, ValueError):
+            if b"attach" in Path(f"/proc/{int(note.read_bytes())}/cmdline").read_bytes().split(b"\0"):
+                found.append(note.stem.removeprefix("attach-"))
+    return sorted(found) if is_watched(run.watched) else []
 
 
 def stop(run: RunFolder, *, at_once: bool) -> dict[str, Any]:

@@ -102,14 +102,16 @@ def test_a_run_is_ended_from_another_terminal_and_its_own_tunetui_saves_what_the
     complete(waiting)
 
 
-def test_a_run_whose_agent_died_is_told_from_one_that_is_done(waiting: Workplace) -> None:
+def test_a_run_whose_agent_died_is_told_from_one_that_is_done_and_is_taken_up(waiting: Workplace) -> None:
     waiting.run("--detach")
     (agent,) = waiting.agents()
     os.kill(agent, signal.SIGKILL)
     wait_for_death(agent)
     assert runs(waiting)[name_of(waiting)]["state"] == "dead"
-    _, err = finished(waiting.tunetui("attach", name_of(waiting)), ExitCode.UNAVAILABLE)
-    assert "3 trials are left" in err or "died" in err
+    waiting.open_gate()
+    (waiting.folder / "grid.toml").unlink()
+    finished(waiting.tunetui("attach", name_of(waiting)))
+    complete(waiting)
 
 
 def test_an_unknown_run_is_refused_with_those_that_there_are(workplace: Workplace) -> None:

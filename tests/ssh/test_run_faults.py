@@ -17,6 +17,7 @@ from tests.agent.agent_runs import wait_for_death
 from tests.e2e.workplace import Workplace, finished, next_trial
 from tests.e2e.workplace import until as read_until
 from tests.session.hosts import PATIENCE_SECONDS, begin, until
+from tests.ssh.accounts import settle
 from tests.ssh.proxy import Proxy
 from tests.ssh.reaching import config
 from tests.ssh.sshd import Sshd
@@ -240,3 +241,29 @@ async def test_a_run_whose_host_restarted_meanwhile_is_listed_so_and_goes_on_wit
     await leave(again)
     everything_once(workplace)
     assert await state() == "done"
+
+
+def test_a_run_begun_on_another_machine_is_listed_ended_and_taken_up_over_ssh(
+    workplace: Workplace, server: Sshd
+) -> None:
+    workplace.run("--host", "box", "--detach")
+    name, (agent,) = workplace.journal.parent.name, server.processes("start")
+    workplace.environment["XDG_DATA_HOME"] = str(workplace.folder / "elsewhere")
+    out, _ = finished(workplace.tunetui("runs", "box"))
+    (source,) = (word for word in out.split() if word.startswith(f"{name}-"))
+    assert "running (begun elsewhere)" in out
+    _, err = finished(workplace.tunetui("attach", name), ExitCode.BAD_INPUT)
+    assert f"there is no run '{name}'" in err
+    out, _ = finished(workplace.tunetui("stop", source, "--host", "box"))
+    assert "ends after its present trial" in out
+    workplace.open_gate()
+    wait_for_death(agent)
+    _, err = finished(workplace.tunetui("attach", name, "--host", "box", "--format", "none"), ExitCode.INTERRUPTED)
+    assert "its leaderboard is written as it stands: somebody has ended it" in err
+    assert f"3 trials are left; to go on with them: tunetui attach {name} --go-on" in err
+    _, err = finished(workplace.tunetui("attach", name, "--go-on", "--format", "none"))
+    journal = workplace.folder / "elsewhere" / "tunetui" / "runs" / name / "journal.jsonl"
+    assert not settle(journal, server.cache).wrong
+    assert {row["status"] for row in workplace.rows(name).values()} == {"measured"}
+    assert len(workplace.rows(name)) == 4
+    assert f"wrote {workplace.folder / name}.leaderboard.toml" in err

@@ -1,15 +1,23 @@
-"""``tunetui attach``: a run that goes on somewhere, shown as ``--batch`` shows its own, and its leaderboard written."""
+"""``tunetui attach``: a run that goes on somewhere, taken up and shown as ``--batch`` shows its own, its leaderboard written."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import shlex
+from typing import TYPE_CHECKING
 
+from tunetui.cli.asking import terminal_asker
 from tunetui.cli.batch import Batch
 from tunetui.cli.narration import literal
-from tunetui.cli.runs import reach
+from tunetui.cli.preparing import PreparationLine, link_options, preparing
 from tunetui.session.attaching import Attached
+from tunetui.session.run_life import Reach
+from tunetui.session.taking_up import Attaching, attach
+from tunetui.settings import load_settings
+
+if TYPE_CHECKING:
+    from tunetui.cli.batch import Followed
 
 
 def run_attach(parsed: argparse.Namespace) -> int:
@@ -20,18 +28,30 @@ def run_attach(parsed: argparse.Namespace) -> int:
 class Attachment(Batch):
     """One run that was begun by somebody else."""
 
-    async def _open(self) -> Attached:  # type: ignore[override]
-        command = shlex.join(["tunetui", "attach", *self.parsed.argv])
-        return await Attached.open(self.parsed.run, reach(self.parsed), stem=self.parsed.output, command=command)
+    async def _open(self) -> Followed:  # type: ignore[override]
+        settings, waiting = load_settings(), PreparationLine(self.err)
+        how = Attaching(
+            reach=Reach(link_options(self.parsed, settings), terminal_asker()),
+            hosts=self.parsed.hosts,
+            stem=self.parsed.output,
+            command=shlex.join(["tunetui", "attach", *self.parsed.argv]),
+            preparing=preparing(self.parsed, settings, waiting),
+            go_on=self.parsed.go_on,
+        )
+        try:
+            return await attach(self.parsed.run, how)
+        finally:
+            waiting.leave()
 
-    async def _carry_out(self, session: Attached) -> int:  # type: ignore[override]
+    async def _carry_out(self, session: Followed) -> int:
         run = session.snapshot
         hosts = ", ".join(dict.fromkeys(placed.host for placed in run.placed.values())) or "local"
         name = run.plan.run if run.plan else "?"
         done = f"{run.counts.done} of {run.counts.total} trials done"
         self.err.lines([f"attached    {literal(name)} on {literal(hosts)}: {done}"])
-        if not session.is_alive:
-            self.err.lines(["            no agent is at work on it: its leaderboard is written as it stands"])
+        if isinstance(session, Attached):
+            what = "it is only followed" if session.is_alive else "its leaderboard is written as it stands"
+            self.err.lines([f"            {what}: {literal(session.why)}"])
         if self.asked.stops or self.asked.hung_up:
             return 130
         failure = await self._measure(session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,15 +33,23 @@ if TYPE_CHECKING:
     from tunetui.session.catching_up import Alive
 
 
-class Attached:
-    """A run in our hands, with what `Session` offers of following, ending and saving."""
+@dataclass(frozen=True)
+class Why:
+    """Why a run is only followed."""
 
-    def __init__(self, folder: RunFolder, journal: Journal, stem: Path | None, command: str) -> None:
-        self.ended = ""
+    text: str = ""
+    in_other_hands: bool = False  # another tunetui deals its trials, and says when no more come
+
+
+class Attached:
+    """A run that is only followed, with what `Session` offers of following, ending and saving; ``why`` says why."""
+
+    def __init__(self, folder: RunFolder, journal: Journal, stem: Path | None, command: str, why: Why) -> None:
+        self.ended, self.why = "", why.text
         self.resume = ResumeSummary(found=True, journal=journal.path)
         self._folder, self._command = folder, command
         self._recording = Recording(journal)
-        self._stem = stem
+        self._stem, self._in_other_hands = stem, why.in_other_hands
         self._board = Links()
         self._board.told_to(self._recording)
         self._links: dict[str, Link] = {}
@@ -49,7 +58,9 @@ class Attached:
         self._stop_asked = False
 
     @classmethod
-    async def open(cls, name: str, reach: Reach, *, stem: Path | None = None, command: str = "") -> Attached:
+    async def open(
+        cls, name: str, reach: Reach, *, stem: Path | None = None, command: str = "", why: Why | None = None
+    ) -> Attached:
         """Take hold of a run kept here, by its name, the beginning of it, or its folder, and see who is at work on it.
 
         Raises:
@@ -60,7 +71,7 @@ class Attached:
         journal = journal_of(name)
         folder = RunFolder(journal.parent)
         try:
-            attached = cls(folder, Journal(journal), stem, command)
+            attached = cls(folder, Journal(journal), stem, command, why or Why())
         except TunetuiError:
             folder.close()
             raise
@@ -190,7 +201,8 @@ class Attached:
         if self._stop_asked:
             agents.stop()
         # One of several that share a queue races nobody: another may have faster rows.
-        await agents.follow(alive.source, [CloseQueue(command=CLOSE, races=None if alive.closed else [])])
+        close = CloseQueue(command=CLOSE, races=None if alive.closed else [])
+        await agents.follow(alive.source, [] if self._in_other_hands else [close])
 
     def _finish(self) -> None:
         failed = next((agents.failed for agents in self._agents if agents.failed), "")

@@ -12,11 +12,12 @@ from tunetui.core.events import HostsPriced, RunFinished, RunResumed, TrialsQueu
 from tunetui.core.publishing import build_leaderboard
 from tunetui.core.snapshot import problem_key
 from tunetui.session.agents import Agents
+from tunetui.session.asked import asked_of, keep
 from tunetui.session.catching_up import Alive, CatchingUp
 from tunetui.session.joining import Joining
 from tunetui.session.leaving import left_behind
 from tunetui.session.links import Links
-from tunetui.session.opening import BatchOptions, Opened, connector, let_go, open_groups
+from tunetui.session.opening import BatchOptions, Opened, connector, hosts_of, let_go, open_groups
 from tunetui.session.places import accepted, merged, with_suffixes
 from tunetui.session.plan_records import planned, record_plan
 from tunetui.session.recording import Recording
@@ -64,6 +65,7 @@ class Session(Steering, Joining):
         self.ended = ""  # "done" | "interrupted" | "budget" | "failed"; empty where it goes on without us
         self.resume = ResumeSummary(journal=journal.path)
         self._options, self._opened, self._folder, self._links = opened.options, opened, folder, links
+        self._asked = asked_of(opened, hosts_of(opened.options, opened.grid))
         self._recording = Recording(journal)
         links.told_to(self._recording)
         self.groups = with_suffixes(opened.groups, self.snapshot)
@@ -93,7 +95,8 @@ class Session(Steering, Joining):
         links = links or Links()
         opened = await open_groups(options, links, connect or connector(options, links))
         try:
-            folder = RunFolder(runs_root() / run_id(opened.grid.name, options.stem), fresh=options.fresh)
+            name = options.run or run_id(opened.grid.name, options.stem)
+            folder = RunFolder(runs_root() / name, fresh=options.fresh)
             try:
                 session = cls(opened, folder, Journal(folder.journal), links)
             except TunetuiError:
@@ -262,6 +265,7 @@ class Session(Steering, Joining):
         self._retry_failed = False  # from here on they are queued; those that fail again stand
         if self._stop_asked:
             return True
+        keep(self._folder.folder, self._asked)
         for crew in self._work.crews:
             crew.deal([trial for trial in missing if trial.id in crew.trials])
         try:

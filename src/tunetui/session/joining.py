@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunetui.core.errors import TunetuiError
 from tunetui.core.events import ProvenanceRecorded, TrialsQueued, TrialsStaled
 from tunetui.core.snapshot import problem_key
 from tunetui.session.agents import CLOSE, Agents
+from tunetui.session.asked import about
 from tunetui.session.catching_up import CatchingUp
 from tunetui.session.crews import Crew
 from tunetui.session.opening import run_spec
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from tunetui.core.planning import Plan
     from tunetui.core.snapshot import Run
+    from tunetui.session.asked import Asked
     from tunetui.session.catching_up import Alive
     from tunetui.session.links import Links
     from tunetui.session.opening import Opened
@@ -51,6 +53,7 @@ class Joining:
     places: list[Place]
     plan: Plan
     _opened: Opened
+    _asked: Asked
     _visits: Visits
     _coming: dict[str, None]  # hosts that take no part yet
     _reserved: dict[str, set[str]]  # trials that agents on such a host may have in hand
@@ -224,6 +227,10 @@ class Joining:
         for source in found:
             del self._seen_out[source]
 
+    def _about(self, group: Group) -> dict[str, Any]:
+        """What agents keep for whoever takes the run up from another machine."""
+        return about(self._asked, self.snapshot, group.plan.provenances)
+
     def _crew(self, group: Group) -> Crew:
         options, load_seconds = self._opened.options, self._opened.grid.reliability.seconds
         finalists = self._opened.grid.method.finalists or bool(load_seconds)  # who is to be run under load is sent, too
@@ -245,7 +252,9 @@ class Joining:
             group,
             self._recording,
             self._folder.folder.name,
-            lambda seat, run: run_spec(self._opened, seat.group, seat.place, run, self._spending.deadline_seconds()),
+            lambda seat, run: run_spec(
+                self._opened, seat.group, seat.place, run, self._spending.deadline_seconds(), self._about(seat.group)
+            ),
             rivals,
             unread,
             self._links.followed,

@@ -64,6 +64,8 @@ class BatchOptions:
     preparing: Preparing = field(default_factory=Preparing)  # what to measure with there
     usd_per_hour: dict[str, float] = field(default_factory=dict)  # by host; "" for all that have no other price
     asker: Asker | None = None  # who answers what hosts and keys ask
+    definitions: Definitions | None = None  # of a run that is taken up without its grid; None: they are read
+    run: str = ""  # the name of the folder that the run is kept in; empty: that of the grid and the outputs
     together_seconds: float | None = TOGETHER_SECONDS  # that a host which is ready waits for others; None: for all
 
     @property
@@ -104,10 +106,10 @@ async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> 
         InputError: a file or an option is wrong.
         TunetuiError: no host has such a device, or none answers; of one host, why.
     """
-    definitions = load_definitions(options.grid_path, options.overrides)
+    definitions = options.definitions or load_definitions(options.grid_path, options.overrides)
     check_writable(options.stem)
     kind = definitions.grid.device or "cpu"
-    hosts = list(dict.fromkeys(options.hosts or definitions.grid.hosts or [LOCAL]))
+    hosts = hosts_of(options, definitions.grid)
     prices = prices_of(hosts, options.usd_per_hour, options.preparing.settings)
     check_priced(definitions.grid.budget, hosts, prices)
     here = BuildingHere(
@@ -129,6 +131,11 @@ async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> 
         if arrival.error is not None:
             links.dead(arrival.host, arrival.error.message)
     return dataclasses.replace(opened, prices=prices)
+
+
+def hosts_of(options: BatchOptions, grid: Grid) -> list[str]:
+    """Where a run is to measure."""
+    return list(dict.fromkeys(options.hosts or grid.hosts or [LOCAL]))
 
 
 async def _some(visits: Visits, together_seconds: float | None) -> list[Arrival]:
@@ -266,7 +273,14 @@ def choose_devices(found: Found, kind: str) -> list[Device]:
     )
 
 
-def run_spec(opened: Opened, group: Group, place: Place, run: str, deadline_seconds: float = 0.0) -> RunSpec:
+def run_spec(
+    opened: Opened,
+    group: Group,
+    place: Place,
+    run: str,
+    deadline_seconds: float = 0.0,
+    about: dict[str, Any] | None = None,
+) -> RunSpec:
     """What the agent of a place is told of the run; the trials follow as commands."""
     return RunSpec(
         protocol=PROTOCOL,
@@ -279,6 +293,7 @@ def run_spec(opened: Opened, group: Group, place: Place, run: str, deadline_seco
         prefer_prebuilt=place.prebuilt,
         profile=opened.options.profile,
         reliability=opened.grid.reliability,
+        about=about or {},
         architecture=architecture_of(place.device),
         deadline_seconds=deadline_seconds,
     )

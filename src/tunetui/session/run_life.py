@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tunetui.core.snapshot import Agent, Run
     from tunetui.engines.channel import Link
     from tunetui.session.linking import LinkOptions
+    from tunetui.session.opening import Connect
     from tunetui.store.runs import KeptRun
 
 _DAY_SECONDS = 86_400.0
@@ -71,9 +72,10 @@ class Reach:
 
     links: LinkOptions
     asker: Asker | None = None
+    connect: Connect | None = None  # another way to hosts than by their names
 
     async def link(self, host: str) -> Link:
-        return await open_link(host, self.links, self.asker)
+        return await (self.connect(host) if self.connect else open_link(host, self.links, self.asker))
 
 
 def unended(run: Run) -> dict[str, str]:

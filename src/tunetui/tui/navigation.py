@@ -182,8 +182,9 @@ class Navigation(_Mixed):
         self.run_worker(self._attach_and_follow(run), name="attach", group="run", exclusive=True)
 
     async def _attach_and_follow(self, run: str) -> None:
-        from tunetui.session.attaching import Attached
+        from tunetui.session import Session
         from tunetui.session.run_life import Reach
+        from tunetui.session.taking_up import Attaching, attach
 
         cockpit = self._cockpit
         cockpit.tell(f"attaching to {run}")
@@ -191,11 +192,14 @@ class Navigation(_Mixed):
             cockpit.live.close()
         options = self.measuring(Path())
         try:
-            attached = await Attached.open(run, Reach(options.links, options.asker), command=f"tunetui attach {run}")
+            reach, command = Reach(options.links, options.asker), f"tunetui attach {run}"
+            taken = await attach(run, Attaching(reach, command=command, preparing=options.preparing))
         except TunetuiError as error:
             cockpit.tell_error(error)
             return
-        await self._attend(attached, None)
+        if not isinstance(taken, Session):
+            cockpit.tell(f"{run} is only followed: {taken.why}")
+        await self._attend(taken, self._usd_per_hour(taken) if isinstance(taken, Session) else None)
 
     async def _attend(self, session: Session | Attached, usd_per_hour: float | None) -> None:
         from tunetui.tui.screens.run import RunScreen
