@@ -91,7 +91,6 @@ class RunSpec:
     deadline_seconds: float = 0.0  # after which the run is stopped though nobody asks; 0: never
     profile: str = ""  # whose hardware counters are read at the end: "leaders" | "all"; empty: nobody's
     about: dict[str, Any] = field(default_factory=dict)  # kept for an app on another machine; no matter of the agent's
-
     reliability: reliability.Reliability = field(default_factory=reliability.Reliability)
 
 
