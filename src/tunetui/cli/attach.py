@@ -37,6 +37,7 @@ class Attachment(Batch):
             command=shlex.join(["tunetui", "attach", *self.parsed.argv]),
             preparing=preparing(self.parsed, settings, waiting),
             go_on=self.parsed.go_on,
+            usd_per_hour=dict(self.parsed.usd_per_hour),
         )
         try:
             return await attach(self.parsed.run, how)

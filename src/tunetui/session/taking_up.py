@@ -32,6 +32,7 @@ class Attaching:
     stem: Path | None = None  # of the outputs; None: as begun
     command: str = ""
     preparing: Preparing = field(default_factory=Preparing)
+    usd_per_hour: dict[str, float] = field(default_factory=dict)  # by host, where it is not as begun
     go_on: bool = False  # also with one that has ended, or that somebody has ended
 
 
@@ -55,7 +56,8 @@ async def attach(name: str, how: Attaching) -> Session | Attached:
     elif why is None:
         stem = {"output_stem": how.stem} if how.stem is not None else {}
         reached = {"links": how.reach.links, "asker": how.reach.asker, "preparing": how.preparing}
-        options = asked.options(run=journal.parent.name, command=how.command, **stem, **reached)
+        prices = {"usd_per_hour": asked.usd_per_hour | how.usd_per_hour}
+        options = asked.options(run=journal.parent.name, command=how.command, **stem, **reached, **prices)
         session = await Session.open(options, how.reach.connect)
         if how.go_on or not _was_stopped(session.snapshot, unended(before)):
             return session

@@ -7,6 +7,7 @@ import argparse
 from tunetui.cli.arguments.command import Command
 from tunetui.cli.arguments.printing import declare_outcome
 from tunetui.cli.arguments.reaching import declare_reaching
+from tunetui.cli.arguments.values import priced
 
 _DESCRIPTION = """\
 Take up a run that goes on without tunetui: one left with --detach, whose
@@ -28,6 +29,10 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", metavar="NAME", action="append", default=[], dest="hosts",
         help="where to look for a run that was begun on another machine; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--usd-per-hour", metavar="[HOST=]USD", type=priced, action="append", default=[],
+        help="what its hosts cost, where neither the settings nor the start that began it say; repeatable",
     )  # fmt: skip
     parser.add_argument(
         "--go-on", action="store_true", help="measure what is left also of a run that has ended, or that somebody ended"
