@@ -6,10 +6,12 @@ import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, until
+from tunetui.core.costs import host_costs
 from tunetui.core.errors import ExitCode, TunetuiError
 from tunetui.core.snapshot import Run
 from tunetui.session import Session
@@ -31,8 +33,8 @@ def blocked(hosts: Hosts, *names: str) -> list[asyncio.Event]:
     return [hosts.on_their_way[name] for name in names]
 
 
-async def open_at_once(hosts: Hosts, *names: str) -> Session:
-    return await hosts.open(*names, together_seconds=0.0)
+async def open_at_once(hosts: Hosts, *names: str, **options: Any) -> Session:
+    return await hosts.open(*names, together_seconds=0.0, **options)
 
 
 async def ended(running: asyncio.Task[None]) -> None:
@@ -53,7 +55,8 @@ def complete(hosts: Hosts, session: Session, trials: int = 8) -> None:
 async def test_a_run_begins_on_the_host_that_is_ready_and_takes_in_those_that_come_later(hosts: Hosts) -> None:
     """One host answers, one is silent and then dead, one is silent and then ready: it takes of what waits."""
     gone, west = blocked(hosts, "gone", "west")
-    session = await open_at_once(hosts, "gone", "east", "west")
+    prices = {"gone": 4.0, "east": 1.0, "west": 2.0}
+    session = await open_at_once(hosts, "gone", "east", "west", usd_per_hour=prices)
     assert session.expected == ["gone", "west"]
     assert [place.host for place in session.places] == ["east"]
     running = begin(session)
@@ -74,6 +77,10 @@ async def test_a_run_begins_on_the_host_that_is_ready_and_takes_in_those_that_co
     complete(hosts, session)
     assert set(hosts.measured_by()) == {"east", "west"}
     assert len(hosts.leaderboard()["boards"]) == 1
+    costs = {each.host: each for each in host_costs(session.snapshot.shifts.values())}
+    assert set(costs) == {"east", "west"}  # each for the hours in which it was at work, however late it came
+    assert all(each.usd == pytest.approx(each.hours * prices[host]) for host, each in costs.items())
+    assert 0 < costs["west"].hours < costs["east"].hours
     assert not hosts.agents_of("east")
     assert not hosts.agents_of("west")
 

@@ -12,6 +12,7 @@ import pytest
 from tests.agent.agent_runs import wait_for_death
 from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, until
 from tests.ssh.accounts import taken_over
+from tunetui.core.costs import host_costs
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.session import LinkOptions, Session
 from tunetui.session.attaching import Attached
@@ -55,9 +56,8 @@ def elsewhere(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def taken_up(hosts: Hosts, *where: str, run: str = "") -> Session | Attached:
-    found = await attach(
-        run or hosts.journal.parent.name, Attaching(Reach(LinkOptions(), connect=hosts.connect), where)
-    )
+    how = Attaching(Reach(LinkOptions(), connect=hosts.connect), where, usd_per_hour=dict.fromkeys(where, 1.0))
+    found = await attach(run or hosts.journal.parent.name, how)
     if isinstance(found, Session):
         hosts.sessions.append(found)
     return found
@@ -145,6 +145,8 @@ async def test_a_run_begun_on_another_machine_is_taken_up_with_every_record(
     assert as_the_agents_wrote_it(hosts, journal)
     board = json.loads((folder / f"{name}.leaderboard.json").read_bytes())["boards"][0]
     assert len(board["rows"]) == 8
+    costs = host_costs(taken.snapshot.shifts.values())
+    assert {each.host for each in costs if each.usd} == {"east", "west"}
     outcomes = journal.read_bytes().count(b'"kind":"TrialMeasured"')
     assert outcomes == 8
     again = await taken_up(hosts, "east", run=name)

@@ -12,7 +12,7 @@ import msgspec
 
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError, TunetuiError
-from tunetui.core.events import AgentPlaced, ProvenanceRecorded, RunPlanned, TrialsDealt, TrialsQueued
+from tunetui.core.events import AgentPlaced, HostsPriced, ProvenanceRecorded, RunPlanned, TrialsDealt, TrialsQueued
 from tunetui.core.models import device_id
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
@@ -24,8 +24,9 @@ from tunetui.store.runs import JOURNAL, RunFolder, runs_root
 from tunetui_agent.messages import Device, TrialRef
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from tunetui.core.events import Price
     from tunetui.session.run_life import Reach
 
 
@@ -62,8 +63,10 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True):
     followers: list[str]  # who else follows its agents at this moment
 
 
-async def adopt(name: str, hosts: Sequence[str], reach: Reach) -> Adopted:
+async def adopt(name: str, hosts: Sequence[str], reach: Reach, prices: Mapping[str, Price]) -> Adopted:
     """Begin a journal here for a run that agents on these hosts have, by its name or the beginning of it.
+
+    ``prices`` are what is known of the hosts' prices: their hours count from the run's first record.
 
     Raises:
         InputError: no such run there, several that begin so, or another one that is kept here under its name.
@@ -86,7 +89,7 @@ async def adopt(name: str, hosts: Sequence[str], reach: Reach) -> Adopted:
                 ),
             )
     else:
-        _begin(folder, starts[0], found)
+        _begin(folder, starts[0], found, prices)
     return Adopted(journal=folder / JOURNAL, followers=followers)
 
 
@@ -110,7 +113,7 @@ async def _left_on(host: str, name: str, reach: Reach) -> list[Left]:
     return found
 
 
-def _begin(folder: Path, start: str, found: Sequence[Left]) -> None:
+def _begin(folder: Path, start: str, found: Sequence[Left], prices: Mapping[str, Price]) -> None:
     """Write what the app that began the run has written, as far as its agents and its rows are concerned."""
     asked, planned, started, provenances = _told(found)
     # No path of the other machine means anything here.
@@ -122,6 +125,8 @@ def _begin(folder: Path, start: str, found: Sequence[Left]) -> None:
             raise TunetuiError(f"what {found[0].host} keeps of {start} is of another run")
         for identity, fields in provenances.items():
             journal.append_app(ProvenanceRecorded(id=identity, fields=fields))
+        if prices:
+            journal.append_app(HostsPriced(prices=dict(prices)))
         rows = {trial.id: trial for left in found for dealt in left.dealt for trial in dealt.trials}
         journal.append_app(TrialsQueued(trials=list(rows.values()), models=planned.models))
         for left in found:

@@ -14,6 +14,7 @@ from tunetui.session.batch import Session
 from tunetui.session.library import read_run
 from tunetui.session.preparing import Preparing
 from tunetui.session.run_life import journal_of, unended
+from tunetui.session.spending import prices_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -74,7 +75,8 @@ async def _journal_of(name: str, how: Attaching) -> tuple[Path, Why | None]:
     except InputError:
         if not how.hosts:
             raise
-    adopted = await adopt(name, how.hosts, how.reach)
+    prices = prices_of(how.hosts, how.usd_per_hour, how.preparing.settings)
+    adopted = await adopt(name, how.hosts, how.reach, prices)
     who = ", ".join(adopted.followers)
     return adopted.journal, Why(f"another tunetui has it in hand: {who}", in_other_hands=True) if who else None
 
