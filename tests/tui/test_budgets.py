@@ -183,6 +183,8 @@ def test_folding_and_showing_results_costs_the_same_however_many_rows_the_run_ha
         run = fold(Run(), [app(0, planned(trials=rows)), app(1, TrialsQueued(trials=trials))])
         board, took = RunBoard(), []
         board.take(run)
+        while board.is_behind:
+            board.catch_up()
         for turn in range(15):
             results = [
                 agent(20 * turn + at, measured((turn * 977 + at) % rows, [900 + at] * 9))

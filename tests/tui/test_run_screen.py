@@ -78,6 +78,10 @@ def test_a_hundred_thousand_rows_are_taken_and_followed_without_going_through_al
     board = RunBoard()
     run = run_of(count=100_000)
     board.take(run)
+    assert board.is_behind
+    while board.is_behind:
+        board.catch_up()
+    assert board.table.store.count == 100_000
     samples = [1000 + n for n in range(20)]
     spent = 0.0
     for step in range(10):

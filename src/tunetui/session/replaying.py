@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 _LONGEST_PAUSE_SECONDS = 5.0
 """Of the journal's own time; a night between two starts of a run is no part of the show."""
-_FOLD_AT_MOST = 5_000
-"""Records at one look, so that whoever draws gets to draw."""
+_LOOK_SECONDS = 0.012
+"""What one look may take, so that whoever draws gets to draw; what is due and was not folded comes with the next."""
+_FOLDED_AT_ONCE_BYTES = 250_000
+"""Of the journal: decoded, records are several times as large."""
 
 
 class Replay:
@@ -49,6 +51,7 @@ class Replay:
         self._run = Run()
         self._positions: dict[str, Position] = {}
         self._clocks = Clocks()
+        self._read_bytes = 0
         self._next = self._read()
         self.t = self._next.t if self._next else 0.0
         """The journal's own time that is reached, in Unix seconds."""
@@ -73,7 +76,7 @@ class Replay:
         """Show all that is left at once."""
         while not self.at_end:
             self.t = float("inf")
-            self._show()
+            self._fold_some()
         self.t = self._run.updated or self.began
         return self._run
 
@@ -97,9 +100,21 @@ class Replay:
         how = "at the end" if self.at_end else "paused" if self.paused else f"{self.speed:g}x"
         return " · ".join(filter(None, [f"REPLAY {how}", devices, when]))
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the last look could not show all that was due."""
+        return self._next is not None and self._next.t <= self.t
+
     def _show(self) -> None:
+        end = time.perf_counter() + _LOOK_SECONDS
+        while self._fold_some() and time.perf_counter() < end:
+            pass
+
+    def _fold_some(self) -> bool:
+        """Fold the next records that are due, some hundreds at most; whether there are more."""
         due: list[Record] = []
-        while self._next is not None and len(due) < _FOLD_AT_MOST:
+        began = self._read_bytes
+        while self._next is not None and self._read_bytes - began < _FOLDED_AT_ONCE_BYTES:
             if self._next.t > self.t + _LONGEST_PAUSE_SECONDS * max(self.speed, 1.0):
                 self.t = self._next.t
             if self._next.t > self.t:
@@ -108,10 +123,12 @@ class Replay:
             self._next = self._read()
         if due:
             self._run = fold(self._run, due)
+        return self.is_behind
 
     def _read(self) -> Record | None:
         """The next record that can be used, as `recover` would take it."""
         for line in self._file:
+            self._read_bytes += len(line)
             if not line.strip():
                 continue
             try:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _WORDS_EVERY_S = 0.5
 """Of the lines around the table; the table itself is brought up to date at every beat."""
+_BETWEEN_PORTIONS_S = 0.004
+"""In which keys are heard while there is more to show than one beat may take."""
 
 
 class Feed:
@@ -23,6 +25,7 @@ class Feed:
         self.screen = screen
         self.pulls = 0
         self._words_at = float("-inf")
+        self._goes_on = False
 
     def beat(self, beat: Beat) -> None:
         """Show what is new."""
@@ -32,6 +35,24 @@ class Feed:
         self.pulls += 1
         self.screen.board_table.order_interval_s = beat.rates.order_s
         self.screen.show_run(self.screen.source.snapshot, words=words, plots=beat.draw_plots)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """See to what a flood of results left over, in portions between the beats."""
+        replay, board = self.screen.replay, self.screen.board
+        if not self._goes_on and (board.is_behind or (replay is not None and replay.is_behind)):
+            self._goes_on = True
+            self.screen.set_timer(_BETWEEN_PORTIONS_S, self._catch_up)
+
+    def _catch_up(self) -> None:
+        self._goes_on = False
+        if not self.screen.is_current:
+            return
+        if self.screen.board.is_behind:
+            self.screen.board.catch_up()
+        else:
+            _ = self.screen.source.snapshot  # folds some more; the next beat shows it
+        self._go_on()
 
     def draw_all(self) -> None:
         """Show everything as it is now."""

@@ -26,12 +26,14 @@ HIDDEN = "#"
 class FigureTable:
     """A `ColumnStore` whose columns are figures."""
 
-    def __init__(self, numbers: Iterable[str] = (), texts: Iterable[str] = ()) -> None:
+    def __init__(self, numbers: Iterable[str] = (), texts: Iterable[str] = (), *, keys: str = "") -> None:
+        """``keys``: the figure that the rows' keys are."""
         self.texts = {RANK_TEXT, PROBLEM_TEXT, "implementation", "status", *texts}
         self.numbers = {RANK, MEDIAN, INTERVAL, *numbers} - self.texts
         self.switches: set[str] = set()
         """Figures that are true or false."""
-        self.store = ColumnStore(sorted(self.numbers), sorted(self.texts))
+        self.store = ColumnStore(sorted(self.numbers), sorted(self.texts), keys=keys)
+        self.texts |= {keys} - {""}
 
     @property
     def names(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from itertools import islice
 from time import monotonic
 
 import numpy as np
@@ -23,19 +24,22 @@ MEASURED_AT = "#measured_at"
 RANKED_AT_MOST = 256
 """Of each problem on each device while the run goes on: ranking everything would take seconds at 100,000 rows."""
 _RANKED_EVERY_SECONDS = 1.0
-_WRITTEN_AT_ONCE = 2000
-"""Rows: the figures of 100,000 would stand in memory twice."""
+_WRITTEN_AT_ONCE = 500
+_TAKE_SECONDS = 0.008
+"""What one look at a run may take to write rows; those that are left come with the next, or with `RunBoard.catch_up`."""
 
 
 class RunBoard:
     """Folds snapshots into a `FigureTable`."""
 
     def __init__(self) -> None:
-        self.table = FigureTable()
+        self.table = FigureTable(keys="trial")
         self.facts = BoardFacts()
         self.columns_changed = True
         """Whether there is another set of columns than at the last look; whoever looks sets it back."""
         self._seen: Run = Run()
+        self._waiting: dict[str, None] = {}
+        """Trials whose rows changed and were not written yet."""
         self._overlaid: dict[str, object] = {}
         self._ranked: object = None
         self._ranked_at = 0.0
@@ -51,15 +55,36 @@ class RunBoard:
         else:
             changed = run.changed_since(self._seen)
         changed = [row for row in changed if run.current(row)]
-        for start in range(0, len(changed), _WRITTEN_AT_ONCE):
-            self._write(run, changed[start : start + _WRITTEN_AT_ONCE])
+        self._seen = run
+        self._waiting |= dict.fromkeys([row.trial for row in changed])
+        self._write_some()
         overlaid_rows = self._overlay(run, {row.trial for row in changed})
         if self.table.put(overlaid_rows):
             self.columns_changed = True
-        self._seen = run
-        self._rank(run, rank_now=rank_now)
+        self._rank(run, rank_now=rank_now and not self.is_behind)
         self._look_at_facts(run, changed)
         return len({row.trial for row in changed} | overlaid_rows.keys())
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether rows changed that were not written yet."""
+        return bool(self._waiting)
+
+    def catch_up(self) -> None:
+        """Write some more of these rows: a flood of results must not keep keys waiting."""
+        self._write_some()
+        if not self._waiting and self._seen.ended is not None:
+            self._rank(self._seen, rank_now=True)
+
+    def _write_some(self) -> None:
+        end = monotonic() + _TAKE_SECONDS
+        while self._waiting:
+            some = list(islice(self._waiting, _WRITTEN_AT_ONCE))
+            for trial in some:
+                del self._waiting[trial]
+            self._write(self._seen, [self._seen.rows[trial] for trial in some])
+            if monotonic() >= end:
+                break
 
     def tabs(self, run: Run) -> list[Tab]:
         """One tab for everything, one for each device and for each problem where there are several."""
@@ -75,9 +100,10 @@ class RunBoard:
     def _plan_changed(self, run: Run) -> None:
         """Another plan: rows of the one before are not shown any more."""
         if self.table.store.count:
-            self.table = FigureTable()
+            self.table = FigureTable(keys="trial")
         self._ranked = None
         self._overlaid = {}
+        self._waiting = {}
         self._problem_fields = varying(run.plan.problems) if run.plan else []
         self._problem_texts.clear()
         self.columns_changed = True
@@ -109,6 +135,7 @@ class RunBoard:
             row, progress = run.rows.get(trial), present.get(trial)
             if row is None or (self._overlaid.get(trial) is progress and trial not in written):
                 continue
+            self._waiting.pop(trial, None)  # written later it would hide what is overlaid
             columns = self._columns(run, [row])[1]
             figures = {name: value for name, (value,) in columns.items() if value is not None}
             found[trial] = figures if progress is None else overlaid(figures, progress)

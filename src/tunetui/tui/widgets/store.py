@@ -3,79 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = NDArray[np.intp]
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
+from tunetui.tui.widgets.store_columns import Floats, KeyColumn, Mask, NumberColumn, Rows, TextColumn, overwrite
+
+__all__ = ["ColumnStore", "Floats", "Mask", "Rows", "Value"]
+
 Value = float | str | None
 
-_SPARE_WORDS = 1024
 _FIRST_CAPACITY = 1024
-
-
-class TextColumn:
-    """Strings as codes into a list of the distinct ones, so that sorting and searching look at each of them once."""
-
-    def __init__(self, capacity: int) -> None:
-        self.codes = np.zeros(capacity, np.int32)
-        self.words = [""]
-        self._code_of = {"": 0}
-        self._ranks: Floats = np.full(1, np.nan)
-        self._order = [0]
-
-    def code(self, word: str) -> int:
-        """The number that stands for ``word``."""
-        code = self._code_of.get(word)
-        if code is None:
-            code = self._code_of[word] = len(self.words)
-            self.words.append(word)
-        return code
-
-    def find(self, word: str) -> int:
-        """The number that stands for ``word``; -1 where no row ever had it."""
-        return self._code_of.get(word, -1)
-
-    def ranks(self) -> Floats:
-        """By code: the place of each word in sorted order; NaN for the empty one, so that it sorts last both ways."""
-        if len(self._order) < len(self.words):
-            self._order += range(len(self._order), len(self.words))
-            self._order.sort(key=self.words.__getitem__)  # nearly sorted already: cheap
-            self._ranks = np.empty(len(self.words))
-            self._ranks[self._order] = np.arange(len(self.words))
-            self._ranks[0] = np.nan
-        return self._ranks
-
-    def containing(self, needle: str) -> Mask:
-        """By code: whether the word holds ``needle``, without regard to case."""
-        needle = needle.casefold()
-        return np.fromiter((needle in word.casefold() for word in self.words), np.bool_, len(self.words))
-
-    def forget_unused(self, count: int) -> None:
-        """Drop words that none of the first ``count`` rows shows any more: text that keeps changing must not pile up."""
-        if len(self.words) <= 2 * count + _SPARE_WORDS:
-            return
-        kept, codes = np.unique(self.codes[:count], return_inverse=True)
-        words = [self.words[code] for code in kept.tolist()]
-        if words[0] != "":  # code 0 is the empty word, and sorts first among codes
-            words.insert(0, "")
-            codes = codes + 1
-        self.codes[:count] = codes
-        self.words, self._code_of = words, {word: code for code, word in enumerate(words)}
-        self._order, self._ranks = [0], np.full(1, np.nan)
-
-
-def _overwrite(column: NDArray[Any], rows: Rows, values: NDArray[Any]) -> Mask:
-    """Write one value per row; which of them differ from what stood there (NaN from NaN does not)."""
-    before = column[rows]
-    different: Mask = before != values
-    if different.any():
-        different &= (before == before) | (values == values)  # noqa: PLR0124 (NaN)
-        column[rows] = values
-    return different
 
 
 class ColumnStore:
@@ -85,16 +23,21 @@ class ColumnStore:
     any number of views can each ask what is new to them.
     """
 
-    def __init__(self, numbers: Iterable[str], texts: Iterable[str] = (), *, capacity: int = _FIRST_CAPACITY) -> None:
+    def __init__(
+        self, numbers: Iterable[str], texts: Iterable[str] = (), *, keys: str = "", capacity: int = _FIRST_CAPACITY
+    ) -> None:
+        """``keys``: the name under which the rows' keys are a column of text as well."""
         self.count = 0
         self.revision = 0
         self.stamps = np.zeros(capacity, np.int64)
-        self._numbers: dict[str, Floats] = {name: np.full(capacity, np.nan) for name in numbers}
+        self._numbers = {name: NumberColumn(capacity) for name in numbers}
         self._texts: dict[str, TextColumn] = {name: TextColumn(capacity) for name in texts}
         if shared := self._numbers.keys() & self._texts.keys():
             raise ValueError(f"both a number and a text: {', '.join(sorted(shared))}")
-        self._keys: list[str] = []
         self._row_of: dict[str, int] = {}
+        self._keys = KeyColumn(capacity, self._row_of)
+        if keys:
+            self._texts[keys] = self._keys
 
     # ------------------------------------------------------------------------------------------------ writing
 
@@ -113,10 +56,7 @@ class ColumnStore:
             if column is None:
                 changed |= self._write_text(self._texts[name], row, value)
                 continue
-            number = float("nan") if value is None else float(value)
-            if (before := column[row]) != number and (before == before or number == number):  # noqa: PLR0124 (NaN)
-                column[row] = number
-                changed = True
+            changed |= column.set(row, float("nan") if value is None else float(value))
         if changed:
             self.revision += 1
             self.stamps[row] = self.revision
@@ -138,9 +78,10 @@ class ColumnStore:
         for name, values in columns.items():
             text = self._texts.get(name)
             if text is None:
-                changed |= _overwrite(self._numbers[name], rows, np.array(values, np.float64))
-            else:
-                changed |= _overwrite(text.codes, rows, np.array(list(map(text.code, values)), np.int32))  # type: ignore[arg-type]
+                changed |= self._numbers[name].write(rows, np.array(values, np.float64))
+            elif text is not self._keys:
+                codes = np.array(list(map(text.code, values)))  # type: ignore[arg-type]
+                changed |= overwrite(text.codes, rows, codes)
                 text.forget_unused(self.count)
         if changed.any():
             self.revision += 1
@@ -160,25 +101,23 @@ class ColumnStore:
             raise ValueError(f"not {len(keys)} values, one per key: {', '.join(wrong)}")
         self._reserve(first + len(keys))
         self.count += len(keys)
-        self._keys += keys
+        self._keys.words += keys
         self._row_of |= added
+        rows = np.arange(first, self.count)
         for name, values in columns.items():
             text = self._texts.get(name)
             if text is None:
-                self._numbers[name][first : self.count] = values
-            else:
+                self._numbers[name].write(rows, np.asarray(values, np.float64))
+            elif text is not self._keys:
                 text.codes[first : self.count] = [text.code(str(value)) for value in values]
         self.revision += 1
         self.stamps[first : self.count] = self.revision
 
     def assign(self, name: str, rows: Rows, values: Floats) -> None:
         """Write one number column for many rows at once (a rank, say); only rows where it differs count as changed."""
-        column = self._numbers[name]
-        before = column[rows]
-        different = (before != values) & ~(np.isnan(before) & np.isnan(values))
+        different = self._numbers[name].write(rows, values)
         if different.any():
             self.revision += 1
-            column[rows[different]] = values[different]
             self.stamps[rows[different]] = self.revision
 
     def add_columns(self, numbers: Iterable[str] = (), texts: Iterable[str] = ()) -> None:
@@ -192,13 +131,15 @@ class ColumnStore:
                 continue
             text = self._texts[name] = TextColumn(capacity)
             if (before := self._numbers.pop(name, None)) is not None:
-                known = np.flatnonzero(~np.isnan(before[: self.count]))
-                text.codes[known] = [text.code(f"{value:g}") for value in before[known].tolist()]
+                known = np.flatnonzero(~np.isnan(before.read(slice(self.count))))
+                text.codes[known] = [text.code(f"{value:g}") for value in before.read(known).tolist()]
         for name in numbers:
             if name not in self._numbers and name not in self._texts:
-                self._numbers[name] = np.full(capacity, np.nan)
+                self._numbers[name] = NumberColumn(capacity)
 
     def _write_text(self, column: TextColumn, row: int, value: Value) -> bool:
+        if column is self._keys:
+            return False
         code = column.code("" if value is None else str(value))
         if column.codes[row] == code:
             return False
@@ -210,7 +151,7 @@ class ColumnStore:
         row = self.count
         self._reserve(row + 1)
         self.count += 1
-        self._keys.append(key)
+        self._keys.words.append(key)
         self._row_of[key] = row
         return row
 
@@ -218,12 +159,12 @@ class ColumnStore:
         if needed <= len(self.stamps):
             return
         capacity = len(self.stamps)
-        more = max(needed - capacity, capacity // 4, _FIRST_CAPACITY)
+        more = max(needed - capacity, capacity // 8, _FIRST_CAPACITY)
         self.stamps = np.concatenate([self.stamps, np.zeros(more, np.int64)])
-        for name, column in self._numbers.items():
-            self._numbers[name] = np.concatenate([column, np.full(more, np.nan)])
-        for text in self._texts.values():
-            text.codes = np.concatenate([text.codes, np.zeros(more, np.int32)])
+        for column in self._numbers.values():
+            column.grow(capacity + more)
+        for text in {self._keys, *self._texts.values()}:
+            text.grow(capacity + more)
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -238,14 +179,14 @@ class ColumnStore:
         return self._row_of[key]
 
     def key_of(self, row: int) -> str:
-        return self._keys[row]
+        return self._keys.words[row + 1]
 
     def is_text(self, name: str) -> bool:
         return name in self._texts
 
     def number(self, name: str, row: int) -> float:
         """NaN: not known."""
-        return float(self._numbers[name][row])
+        return float(self._numbers[name].read(row))
 
     def text(self, name: str, row: int) -> str:
         column = self._texts[name]
@@ -253,7 +194,7 @@ class ColumnStore:
 
     def numbers(self, name: str) -> Floats:
         """All rows of a number column; to be looked at, not written."""
-        return self._numbers[name][: self.count]
+        return self._numbers[name].read(slice(self.count))
 
     def changed_since(self, revision: int) -> Rows:
         """The rows that changed after ``revision``, ascending."""
@@ -265,13 +206,14 @@ class ColumnStore:
         """One number per row that orders like the column; NaN where nothing is known."""
         text = self._texts.get(name)
         if text is None:
-            return self._numbers[name][rows]
-        return text.ranks()[text.codes[rows]]
+            return self._numbers[name].read(rows)
+        ranks: Floats = text.ranks()[text.codes[rows]]
+        return ranks
 
     def is_known(self, name: str, rows: Rows) -> Mask:
         """Which of ``rows`` have a number, or a text that is not empty, in the column ``name``."""
         text = self._texts.get(name)
-        known: Mask = ~np.isnan(self._numbers[name][rows]) if text is None else text.codes[rows] > 0
+        known: Mask = ~np.isnan(self._numbers[name].read(rows)) if text is None else text.codes[rows] > 0
         return known
 
     def distinct(self, name: str, rows: Rows) -> tuple[list[str], Rows]:
@@ -295,7 +237,8 @@ class ColumnStore:
     def words(self, name: str, rows: Rows) -> NDArray[np.str_]:
         """The texts of ``rows`` in a text column."""
         text = self._texts[name]
-        return np.array(text.words)[text.codes[rows]]
+        words: NDArray[np.str_] = np.array(text.words)[text.codes[rows]]
+        return words
 
     def equal_to(self, name: str, word: str, rows: Rows) -> Mask:
         """Which of ``rows`` have exactly ``word`` in the text column ``name``."""

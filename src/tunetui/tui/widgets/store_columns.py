@@ -1,0 +1,168 @@
+"""The columns of a store, each in as little memory as its values allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+_SPARE_WORDS = 1024
+_MOST_DISTINCT = 255
+
+
+class TextColumn:
+    """Strings as codes into a list of the distinct ones, so that sorting and searching look at each of them once."""
+
+    def __init__(self, capacity: int) -> None:
+        self.codes: NDArray[Any] = np.zeros(capacity, np.uint8)
+        """By row; of as few bytes as the number of words needs."""
+        self.words = [""]
+        self._code_of = {"": 0}
+        self._ranks: Floats = np.full(1, np.nan)
+        self._order = [0]
+
+    def code(self, word: str) -> int:
+        """The number that stands for ``word``."""
+        code = self._code_of.get(word)
+        if code is None:
+            code = self._code_of[word] = len(self.words)
+            self.words.append(word)
+            if code > np.iinfo(self.codes.dtype).max:
+                self.codes = self.codes.astype(np.uint16 if self.codes.dtype == np.uint8 else np.int32)
+        return code
+
+    def grow(self, capacity: int) -> None:
+        """Make room for so many rows."""
+        self.codes = np.concatenate([self.codes, np.zeros(capacity - len(self.codes), self.codes.dtype)])
+
+    def find(self, word: str) -> int:
+        """The number that stands for ``word``; -1 where no row ever had it."""
+        return self._code_of.get(word, -1)
+
+    def ranks(self) -> Floats:
+        """By code: the place of each word in sorted order; NaN for the empty one, so that it sorts last both ways."""
+        if len(self._order) < len(self.words):
+            self._order += range(len(self._order), len(self.words))
+            self._order.sort(key=self.words.__getitem__)  # nearly sorted already: cheap
+            self._ranks = np.empty(len(self.words))
+            self._ranks[self._order] = np.arange(len(self.words))
+            self._ranks[0] = np.nan
+        return self._ranks
+
+    def containing(self, needle: str) -> Mask:
+        """By code: whether the word holds ``needle``, without regard to case."""
+        needle = needle.casefold()
+        return np.fromiter((needle in word.casefold() for word in self.words), np.bool_, len(self.words))
+
+    def forget_unused(self, count: int) -> None:
+        """Drop words that none of the first ``count`` rows shows any more: text that keeps changing must not pile up."""
+        if len(self.words) <= 2 * count + _SPARE_WORDS:
+            return
+        kept, codes = np.unique(self.codes[:count], return_inverse=True)
+        words = [self.words[code] for code in kept.tolist()]
+        if words[0] != "":  # code 0 is the empty word, and sorts first among codes
+            words.insert(0, "")
+            codes = codes + 1
+        self.codes[:count] = codes
+        self.words, self._code_of = words, {word: code for code, word in enumerate(words)}
+        self._order, self._ranks = [0], np.full(1, np.nan)
+
+
+class KeyColumn(TextColumn):
+    """The rows' own keys as a column of text: each is here once, and its code is the row's number and one."""
+
+    def __init__(self, capacity: int, row_of: Mapping[str, int]) -> None:
+        super().__init__(capacity)
+        self.codes = np.arange(1, capacity + 1, dtype=np.int32)
+        self._row_of = row_of
+
+    def grow(self, capacity: int) -> None:
+        self.codes = np.arange(1, capacity + 1, dtype=np.int32)
+
+    def code(self, word: str) -> int:
+        """Of a key that is here."""
+        return self._row_of[word] + 1
+
+    def find(self, word: str) -> int:
+        row = self._row_of.get(word)
+        return -1 if row is None else row + 1
+
+    def forget_unused(self, count: int) -> None:
+        """All are used."""
+
+
+class NumberColumn:
+    """Numbers, NaN where not known.  While few are distinct each row holds the place of its own in a list of these."""
+
+    def __init__(self, capacity: int) -> None:
+        self._plain: Floats | None = None
+        self._codes: NDArray[np.uint8] = np.zeros(capacity, np.uint8)
+        self._known: Floats = np.full(1, np.nan)
+        """The distinct numbers by code."""
+        self._order: NDArray[np.intp] = np.empty(0, np.intp)
+        """Codes in the order of their numbers, NaN left out."""
+
+    def read(self, rows: Rows | slice | int) -> Floats:
+        """The numbers of these rows."""
+        found: Floats = self._known[self._codes[rows]] if self._plain is None else self._plain[rows]
+        return found
+
+    def set(self, row: int, number: float) -> bool:
+        """Write one; whether it was another before."""
+        return bool(self.write(np.array([row], np.intp), np.array([number]))[0])
+
+    def write(self, rows: Rows, values: Floats) -> Mask:
+        """Write one value per row; which of them differ from what stood there (NaN from NaN does not)."""
+        if self._plain is None:
+            codes = self._codes_of(values)
+            if codes is not None:
+                different: Mask = self._codes[rows] != codes
+                self._codes[rows] = codes
+                return different
+            self._plain = self._known[self._codes]
+            self._codes = np.empty(0, np.uint8)
+        return overwrite(self._plain, rows, values)
+
+    def grow(self, capacity: int) -> None:
+        """Make room for so many rows."""
+        if self._plain is None:
+            self._codes = np.concatenate([self._codes, np.zeros(capacity - len(self._codes), np.uint8)])
+        else:
+            self._plain = np.concatenate([self._plain, np.full(capacity - len(self._plain), np.nan)])
+
+    def _codes_of(self, values: Floats) -> NDArray[np.uint8] | None:
+        """A code for each; None: there would be too many."""
+        codes = self._places(values)
+        strange = (codes == 0) & (values == values)  # noqa: PLR0124 (NaN)
+        if not strange.any():
+            return codes
+        new = np.unique(values[strange])
+        if len(self._known) + len(new) > _MOST_DISTINCT + 1:
+            return None
+        self._known = np.concatenate([self._known, new])
+        self._order = np.argsort(self._known[1:]) + 1
+        return self._places(values)
+
+    def _places(self, values: Floats) -> NDArray[np.uint8]:
+        """The code of each; 0 for what is not known, and for what has none yet."""
+        if not len(self._order):
+            return np.zeros(len(values), np.uint8)
+        ordered = self._known[self._order]
+        places = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+        return np.where(ordered[places] == values, self._order[places], 0).astype(np.uint8)
+
+
+def overwrite(column: NDArray[Any], rows: Rows, values: NDArray[Any]) -> Mask:
+    """Write one value per row; which of them differ from what stood there (NaN from NaN does not)."""
+    before = column[rows]
+    different: Mask = before != values
+    if different.any():
+        different &= (before == before) | (values == values)  # noqa: PLR0124 (NaN)
+        column[rows] = values
+    return different
