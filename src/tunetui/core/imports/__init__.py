@@ -1,0 +1,1 @@
+"""Files of other tuners read into kernels and grids."""
