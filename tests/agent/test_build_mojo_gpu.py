@@ -78,31 +78,24 @@ def test_what_is_built_is_found_again_and_what_is_damaged_built_anew(
 
 @needs_mojo
 def test_variants_that_the_compiler_names_cost_only_themselves_and_need_no_twin(tmp_path: Path) -> None:
-    spec = mojo_spec(SCALE_MOJO.replace("finish_traced", "finish_watched"))
-    records = build(tmp_path, spec, A100, 64, 48, 40)
-    assert [record.ok for record in records] == [True, False, False]
-    line = next(n for n, text in enumerate(SCALE_MOJO.splitlines(), 1) if "comptime assert" in text)
-    for record, block in ((records[1], 48), (records[2], 40)):
-        assert record.log.startswith(f"scale.mojo:{line}: constraint failed: block must be a multiple of 32\n")
-        assert f'"block": {block}' in record.log
-    assert not (tmp_path / "builds" / traced_key(records[0].artifact)).exists()
-
-
-@needs_mojo
-def test_a_variant_whose_values_the_compiler_cuts_short_costs_only_itself(tmp_path: Path) -> None:
+    """So many parameters that it repeats the first few alone, and the first two differ in another."""
     more = [f"p{number}" for number in range(6)]
     declared = ", ".join(f"{name}: Int" for name in more)
-    source = SCALE_MOJO.replace("block: Int, layout", f"block: Int, {declared}, layout")
+    source = SCALE_MOJO.replace("finish_traced", "finish_watched")
+    source = source.replace("block: Int, layout", f"block: Int, {declared}, layout")
     source = source.replace("[block, layout]", f"[block, {', '.join(more)}, layout]")
     spec = mojo_spec(source)
     own = replace(implementation_of(spec), parameters=["block", *more, "layout"])
     known = dict.fromkeys(more, 1)
-    # The first two differ only in what the compiler does not repeat.
-    wanted = [(64, "row"), (64, "column"), (48, "row")]
+    wanted = [(64, "row"), (64, "column"), (48, "row"), (40, "row")]
     trials = [gpu_trial("mojo", block=block, layout=layout, **known) for block, layout in wanted]
     records = open_builder("mojo", tmp_path, "gpu").build(spec, own, trials, A100)
-    assert [record.ok for record in records] == [True, True, False]
-    assert "block must be a multiple of 32" in records[2].log.splitlines()[0]
+    assert [record.ok for record in records] == [True, True, False, False]
+    line = next(n for n, text in enumerate(source.splitlines(), 1) if "comptime assert" in text)
+    for record, (block, _) in zip(records[2:], wanted[2:], strict=True):
+        assert record.log.startswith(f"scale.mojo:{line}: constraint failed: block must be a multiple of 32\n")
+        assert f'"block": {block}' in record.log
+    assert not (tmp_path / "builds" / traced_key(records[0].artifact)).exists()
 
 
 def test_values_cut_short_that_mean_two_variants_name_none() -> None:

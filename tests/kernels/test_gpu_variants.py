@@ -1,6 +1,6 @@
 """Every variant of every shipped kernel's GPU implementations builds and fits, for four architectures, without a GPU.
 
-By default a selection is built in which every build-time value and architecture occurs, and every two of dtype and number of
+By default a selection is built in which every build-time value and architecture (of Mojo's two) occurs, and every two of dtype and number of
 queries, which decide which code is generated at all, with traced twins on all architectures but the first; ``pytest -m full tests/kernels/test_gpu_variants.py`` builds all of them (some hours on 2 cores).
 """
 
@@ -111,14 +111,16 @@ def cases() -> list[Any]:
     ]
 
 
-def variants_of(kernel: Kernel, name: str, own: ImplementationDefinition) -> list[Variant]:
+def variants_of(
+    kernel: Kernel, name: str, own: ImplementationDefinition, architectures: list[str] | None = None
+) -> list[Variant]:
     """What a sweep over all axes and problems would build, per architecture, as the app itself plans it."""
     swept = {**{f: list(p.choices) for f, p in kernel.problem.items() if p.choices}, **SWEPT.get(kernel.name, {})}
     problem = "\n".join(f"{field} = {json.dumps(values)}" for field, values in swept.items())
     text = f'name = "all"\nkernel = "k"\ndevice = "gpu"\nimplementations = ["{name}"]\nbaselines = false\n'
     grid = resolve_grid(decode_grid(f"{text}[problem]\n{problem}\n", "all.toml"), kernel)
     found: dict[tuple[Any, ...], Variant] = {}
-    for architecture in ARCHITECTURES:
+    for architecture in ARCHITECTURES if architectures is None else architectures:
         toolchain = Toolchain(language=own.language, available=True)
         for trial in make_plan(grid, kernel, device_of(architecture), [toolchain]).trials:
             known = {**trial.problem, **trial.configuration}
@@ -248,9 +250,10 @@ def test_the_search_is_there_in_both_languages() -> None:
 def test_every_value_and_every_kind_of_code_builds_and_fits_on_some_architecture(
     kernel: Kernel, name: str, own: ImplementationDefinition, tmp_path: Path
 ) -> None:
-    every = variants_of(kernel, name, own)
-    chosen = covering(every)
-    assert {v.architecture for v in chosen} == set(ARCHITECTURES)
+    # Mojo's front end takes seconds for each architecture: the oldest and the newest stand for those between.
+    architectures = ARCHITECTURES[:: len(ARCHITECTURES) - 1] if own.language == "mojo" else ARCHITECTURES
+    chosen = covering(variants_of(kernel, name, own, architectures))
+    assert {v.architecture for v in chosen} == set(architectures)
     check(tmp_path, kernel, name, own, chosen, plain=ARCHITECTURES[0])
 
 

@@ -64,10 +64,10 @@ def test_what_a_host_lacks_is_what_the_grid_compiles_and_nobody_sent(
     assert here.lacking([found], sent) == lacking
 
 
+@needs_mojo
 async def test_a_build_that_began_before_the_host_was_reached_is_the_one_that_is_sent(
     here: BuildingHere, told: list[Preparation], tmp_path: Path
 ) -> None:
-    needs_mojo()
     here.begin("lambda-a10", "sm_86")
     (built,) = await here.bundles("lambda-a10", [gpu(86), gpu(86)], {"mojo"})
     assert built.path is not None, built.why
@@ -85,10 +85,13 @@ async def test_a_build_that_began_before_the_host_was_reached_is_the_one_that_is
     assert not built.path.exists()
 
 
+@needs_mojo
 async def test_what_cannot_be_built_here_either_is_said_with_both_reasons(here: BuildingHere) -> None:
-    needs_mojo()
-    here.grid = load_definitions(here.grid_path, ["axes.block=64", "axes.layout=row", "problem.n=100"]).grid
-    (built,) = await here.bundles("box", [gpu(1)], {"mojo"})  # Mojo knows no such architecture
+    source = here.grid_path.parent / "kernel" / "scale.mojo"
+    source.write_text(SCALE_MOJO.replace("var i = block_idx", "var i == block_idx"))
+    definitions = load_definitions(here.grid_path, ["axes.block=64", "axes.layout=row", "problem.n=100"])
+    here.grid, here.kernel = definitions.grid, definitions.kernel
+    (built,) = await here.bundles("box", [gpu(90)], {"mojo"})
     assert built.path is None
     (said,) = explained([toolchain(available=False, reason=NOTHING)], {"mojo": built.why})
     assert said.reason.startswith(f"{NOTHING}; nor could it be built here: ")
