@@ -91,7 +91,7 @@ def test_a_gpu_that_runs_no_kernel_is_not_ready_and_is_not_left_behind(
     words = ["--batch", "grid.toml", "--host", f"lambda:{GPU_TYPE}", "--terminate-when-done", *options]
     assert user.run(*words) == 3
     assert "CUDA does not run: 0 of 1 GPUs are there" in user.err
-    assert "it costs until it is terminated" in user.err
+    assert "it costs until" not in user.err  # not any more
     assert (len(user.cloud.launches), user.cloud.alive()) == (1, [])
 
 
@@ -100,6 +100,17 @@ def ended(machine: Sshd) -> None:
     while machine.processes("start"):
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def test_a_machine_that_does_not_let_us_in_is_not_waited_for_long(
+    user: User, machine: Sshd, options: list[str], clock: Clock
+) -> None:
+    begun = clock.now()
+    machine.authorized_keys.write_text("")
+    assert user.run("lambda", "launch", TYPE, *options) == 3
+    assert "accepted no key" in user.err
+    assert "it costs until it is terminated: tunetui lambda terminate" in user.err
+    assert 60 <= clock.now() - begun < 120
 
 
 def test_a_machine_with_a_run_at_work_is_kept_until_that_is_over(

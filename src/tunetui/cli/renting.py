@@ -16,6 +16,8 @@ from tunetui.cli.narration import Face, literal, stderr_face
 from tunetui.core.errors import ExitCode, InputError, TunetuiError
 
 if TYPE_CHECKING:
+    from tunetui.cli.asking import TerminalAsker
+    from tunetui.core.asking import HostKeyQuestion
     from tunetui.hosts.lambda_cloud.account import Account, Offer
     from tunetui.hosts.lambda_cloud.ledger import Entry
     from tunetui.session import LinkOptions
@@ -84,7 +86,7 @@ class Renting:
 
     async def arrived(self, hosts: Sequence[str]) -> list[str]:
         """The hosts, with every ``lambda:TYPE`` launched, ready, and under the name that it was given."""
-        from tunetui.session.renting import parse_wanted
+        from tunetui.session.renting import NotReadyError, parse_wanted
 
         names = {host: "" for host in hosts if host.startswith(PREFIX)}
         wanted = {host: self.as_told(parse_wanted(host.removeprefix(PREFIX))) for host in names}
@@ -93,8 +95,10 @@ class Renting:
         try:
             for name in names.values():
                 await self.wait(name)
-        except TunetuiError:
-            await self.settle([name for name in names.values() if name])
+        except TunetuiError as error:
+            await self.settle(list(names.values()))
+            if isinstance(error, NotReadyError):
+                error.hint = error.advice  # what it costs, and until when, was said just now
             raise
         return [names.get(host, host) for host in hosts]
 
@@ -167,12 +171,11 @@ class Renting:
 
     async def wait(self, name: str) -> None:
         """Until SSH and CUDA have answered.  Raises TunetuiError; Ctrl-C leaves the machine as it is, and says so."""
-        from tunetui.cli.asking import terminal_asker
         from tunetui.session.renting import open_account, wait_until_ready
 
         begun = time.monotonic()
         try:
-            entry = await wait_until_ready(open_account(), name, self.line.say, self.links(), terminal_asker())
+            entry = await wait_until_ready(open_account(), name, self.line.say, self.links(), self._asker())
         except asyncio.CancelledError:
             self.line.end()
             self.err.lines([f"{literal(name)} is kept and costs: tunetui lambda wait, or terminate, {literal(name)}"])
@@ -181,6 +184,22 @@ class Renting:
             self.line.end()
         proof = "SSH answers and a kernel ran on it" if entry.gpus else "SSH answers; it has no GPU"
         self.err.lines([f"ready       {literal(name)}: {proof}, after {_duration(time.monotonic() - begun)}"])
+
+    def _asker(self) -> TerminalAsker | None:
+        from tunetui.cli.asking import TerminalAsker, terminal_asker
+
+        line = self.line
+
+        class BelowTheLine(TerminalAsker):
+            async def confirm_host_key(self, question: HostKeyQuestion) -> bool:
+                line.end()
+                return await super().confirm_host_key(question)
+
+            async def passphrase(self, what: str, attempt: int) -> str | None:
+                line.end()
+                return await super().passphrase(what, attempt)
+
+        return BelowTheLine() if terminal_asker() is not None else None
 
     def links(self) -> LinkOptions:
         """How rented machines are reached; the key of a new one is asked about where somebody sits there."""
@@ -290,6 +309,7 @@ class ProgressLine:
             self._face.stream.write("\r\x1b[K")
             self._face.stream.flush()
             self._drawn = False
+        self._begun = time.monotonic()
 
 
 def price(entry: Entry) -> str:

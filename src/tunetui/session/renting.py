@@ -36,7 +36,9 @@ BOOT_SECONDS, SSH_SECONDS, CUDA_SECONDS = 1500.0, 300.0, 180.0
 _TRY_EVERY_SECONDS = 5.0
 PREFERRED_IMAGES = ("lambda-stack-24-04", "gpu-base-24-04")
 """With a driver that runs CUDA 13; the default image's was too old when this was written."""
-_FINAL_CODES = ("host-key-unknown", "host-key-declined", "host-key-changed", "host-key-revoked", "no-python")
+_FINAL = ("host-key-unknown", "host-key-declined", "host-key-changed", "host-key-revoked", "no-python")
+_PATIENCE_SECONDS = {**dict.fromkeys(_FINAL, -1.0), "refused-keys": 60.0, "too-many-keys": 60.0}
+"""With what SSH says no with: some of it passes while a machine starts, some does not."""
 _LONGEST_KEY_NAME = 64
 
 
@@ -53,7 +55,12 @@ class Wanted:
 
 
 class NotReadyError(TunetuiError):
-    """A machine that is rented, costs, and cannot be used (yet)."""
+    """A machine that is rented, costs, and cannot be used (yet); ``advice`` is the hint but for what it says of the cost."""
+
+    def __init__(self, name: str, message: str, *, advice: str = "") -> None:
+        end = f"it costs until it is terminated: tunetui lambda terminate {name}\nto wait longer: tunetui lambda wait {name}"
+        super().__init__(message, hint="\n".join(part for part in (advice, end) if part))
+        self.advice = advice
 
 
 def parse_wanted(text: str) -> Wanted:
@@ -156,10 +163,10 @@ async def _booted(account: Account, name: str, say: Say) -> Entry:
             if found is not None and status == "active" and found.ip:
                 return entry
             if status in {"unhealthy", "terminating"}:
-                raise NotReadyError(f"{name} is {status}", hint=_keep_or_end(name))
+                raise NotReadyError(name, f"{name} is {status}")
             say(f"{name} is {status}{'' if status != 'active' else ', without an address'}")
         if clock.now() - begun > BOOT_SECONDS:
-            raise NotReadyError(f"{name} is not active after {BOOT_SECONDS / 60:.0f} min", hint=_keep_or_end(name))
+            raise NotReadyError(name, f"{name} is not active after {BOOT_SECONDS / 60:.0f} min")
         await clock.sleep(POLL_SECONDS)
 
 
@@ -178,11 +185,9 @@ async def _logged_in(entry: Entry, say: Say, links: LinkOptions | None, asker: A
         except InputError:
             raise
         except TunetuiError as error:
-            final = getattr(error, "code", "") in _FINAL_CODES
-            if final or clock.now() - begun > SSH_SECONDS:
-                hint = "\n".join(part for part in (error.hint, _keep_or_end(entry.name)) if part)
-                raise NotReadyError(error.message, hint=hint) from None
-            say(f"waiting for SSH: {one_line(error.message)}")
+            if clock.now() - begun > _PATIENCE_SECONDS.get(getattr(error, "code", ""), SSH_SECONDS):
+                raise NotReadyError(entry.name, error.message, advice=error.hint) from None
+            say(f"SSH does not answer yet: {one_line(error.message)}")
         await clock.sleep(_TRY_EVERY_SECONDS)
 
 
@@ -207,17 +212,9 @@ async def _computing(entry: Entry, link: Link, say: Say, clock: Clock) -> None:
             problem = failed.found if failed is not None else f"{working} of {entry.gpus} GPUs are there"
             hint = failed.advice if failed is not None else f"tunetui doctor {entry.name}"
         if clock.now() - begun > CUDA_SECONDS:
-            raise NotReadyError(
-                f"{entry.name}: CUDA does not run: {problem}", hint=f"{hint}\n{_keep_or_end(entry.name)}"
-            )
-        say(f"waiting for CUDA: {one_line(problem)}")
+            raise NotReadyError(entry.name, f"{entry.name}: CUDA does not run: {problem}", advice=hint)
+        say(f"CUDA does not run yet: {one_line(problem)}")
         await clock.sleep(_TRY_EVERY_SECONDS)
-
-
-def _keep_or_end(name: str) -> str:
-    return (
-        f"it costs until it is terminated: tunetui lambda terminate {name}\nto wait longer: tunetui lambda wait {name}"
-    )
 
 
 # -------------------------------------------------------------------------------------- keys and images
