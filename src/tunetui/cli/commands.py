@@ -23,6 +23,7 @@ from tunetui.cli.arguments import (
     show,
     size,
     stop,
+    verify,
 )
 from tunetui.cli.arguments.command import Command
 from tunetui.core.errors import InputError
@@ -109,6 +110,7 @@ def _unknown(name: str) -> InputError:
 COMMANDS: dict[str, Command] = {
     "show": show.COMMAND,
     "compare": compare.COMMAND,
+    "verify": verify.COMMAND,
     "export": export.COMMAND,
     "import": importing.COMMAND,
     "size": size.COMMAND,

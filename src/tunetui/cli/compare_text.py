@@ -49,6 +49,11 @@ def claim_lines(tables: Sequence[ClaimTable], form: str) -> list[str]:
     return lines
 
 
+def change_lines(changes: Sequence[Change], face: Face) -> list[str]:
+    """What is not what it was, as a table for a terminal."""
+    return _changes(changes, face, markdown=False)
+
+
 # ---------------------------------------------------------------------------------- parts of a comparison
 
 

@@ -79,6 +79,10 @@ def plan_lines(
     lines += _said("device" if len(places) < 2 else "devices", places or [device_label(device)], width)
     lines += _said("toolchains", ["; ".join(toolchain_label(t) for t in toolchains if t.available)], width)
     lines += _said("method", [method_line(grid.method)], width)
+    if (load := grid.reliability).seconds:
+        every = f"every {count(load.verify_every)}th result" if load.verify_every else "results"
+        said = f"the winner of each problem runs for {rough_duration(load.seconds)} under load at the end, {every} verified"
+        lines += _said("reliability", [said], width)
     asked = [f"{one_line(metric)} {one_line(bound)}" for metric, bound in grid.targets.items()]
     lines += _said("targets", [", ".join(asked)], width)
     lines += _said("budget", [_budget(grid.budget)], width)

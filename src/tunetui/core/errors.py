@@ -22,6 +22,10 @@ class ExitCode(IntEnum):
     """The budget ended before the sweep did; what was measured is saved."""
     UNDECIDED = 6
     """A regression can neither be shown nor excluded with what was measured."""
+    WRONG = 7
+    """verify: the winner's result is wrong here."""
+    OTHER_KERNEL = 8
+    """verify: the kernel here is not the one that won."""
     INTERRUPTED = 130
     """Interrupted by the user; what was measured is saved."""
 

@@ -52,9 +52,13 @@ def judged(case: Case, winners: Sequence[Row], targets: Sequence[Target]) -> tup
     first = _verdicts(case, winners[0], targets, confidence)
     if len(winners) == 1 or not targets:
         return first, ""
-    strict = 1.0 - (1.0 - confidence) / len(winners)
-    found = [first, *(_verdicts(case, row, targets, strict) for row in winners[1:])]
-    chosen = next((place for place, own in enumerate(found) if all(v.verdict == MET for v in own)), 0)
+    found = [first, *(_verdicts(case, row, targets, confidence) for row in winners[1:])]
+    chosen, verdicts = 0, first
+    if not _all_met(first):
+        strict = 1.0 - (1.0 - confidence) / len(winners)
+        hopeful = (place for place, own in enumerate(found) if _all_met(own))
+        surely = ((place, _verdicts(case, winners[place], targets, strict)) for place in hopeful)
+        chosen, verdicts = next(((place, own) for place, own in surely if _all_met(own)), (0, first))
     counted = [
         msgspec.structs.replace(
             verdict,
@@ -62,9 +66,13 @@ def judged(case: Case, winners: Sequence[Row], targets: Sequence[Target]) -> tup
             met_by=sum(own[place].verdict == MET for own in found),
             missed_by=sum(own[place].verdict == MISSED for own in found),
         )
-        for place, verdict in enumerate(found[chosen])
+        for place, verdict in enumerate(verdicts)
     ]
     return counted, winners[chosen].trial
+
+
+def _all_met(verdicts: Sequence[Verdict]) -> bool:
+    return all(verdict.verdict == MET for verdict in verdicts)
 
 
 def _verdicts(case: Case, row: Row, targets: Sequence[Target], confidence: float) -> list[Verdict]:

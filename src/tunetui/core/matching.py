@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from math import ceil, log
 
 import msgspec
 
@@ -11,7 +13,10 @@ from tunetui.core.kernel_decoding import misfit
 from tunetui.core.kernel_names import check_names, check_text_values
 from tunetui.core.mistakes import Mistake, Mistakes, Path, describe, one_of, type_name, unknown
 from tunetui.core.targeting import QUALITY_PREFIX, target_metrics
-from tunetui_agent.messages import Value
+from tunetui_agent.messages import Method, Value
+
+_TAILS = {"latency_ms.p5": 0.05, "latency_ms.p95": 0.05, "latency_ms.p99": 0.01}
+"""What lies beyond a percentile."""
 
 
 def check_grid_against_kernel(grid: Grid, kernel: Kernel) -> list[Mistake]:
@@ -47,7 +52,16 @@ def resolve_grid(grid: Grid, kernel: Kernel) -> Grid:
             name: _like(own, chosen[name].axes) for name, own in grid.implementation_axes.items() if name in chosen
         },
         problem=_like(grid.problem, problem),
+        method=_judgeable(grid),
     )
+
+
+def _judgeable(grid: Grid) -> Method:
+    """The method with enough samples, within its ``max_samples``, for an interval of every percentile that a target names."""
+    shares = [0.5, *(_TAILS[metric] for metric in grid.targets if metric in _TAILS)]
+    tail = (1.0 - grid.method.confidence_percent / 100.0) / 2.0
+    needed = max(ceil(log(tail) / log(1.0 - share)) for share in shares)
+    return replace(grid.method, min_samples=max(grid.method.min_samples, min(needed, grid.method.max_samples)))
 
 
 def shared_kinds(grid: Grid, kernel: Kernel) -> list[str]:

@@ -1,0 +1,73 @@
+"""Winners measured again by real processes: they hold, are slower, wrong, or another kernel's, each with its exit code."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.workplace import Workplace, finished
+from tunetui.core.errors import ExitCode
+
+STEADY = "    time.sleep(0.05 if os.path.exists(SLOW) else 0.01)\n"  # also where others are at work beside the test
+
+
+@pytest.fixture
+def won(workplace: Workplace) -> Workplace:
+    """A sweep with a winner that takes 10 ms, and five times as much once there is a file "slow"."""
+    slow = repr(str(workplace.folder / "slow"))
+    workplace.edit("kernel/double.py", "number):\n", f"number):\n{STEADY.replace('SLOW', slow)}")
+    workplace.grid(number="[1]")
+    workplace.run("--format", "none")
+    return workplace
+
+
+def verify(won: Workplace, *arguments: str, code: ExitCode) -> tuple[str, str]:
+    return finished(won.tunetui("verify", *arguments, "--margin", "90%"), code)
+
+
+def test_a_winner_holds_is_slower_is_another_kernel_or_wrong(won: Workplace) -> None:
+    out, err = verify(won, "grid.leaderboard.toml", code=ExitCode.OK)
+    assert "  HOLDS" in out.splitlines()
+    assert "verifying   1 winner of double" in err
+    small = won.leaderboard("grid-verified")
+    assert [row["status"] for row in small["boards"][0]["rows"]] == ["measured"]
+    assert small["boards"][0]["visits"][0]["revisits"] >= 6
+
+    (won.folder / "slow").touch()
+    out, _ = verify(won, "grid.leaderboard.json", "--format", "json", code=ExitCode.TARGET_MISSED)
+    found = json.loads(out)
+    assert (found["outcome"], found["winners"][0]["latency"]) == ("slower", "slower")
+
+    won.edit("kernel/double.py", "import ctypes", "# touched\nimport ctypes")
+    out, _ = verify(won, "grid.leaderboard.toml", "-o", "other", code=ExitCode.OTHER_KERNEL)
+    assert "ANOTHER KERNEL: what was measured is not what won (changed since: kernel source)" in out
+    assert "other.leaderboard.toml" in won.files()
+
+    won.edit("kernel/double.py", "np.multiply(x, 2, out=y)", "np.multiply(x, 3, out=y)")
+    out, _ = verify(won, "grid.leaderboard.toml", code=ExitCode.WRONG)
+    assert "DOES NOT HOLD: its result is wrong" in out
+    assert won.agents() == []
+
+
+def test_an_exported_winner_is_verified_by_the_run_that_it_names(won: Workplace) -> None:
+    finished(won.tunetui("export", "grid.leaderboard.toml", "--to", "c-header", "-o", "tuned.h"))
+    out, _ = verify(won, "tuned.h", code=ExitCode.OK)
+    assert "HOLDS" in out
+    won.journal.rename(won.journal.with_name("elsewhere"))
+    _, err = verify(won, "tuned.h", code=ExitCode.BAD_INPUT)
+    assert "is not kept here" in err
+    assert "verify the leaderboard that it was exported from" in err
+
+
+def test_what_cannot_be_verified_is_said_before_anything_runs(won: Workplace) -> None:
+    _, err = verify(won, "grid.leaderboard.toml", "--trial", "zz", code=ExitCode.BAD_INPUT)
+    assert "no measured row of trial 'zz'" in err
+    _, err = verify(won, "kernel/double.py", code=ExitCode.BAD_INPUT)
+    assert "neither a leaderboard nor a winner that tunetui exported" in err
+    _, err = verify(won, "grid.leaderboard.toml", "-o", "grid", code=ExitCode.BAD_INPUT)
+    assert "would be overwritten" in err
+    won.edit("kernel/kernel.toml", 'parameters = ["how", "number"]', 'parameters = ["how"]')
+    won.edit("kernel/kernel.toml", "number = [1]\n", "")
+    _, err = verify(won, "grid.leaderboard.toml", code=ExitCode.OTHER_KERNEL)
+    assert "is not the one that won" in err
