@@ -28,8 +28,8 @@ header p, figcaption, .more { color: var(--soft); margin: .2rem 0; } figcaption 
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
 th, td { padding: .15rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 .word, .axes td, .axes th { text-align: left; } td.values { white-space: normal; min-width: 18rem; } .won td { background: #2a71; font-weight: 600; }
-th button { font: inherit; font-weight: 600; border: 0; background: none; color: inherit; cursor: pointer; padding: 0; }
-th[aria-sort=ascending] button::after { content: " \\25B2"; } th[aria-sort=descending] button::after { content: " \\25BC"; }
+th[tabindex] { cursor: pointer; }
+th[aria-sort=ascending]::after { content: " \\25B2"; } th[aria-sort=descending]::after { content: " \\25BC"; }
 .targets { list-style: none; padding: 0; } .good b { color: var(--mark); } .bad b { color: var(--bad); } .open b { color: #b80; }
 .pictures { display: flex; flex-wrap: wrap; gap: 1.5rem; margin: 1rem 0; }
 figure { margin: 0; max-width: 100%; overflow-x: auto; } svg { max-width: 100%; height: auto; }
@@ -39,7 +39,7 @@ svg text { font: 11px system-ui, sans-serif; fill: currentColor; }
 @page { size: A4 landscape; margin: 10mm; }
 @media print { body { max-width: none; font-size: 9px; padding: 0; } section { break-inside: auto; } section + section { break-before: page; }
   figure, tr { break-inside: avoid; } thead { display: table-header-group; break-inside: avoid; } h2, h3 { break-after: avoid; }
-  .more button, th button::after { display: none; } table { display: table; overflow: visible; } th, td { padding: .1rem .25rem; }
+  .more button, th::after { display: none; } table { display: table; overflow: visible; } th, td { padding: .1rem .25rem; }
   table[data-rows] { font-size: 6.5px; } table[data-rows] th { white-space: normal; } .heat td, .won td, .bar, svg { print-color-adjust: exact; } }
 """
 
@@ -62,6 +62,8 @@ for (const table of document.querySelectorAll('table[data-rows]')) {
   const tell = () => { if (!more) return; const left = rows.length - body.rows.length;
     more.hidden = left === 0; note.textContent = 'and ' + left.toLocaleString('en') + ' more rows '; };
   const draw = () => { body.replaceChildren(lines(0, step)); tell(); };
+  heads.forEach((head, at) => head.addEventListener('keydown', event => {
+    if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); head.click(); } }));
   heads.forEach((head, at) => head.addEventListener('click', () => {
     const down = head.getAttribute('aria-sort') === 'ascending';
     for (const other of heads) other.removeAttribute('aria-sort');

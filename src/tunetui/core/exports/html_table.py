@@ -28,9 +28,7 @@ def table(leaderboard: Leaderboard, board: Board, shown: Sequence[Line], place: 
     won = [line.entry.tie_group == 1 for line in shown]
     words = [at for at, name in enumerate(names) if name in _WORDS or any(isinstance(line.figures.get(name), str)
              and name != "rank" for line in shown[:_DRAWN_AT_ONCE])]  # fmt: skip
-    head = "".join(
-        f"<th{_left(at in words)}><button type=button>{text(each)}</button></th>" for at, each in enumerate(heads)
-    )
+    head = "".join(f"<th{_left(at in words)} tabindex=0>{text(each)}</th>" for at, each in enumerate(heads))
     body = "".join(_row(row, winner, words) for row, winner in zip(data[:_DRAWN_AT_ONCE], won, strict=False))
     more = len(data) - _DRAWN_AT_ONCE
     note = (
