@@ -13,7 +13,8 @@ from tests.lambda_cloud.stories import FAULTS, tell
 from tunetui.hosts.lambda_cloud import account
 from tunetui.hosts.lambda_cloud.ledger import Ledger
 
-STORIES = 150
+SEEDS = (*range(149), 329)
+"""The last one once went wrong: an answer that made no sense was taken for a promise to end a machine."""
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def in_memory() -> Iterator[Path]:
 
 
 def tell_many(folder: Path) -> Counter[str]:
-    return sum((tell(seed, folder / str(seed)).counts for seed in range(STORIES)), Counter())
+    return sum((tell(seed, folder / str(seed)).counts for seed in SEEDS), Counter())
 
 
 def test_no_story_ends_with_a_second_launch_or_a_forgotten_machine(in_memory: Path) -> None:

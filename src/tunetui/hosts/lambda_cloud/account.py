@@ -275,11 +275,12 @@ class Account:
 
     async def _ask_end(self, entry: Entry) -> None:
         try:
-            await self.api.terminate(entry.instance)
+            accepted = await self.api.terminate(entry.instance)
         except LambdaError as error:
             if error.kind != "gone":
                 raise _still_costs(entry, error) from None
-        else:
+            return
+        if accepted:
             self.ledger.write("EndAccepted", entry.name, self.clock.now())
 
     # ---------------------------------------------------------------------------------- the ledger

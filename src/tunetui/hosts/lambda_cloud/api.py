@@ -15,6 +15,7 @@ from tunetui.hosts.lambda_cloud.shapes import (
     Instance,
     InstanceType,
     account_keys,
+    ended_ids,
     image_families,
     instance,
     instance_types,
@@ -144,12 +145,13 @@ class LambdaApi:
         """Families of the images that a machine in ``region`` can start from.  Raises LambdaError."""
         return image_families(await self._ask("GET", "/images"), region)
 
-    async def terminate(self, identity: str) -> None:
-        """Ask for the end of an instance, which may be asked twice.  Whether it ended is for `instance` to say.
+    async def terminate(self, identity: str) -> bool:
+        """Ask for the end of an instance, which may be asked twice; whether the answer names it.
 
-        Raises LambdaError; of kind "gone" where there is no such instance.
+        That it ended is for `instance` to say.  Raises LambdaError; of kind "gone" where there is no such instance.
         """
-        await self._ask("POST", "/instance-operations/terminate", {"instance_ids": [identity]})
+        said = await self._ask("POST", "/instance-operations/terminate", {"instance_ids": [identity]})
+        return identity in ended_ids(said)
 
     async def launch(self, request: LaunchRequest) -> list[str]:
         """Send a launch, once, whatever happens; the ids of what was launched, one as a rule.

@@ -136,6 +136,12 @@ def launched_ids(data: Any) -> list[str]:
     return [each for each in _items(_mapping(data).get("instance_ids")) if is_id(each)]
 
 
+def ended_ids(data: Any) -> list[str]:
+    """Of the answer to a request for an end."""
+    found = [instance(each) for each in _items(_mapping(data).get("terminated_instances"))]
+    return [each.id for each in found if each is not None]
+
+
 def is_id(text: Any) -> bool:
     """Whether it looks like an instance's id: nothing else becomes part of an address."""
     return isinstance(text, str) and _ID.fullmatch(text) is not None
