@@ -54,7 +54,9 @@ exit codes:
     3  a host, a device or a file cannot be used
     4  no configuration could be measured
     5  the budget ended first; what was measured is saved
-    6  compare --fail-over: a regression is neither shown nor excluded
+    6  compare --fail-over, verify: neither can be shown
+    7  verify: the winner's result is wrong here
+    8  verify: the kernel here is not the one that won
   130  interrupted; what was measured is saved
 """
 
