@@ -92,7 +92,7 @@ class Board(PacedApp[None]):
         self.numbers_drawn = 0
 
     def get_default_screen(self) -> PacedScreen:
-        return PacedScreen(id="_default")
+        return PacedScreen()
 
     def compose(self) -> ComposeResult:
         self.table = LiveTable(made_up(self.asked.rows), columns(), fixed=1)

@@ -72,3 +72,22 @@ def test_two_tables_made_of_one_do_not_see_each_others_rows() -> None:
     one.set("b", 2)
     other.set("c", 3)
     assert (dict(one.finish()), dict(other.finish()), dict(begun)) == ({"a": 1, "b": 2}, {"a": 1, "c": 3}, {"a": 1})
+
+
+@given(STEPS, STEPS)
+def test_what_is_different_from_an_earlier_table_is_found(
+    early: list[list[tuple[str, int]]], late: list[list[tuple[str, int]]]
+) -> None:
+    draft: RowsDraft[object] = RowsDraft(RowTable())
+    for step in early:
+        for key, value in step:
+            draft.set(key, (value,))
+    before = draft.finish()
+    draft = RowsDraft(before)
+    for step in late:
+        for key, value in step:
+            draft.set(key, (key, value))
+    after = draft.finish()
+    expected = {row for key, row in after.items() if before.get(key) is not row}
+    found = after.different_from(before)
+    assert (set(found), len(found)) == (expected, len(expected))

@@ -45,7 +45,7 @@ class Program(PacedApp[None]):
     ]
 
     def get_default_screen(self) -> PacedScreen:
-        return PacedScreen(id="_default")
+        return PacedScreen()
 
     def compose(self) -> ComposeResult:
         self.store = ColumnStore(["value"], ["name"])

@@ -54,6 +54,17 @@ class RowTable(Mapping[str, V], Generic[V]):
         """Keys and rows, as fast."""
         return self._merged().items()
 
+    def different_from(self, before: RowTable[V]) -> list[V]:
+        """The rows that ``before``, which this table was made from in whatever steps, does not have; new ones last."""
+        if len(before.shards) != len(self.shards):
+            return [row for key, row in self.items() if before.get(key) is not row]
+        found: dict[str, V] = {}
+        for own, others in zip(self.shards, before.shards, strict=True):
+            if own is not others:
+                found |= {key: row for key, row in own.items() if others.get(key) is not row}
+        new = self.ordered[before.count : self.count]
+        return [found[key] for key in sorted(found.keys() - new)] + [self[key] for key in new]
+
     def __repr__(self) -> str:
         return f"RowTable({self._merged()!r})"
 

@@ -13,6 +13,7 @@ from tunetui.core.loads import Load
 from tunetui.core.models import model_of
 from tunetui.core.packing import MEASURED, QUEUED, RUNNING, SKIPPED, STALE, STATUSES
 from tunetui.core.row import Row, problem_key
+from tunetui.core.row_table import RowTable
 from tunetui_agent.messages import Device, Toolchain, Value, Visit
 
 __all__ = [
@@ -225,6 +226,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         if 0 <= puts <= len(self.latest_puts):
             latest = dict.fromkeys(self.latest_puts[len(self.latest_puts) - puts :])
             return [self.rows[trial] for trial in latest]
+        if isinstance(self.rows, RowTable) and isinstance(before.rows, RowTable):
+            return self.rows.different_from(before.rows)
         return [row for trial, row in self.rows.items() if before.rows.get(trial) is not row]
 
     def current_rows(self) -> list[Row]:
