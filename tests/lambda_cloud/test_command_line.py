@@ -204,4 +204,7 @@ def test_a_batch_says_what_is_wrong_with_its_grid_before_it_launches(user: User)
     assert user.run("--batch", str(grid), "--host", "lambda:gpu_1x_a10", *YES) == 2
     assert user.run("--batch", str(grid), "--host", "lambda:gpu_1x_a10", "--dry-run", *YES) == 2
     assert user.run("--batch", str(grid), "--host", "lambda:", *YES) == 2
+    assert user.run("--batch", str(grid), "--host", "lambda:gpu_1x_a10", "--detach", "--terminate-when-done", *YES) == 2
+    assert user.run("--batch", str(grid), "--host", "box", "--terminate-when-done") == 2
+    assert "none of these hosts is one" in user.err
     assert user.cloud.requests == []

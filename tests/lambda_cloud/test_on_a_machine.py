@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.workplace import PATIENCE_SECONDS, Workplace
-from tests.lambda_cloud.cloud import US_WEST, Cloud, instance_type
+from tests.lambda_cloud.cloud import KEY, US_WEST, Cloud, instance_type
 from tests.lambda_cloud.renting import Clock
 from tests.lambda_cloud.users import YES, User
 from tests.ssh.sshd import Sshd
@@ -67,6 +67,8 @@ def test_a_batch_launches_measures_and_terminates(
     assert entry.name in (workplace.folder / "grid.leaderboard.toml").read_text()
     assert f"ready       {entry.name}: SSH answers" in user.err
     assert f"terminated  {entry.name}: gone" in user.err
+    written = [path for path in user.folder.rglob("*") if path.is_file() and path.stat().st_size < 1 << 20]
+    assert [path for path in written if KEY.encode() in path.read_bytes()] == []
     assert f"lambda-{entry.instance} " in (user.folder / "known_hosts").read_text()
 
 

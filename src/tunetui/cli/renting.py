@@ -58,6 +58,11 @@ def measured_on_rented(parsed: argparse.Namespace, measure: Callable[[], int]) -
 def _check(parsed: argparse.Namespace) -> None:
     """What would be wrong after the launch is said before it."""
     launches = any(host.startswith(PREFIX) for host in parsed.hosts)
+    if not is_rented(parsed.hosts):
+        raise InputError(
+            "--terminate-when-done ends rented machines, and none of these hosts is one",
+            hint="--host lambda:TYPE rents one; tunetui lambda list shows those that are there",
+        )
     if parsed.detach and parsed.terminate_when_done:
         raise InputError(
             "--terminate-when-done waits for the run, --detach does not", hint="tunetui lambda gc ends it afterwards"
