@@ -41,7 +41,7 @@ def run_batch(parsed: argparse.Namespace) -> int:
     """Measure the grid that the command line names; returns the exit code."""
     from tunetui.cli.renting import is_rented, measured_on_rented
 
-    if is_rented(parsed.hosts):
+    if parsed.terminate_when_done or is_rented(parsed.hosts):
         return measured_on_rented(parsed, lambda: asyncio.run(Batch(parsed).run()))
     return asyncio.run(Batch(parsed).run())
 
