@@ -168,7 +168,7 @@ def _present_line(run: Run) -> str:
     if run.race is not None:
         return _race_line(run, run.race)
     if run.present is None or run.present.trial not in run.rows:
-        return "now   waiting for a build" if run.building else "now   waiting"
+        return "now   waiting for a build" if any(run.building.values()) else "now   waiting"
     label = _short_label(run, run.rows[run.present.trial])
     if run.present.stage == reliability.RELIABILITY:
         return f"now   {load_words(run.loads, run.present.trial)}  {label}"
