@@ -21,12 +21,13 @@ from tests.ssh.accounts import settle
 from tests.ssh.proxy import Proxy
 from tests.ssh.reaching import config
 from tests.ssh.sshd import Sshd
-from tunetui.core.errors import ExitCode, TunetuiError
+from tunetui.core.errors import ExitCode, InputError, TunetuiError
 from tunetui.core.snapshot import Run
 from tunetui.session import BatchOptions, Session
 from tunetui.session.linking import LinkOptions
 from tunetui.session.run_life import Reach, survey
 from tunetui.tui.sources import LiveRun
+from tunetui_agent.folder import HostFolder
 
 
 @pytest.fixture(scope="module")
@@ -91,27 +92,34 @@ async def test_links_are_let_go_of_when_a_run_is_over_though_its_screen_stays(
     live.close()
 
 
-async def test_a_host_that_no_longer_lets_us_in_ends_the_following_and_not_the_run(
-    workplace: Workplace, server: Sshd
+@pytest.mark.parametrize("what", ["our key is removed", "another machine has its address"])
+async def test_a_host_that_no_longer_is_ours_ends_the_following_and_not_the_run(
+    workplace: Workplace, server: Sshd, what: str
 ) -> None:
     session = await open_run(workplace)
     running = begin(session)
     await until(session, lambda run: run.running)
-    keys = server.authorized_keys.read_text()
-    server.authorized_keys.write_text("")
-    server.signal_sessions(signal.SIGKILL)
+    keys, sessions = server.authorized_keys.read_text(), server.sessions()
+    if what == "our key is removed":
+        server.authorized_keys.write_text("")
+        words = f"accepted no key for user {server.user}"
+    else:
+        server.renew_host_key()
+        words = f"the host key of 127.0.0.1 port {server.port} has changed; nothing was sent"
+    kill(sessions)
     try:
         with pytest.raises(TunetuiError) as refused:
             await asyncio.wait_for(running, PATIENCE_SECONDS)
     finally:
         server.authorized_keys.write_text(keys)
+        config(server)
     name = workplace.journal.parent.name
-    assert f"accepted no key for user {server.user}" in refused.value.message
+    assert words in refused.value.message
     assert f"the run goes on on box: tunetui attach {name} takes it up again, tunetui stop {name} ends it" in (
         refused.value.hint
     )
     assert session.links["box"].state == "dead"
-    assert "accepted no key" in session.links["box"].text
+    assert words in session.links["box"].text
     await leave(session)
     again = await open_run(workplace)
     assert again.resume.reattached
@@ -120,6 +128,60 @@ async def test_a_host_that_no_longer_lets_us_in_ends_the_following_and_not_the_r
     assert again.ended == "done"
     await leave(again)
     everything_once(workplace)
+
+
+HOSTILE = ["a b", "a;touch x", "$(touch x)", "`touch x`", "a'b\"c", "ü 漢", "-x", "../../x", "[/b]", "%s {x} \\"]
+UNPRINTABLE = ["a\nb", "\u202e\u200b", "\x1b]0;x\x07"]
+
+
+async def test_names_that_a_shell_or_a_terminal_could_obey_are_data_all_the_way(
+    workplace: Workplace, server: Sshd
+) -> None:
+    workplace.open_gate()
+    workplace.grid(how=json.dumps(UNPRINTABLE))
+    with pytest.raises(InputError, match="expected 1 to 100 printable characters") as refused:
+        await open_run(workplace)
+    assert refused.value.message.isprintable() or "\n" in refused.value.message
+    assert "\x1b" not in refused.value.message
+    workplace.grid(how=json.dumps(HOSTILE, ensure_ascii=False))
+    session = await open_run(workplace)
+    await asyncio.wait_for(session.run(), PATIENCE_SECONDS)
+    assert session.ended == "done"
+    assert {row.status for row in session.snapshot.current_rows()} == {"measured"}
+    assert {row.configuration["how"] for row in session.snapshot.current_rows()} == set(HOSTILE)
+    session.save()
+    await leave(session)
+    assert [path for folder in (server.home, workplace.folder) for path in folder.rglob("x")] == []
+
+
+async def test_what_a_host_writes_into_a_journal_is_cleaned_or_refused_whatever_its_length(
+    workplace: Workplace, server: Sshd
+) -> None:
+    """A host that is not what it was: its journal has escape sequences, a line of 10 MB, and bytes that are no text."""
+    session = await open_run(workplace)
+    running = begin(session)
+    await until(session, now_running)
+    session.detach()
+    await asyncio.wait_for(running, PATIENCE_SECONDS)
+    await leave(session)
+    (source,) = session.snapshot.agents
+    run = HostFolder(server.cache / "tunetui").run(source)
+    kill(server.processes("start"))
+    last = json.loads(run.journal.read_bytes().splitlines()[-1])["seq"]
+    evil = {"kind": "NoticeRaised", "code": "evil", "text": "\x1b]0;title\x07" + "e" * 10_000_000 + "\u202e"}
+    with run.journal.open("ab") as journal:
+        journal.write(json.dumps({"seq": last + 1, "t": 1.0, **evil}, separators=(",", ":")).encode() + b"\n")
+        journal.write(b'{"seq":%d,"t":1.0,"kind":"NoticeRaised","code":"evil","text":"\xff\xfe"}\n' % (last + 2))
+    again = await open_run(workplace)
+    (text,) = told(again.snapshot, "agent-gone")
+    assert f"what {source} left on box cannot be taken over: box sent for {source} what is no record: " in text
+    (text,) = told(again.snapshot, "evil")
+    assert text.startswith("\\x1b]0;title\\x07eee")
+    assert text.endswith("\\u202e")
+    workplace.open_gate()
+    await asyncio.wait_for(again.run(), PATIENCE_SECONDS)
+    assert again.ended == "done"
+    await leave(again)
 
 
 async def test_a_stop_asked_while_the_link_is_down_is_said_and_carried_out_when_it_is_back(
@@ -179,13 +241,19 @@ def test_whoever_leaves_without_waiting_is_told_what_goes_on_and_how_to_end_it(
         wait_for_death(agent)
 
 
+def kill(pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for pid in pids:
+        wait_for_death(pid)
+
+
 def restart_host(server: Sshd) -> None:
     """What a restart leaves: no process, no lock, every file that reached the disk, and another boot than theirs."""
     sessions = server.sessions()
     server.kill_listener()
-    for pid in [*sessions, *server.processes()]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    kill([*sessions, *server.processes()])
     for meta in (server.cache / "tunetui" / "runs").glob("*/meta.json"):
         meta.write_text(json.dumps({**json.loads(meta.read_text()), "boot_id": "of the boot before"}))
     server.start()
@@ -228,6 +296,8 @@ async def test_a_run_whose_host_restarted_meanwhile_is_listed_so_and_goes_on_wit
         return next(run.state for run in found.runs if run.name == name)
 
     assert await state() == "running"
+    with HostFolder(server.cache / "tunetui").run(source).stderr.open("ab") as log:
+        log.write(b"Killed\x1b[31m: out of memory\xff\n")
     restart_host(server)
     assert await state() == "rebooted"
     workplace.open_gate()
@@ -235,6 +305,9 @@ async def test_a_run_whose_host_restarted_meanwhile_is_listed_so_and_goes_on_wit
     assert told(again.snapshot, "host-rebooted") == [
         f"box was restarted while a run was at work there: {source} ended with it"
     ]
+    (text,) = told(again.snapshot, "agent-said")
+    assert text.startswith(f"{source} died after record ")
+    assert text.endswith("; its log on the host ends with: Killed\\x1b[31m: out of memory\ufffd")
     assert not again.resume.reattached
     await asyncio.wait_for(again.run(), PATIENCE_SECONDS)
     assert again.ended == "done"

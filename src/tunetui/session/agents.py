@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from tunetui.core.cleaning import clean
 from tunetui.core.clocks import in_words
 from tunetui.core.errors import TunetuiError
-from tunetui.core.records import decode_record
+from tunetui.core.labels import one_line
+from tunetui.core.records import RecordError, decode_record
 from tunetui.engines.channel import AgentRefusedError, Follower, Position, ask_json
 from tunetui.session.resuming import died
 from tunetui.store.atomic import StoreError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tunetui.engines.channel import Link
     from tunetui.session.recording import Recording
 
+_LAST_WORDS = 400
 CLOSE = "close"
 """One id for every way to say that no more trials come: an agent carries it out once."""
 
@@ -133,11 +135,25 @@ class Agents:
             self._follower = None
             self._recording.journal.sync()
         if outcome == "dead":
-            self._recording.say(NoticeRaised(code="agent-died", text=died(self.source)))
+            self._bury(follower.obituary)
         return outcome
 
+    def _bury(self, obituary: dict[str, Any]) -> None:
+        """Say that it died, and what the host has of its last words."""
+        last = one_line(str(obituary.get("stderr", "")).strip())[-_LAST_WORDS:]
+        if last:
+            after = self._recording.position(self.source).next_seq - 1
+            text = f"{self.source} died after record {after}; its log on the host ends with: {last}"
+            self._recording.say(NoticeRaised(code="agent-said", text=text))
+        self._recording.say(NoticeRaised(code="agent-died", text=died(self.source)))
+
     def _take(self, raw: bytes) -> None:
-        record = self._recording.take(self.source, raw)
+        try:
+            record = self._recording.take(self.source, raw)
+        except RecordError as error:
+            message = f"{self._link.host} sent for {self.source} what is no record: {error.message}"
+            hint = "everything before it is kept; is that host's disk well?"
+            raise AgentRefusedError(message, code="damaged", answer={}, hint=hint) from None
         if record is None or self._follower is None:
             return
         if isinstance(record.event, AgentStarted) and (ahead := self._recording.journal.clocks.ahead.get(self.source)):

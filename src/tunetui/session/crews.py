@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 AGENTS_IN_VAIN = 3
 """That many agents of one place may die with nothing done since the one before."""
-_LOST_TO_US = frozenset({"no-such-run", "epoch", "protocol"})
+_LOST_TO_US = frozenset({"no-such-run", "epoch", "protocol", "damaged"})
 """Refusals to attach after which an agent's run is no longer ours to follow."""
 
 
