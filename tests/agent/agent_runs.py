@@ -14,55 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.tiny_kernels import REFERENCE, double_source
 from tunetui_agent.folder import HostFolder, is_held
 from tunetui_agent.messages import CloseQueue, EnqueueTrials, Trial, encode_command
 
 PATIENCE_SECONDS = 60.0  # after which a follower that waits for what never comes is ended
-
-REFERENCE = """
-import numpy as np
-
-def make_inputs(problem, seed):
-    return {"x": np.random.default_rng(seed).random(problem["n"]).astype("float32")}
-
-def reference(problem, inputs):
-    return inputs["x"].astype("float64") * 2
-
-def check(problem, inputs, expected, outputs):
-    error = float(np.abs(outputs["y"] - expected).max())
-    return {"ok": error < 1e-5, "cause": f"off by {error:.3g}", "max_abs_error": error}
-"""
-
-DOUBLE = """
-import ctypes, os, sys, time
-import numpy as np
-
-def double(x, y, *, how):
-    if how == "writes nothing":
-        return
-    np.multiply(x, 2, out=y)
-    if how == "segfaults":
-        ctypes.string_at(0)
-    if how == "exits":
-        os._exit(7)
-    if how == "raises":
-        raise RuntimeError("not today")
-    if how == "prints":
-        print("some noise")
-        os.write(1, b'{"say":"outcome"}\\n')
-    if how == "reads":
-        y[0] += len(sys.stdin.read())
-    if how == "gives nan":
-        y[0] = np.nan
-    while how == "hangs":
-        pass
-    if how == "is slow":
-        time.sleep(0.05)
-    if how == "breaks the next":
-        sys.broken = True
-    if how == "is the next" and hasattr(sys, "broken"):
-        ctypes.string_at(0)
-"""
 
 
 def spec(run: str, **method: Any) -> dict[str, Any]:
@@ -74,7 +30,7 @@ def spec(run: str, **method: Any) -> dict[str, Any]:
         "kernel": {
             "name": "double",
             "reference": "reference.py",
-            "files": {"reference.py": REFERENCE, "double.py": DOUBLE},
+            "files": {"reference.py": REFERENCE, "double.py": double_source()},
             "arguments": [
                 {"name": "x", "role": "input", "dtype": "float32"},
                 {"name": "y", "role": "output", "dtype": "float32"},

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.agent.agent_runs import REFERENCE, Host, spec
+from tests.agent.agent_runs import Host, spec
+from tests.tiny_kernels import REFERENCE
 from tunetui_agent import references
 from tunetui_agent.references import References
 

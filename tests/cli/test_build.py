@@ -10,55 +10,12 @@ import pytest
 
 from tests.agent.bundles import good, manifest, zipped
 from tests.agent.gpu_sources import SCALE_MOJO, TYPES_MOJO, needs_mojo
+from tests.tiny_kernels import SCALE_GRID, SCALE_KERNEL
 from tunetui.cli import main
 from tunetui.cli.build import failure_lines
 from tunetui.core.errors import ExitCode
 from tunetui.session.bundling import BuildFailure, BuildOptions, Bundled, plan_build
 
-KERNEL = """
-name = "scale"
-reference = "reference.py"
-[problem.n]
-type = "int"
-default = 100
-[arguments.x]
-role = "input"
-dtype = "float32"
-shape = ["n"]
-[arguments.y]
-role = "output"
-dtype = "float32"
-shape = ["n"]
-[arguments.n]
-role = "scalar"
-dtype = "int32"
-value = "n"
-[implementations.numpy.cpu]
-language = "python"
-source = "scale.py"
-entry = "scale"
-arguments = ["x", "y"]
-[implementations.mojo.gpu]
-language = "mojo"
-source = "scale.mojo"
-parameters = ["block", "layout"]
-where = ["block <= device_max_threads_per_block"]
-[implementations.mojo.gpu.axes]
-block = [64, 128, 256]
-layout = ["row", "column"]
-blocks = [1, 2]
-[[implementations.mojo.gpu.launches]]
-entry = "scale"
-arguments = ["x", "y", "n"]
-grid = ["blocks"]
-block = ["block"]
-[[implementations.mojo.gpu.launches]]
-entry = "finish"
-arguments = ["y", "n"]
-grid = ["1"]
-block = ["block"]
-"""
-GRID = 'name = "scales"\nkernel = "./kernel"\nimplementations = ["mojo"]\ndevice = "gpu"\n[problem]\nn = [100, 200]\n'
 CPU_GRID = 'name = "plain"\nkernel = "./kernel"\nimplementations = ["numpy"]\ndevice = "cpu"\n'
 
 
@@ -71,8 +28,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "place"
     (place / "kernel").mkdir(parents=True)
     for name, text in {
-        "kernel/kernel.toml": KERNEL, "kernel/reference.py": "", "kernel/scale.py": "", "kernel/scale.mojo": SCALE_MOJO,
-        "kernel/shared_types.mojo": TYPES_MOJO, "scales.toml": GRID, "plain.toml": CPU_GRID,
+        "kernel/kernel.toml": SCALE_KERNEL, "kernel/reference.py": "", "kernel/scale.py": "", "kernel/scale.mojo": SCALE_MOJO,
+        "kernel/shared_types.mojo": TYPES_MOJO, "scales.toml": SCALE_GRID, "plain.toml": CPU_GRID,
     }.items():  # fmt: skip
         (place / name).write_text(text)
     monkeypatch.chdir(place)

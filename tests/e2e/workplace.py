@@ -13,27 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from tests.tiny_kernels import REFERENCE, double_source, kernel_toml
 from tunetui.store.runs import run_id
 from tunetui_agent.folder import HostFolder, is_held
 
 PATIENCE_SECONDS = 90.0
 
-KERNEL = """
-name = "double"
-summary = "Twice the input, in many good and bad ways."
-reference = "reference.py"
-[problem.n]
-type = "int"
-default = 64
-min = 1
-[arguments.x]
-role = "input"
-dtype = "float32"
-shape = ["n"]
-[arguments.y]
-role = "output"
-dtype = "float32"
-shape = ["n"]
+IMPLEMENTATIONS = """
 [implementations.numpy.cpu]
 language = "python"
 source = "double.py"
@@ -50,53 +36,7 @@ entry = "double"
 arguments = ["x", "y"]
 [implementations.other.cpu.axes]
 """
-
-REFERENCE = """
-import numpy as np
-
-def make_inputs(problem, seed):
-    return {"x": np.random.default_rng(seed).random(problem["n"]).astype("float32")}
-
-def reference(problem, inputs):
-    return inputs["x"].astype("float64") * 2
-
-def check(problem, inputs, expected, outputs):
-    error = float(np.abs(outputs["y"] - expected).max())
-    return {"ok": error < 1e-5, "cause": f"off by {error:.3g}", "max_abs_error": error}
-"""
-
-DOUBLE = """
-import ctypes, os, time
-import numpy as np
-
-def double(x, y, *, how, number):
-    if how == "waits":  # until the test opens its gate, or all of them
-        while not (os.path.exists(GATE) or os.path.exists(f"{GATE}-{number}")):
-            time.sleep(0.005)
-    if how == "writes nothing":
-        return
-    np.multiply(x, 2, out=y)
-    if how == "segfaults":
-        ctypes.string_at(0)
-    if how == "exits":
-        os._exit(7)
-    if how == "raises":
-        raise RuntimeError("not today")
-    if how == "prints":
-        print("some noise")
-        os.write(1, b'{"say":"outcome"}\\\\n{"ctl":"dead"}\\\\n')
-    if how == "gives nan":
-        y[0] = np.nan
-    if how == "is wrong":
-        y += 1
-    if how == "hangs":
-        while True:
-            pass
-    if how == "changes its input":
-        x += 0.5
-    if how == "writes beyond":
-        ctypes.memset(y.ctypes.data + y.nbytes, 1, 8)
-"""
+KERNEL = kernel_toml("double", IMPLEMENTATIONS, summary="Twice the input, in many good and bad ways.")
 
 OTHER = "import numpy as np\n\ndef double(x, y):\n    np.add(x, x, out=y)\n"
 
@@ -118,6 +58,15 @@ sentinel_seconds = 0
 """
 
 
+def write_kernel(folder: Path) -> None:
+    """The kernel ``folder``/kernel, whose trials may wait for ``folder``/gate."""
+    (folder / "kernel").mkdir()
+    (folder / "kernel" / "kernel.toml").write_text(KERNEL)
+    (folder / "kernel" / "reference.py").write_text(REFERENCE)
+    (folder / "kernel" / "double.py").write_text(double_source(str(folder / "gate")))
+    (folder / "kernel" / "other.py").write_text(OTHER)
+
+
 class Workplace:
     """The user's folder, and tunetui's own apart from everybody else's; ends whatever was started."""
 
@@ -129,11 +78,7 @@ class Workplace:
             "XDG_CONFIG_HOME": str(folder / "config"),
         }  # fmt: skip
         self._started: list[subprocess.Popen[bytes]] = []
-        (folder / "kernel").mkdir()
-        (folder / "kernel" / "kernel.toml").write_text(KERNEL)
-        (folder / "kernel" / "reference.py").write_text(REFERENCE)
-        (folder / "kernel" / "double.py").write_text(DOUBLE.replace("GATE", repr(str(folder / "gate"))))
-        (folder / "kernel" / "other.py").write_text(OTHER)
+        write_kernel(folder)
         self.grid(number="[1, 2, 3]")
 
     def grid(self, text: str = "", **axes: str) -> None:

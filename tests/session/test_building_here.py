@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.gpu_sources import SCALE_MOJO, TYPES_MOJO, needs_mojo
-from tests.cli.test_build import GRID, KERNEL
+from tests.tiny_kernels import SCALE_GRID, SCALE_KERNEL
 from tunetui.engines.local import LocalLink
 from tunetui.session.building_here import BUILT_ELSEWHERE, BuildingHere, explained
 from tunetui.session.delivery import send_bundles
@@ -38,8 +38,8 @@ def told() -> list[Preparation]:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[Preparation]) -> BuildingHere:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, text in {
-        "kernel/kernel.toml": KERNEL, "kernel/reference.py": "", "kernel/scale.py": "", "kernel/scale.mojo": SCALE_MOJO,
-        "kernel/shared_types.mojo": TYPES_MOJO, "scales.toml": GRID,
+        "kernel/kernel.toml": SCALE_KERNEL, "kernel/reference.py": "", "kernel/scale.py": "", "kernel/scale.mojo": SCALE_MOJO,
+        "kernel/shared_types.mojo": TYPES_MOJO, "scales.toml": SCALE_GRID,
     }.items():  # fmt: skip
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.workplace import write_kernel
 from tests.session.environments import inside, left_over, wheels
 from tests.ssh.conftest import MakeServer
 from tests.ssh.proxy import Proxy
@@ -140,6 +141,7 @@ def test_devices_that_the_settings_name_and_the_host_lacks_are_told(
     workplace: Workplace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_kernel(workplace.folder)
+    (workplace.folder / "grid.toml").write_text(GRID)
     workplace.settings(f'[hosts.box]\npython = "{sys.executable}"\ndevices = ["GPU-1"]\n')
     assert main(["--batch", "grid.toml", "--host", "box"]) == ExitCode.UNAVAILABLE
     told = capsys.readouterr().err
@@ -153,6 +155,7 @@ def test_a_host_by_a_name_of_the_users_own_is_reached_at_its_address(
     workplace: Workplace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_kernel(workplace.folder)
+    (workplace.folder / "grid.toml").write_text(GRID)
     workplace.settings(f'[hosts.fast]\naddress = "box"\npython = "{sys.executable}"\nwrong = 1\n')
     assert main(["--batch", "grid.toml", "--host", "fast", "--dry-run"]) == ExitCode.OK
     assert "hosts.fast.wrong: unknown key, ignored" in capsys.readouterr().err
@@ -162,6 +165,7 @@ def test_a_bare_host_without_a_way_out_measures_a_grid(
     workplace: Workplace, wheels: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_kernel(workplace.folder)
+    (workplace.folder / "grid.toml").write_text(GRID)
     argv = ["--batch", "grid.toml", "--host", "box", "--offline-wheels", str(wheels)]
     assert main(argv) == ExitCode.OK
     told = capsys.readouterr().err
@@ -175,17 +179,6 @@ def test_a_bare_host_without_a_way_out_measures_a_grid(
 
     assert main([*argv, "--fresh"]) == ExitCode.OK
     assert "prepar" not in capsys.readouterr().err  # it is there by now
-
-
-def write_kernel(folder: Path) -> None:
-    from tests.e2e import workplace as e2e
-
-    (folder / "kernel").mkdir()
-    (folder / "grid.toml").write_text(GRID)
-    (folder / "kernel" / "kernel.toml").write_text(e2e.KERNEL)
-    (folder / "kernel" / "reference.py").write_text(e2e.REFERENCE)
-    (folder / "kernel" / "double.py").write_text(e2e.DOUBLE.replace("GATE", repr(str(folder / "gate"))))
-    (folder / "kernel" / "other.py").write_text(e2e.OTHER)
 
 
 async def test_a_link_cut_while_wheels_are_sent_and_installed_costs_nothing(workplace: Workplace, wheels: Path) -> None:
