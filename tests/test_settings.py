@@ -127,3 +127,4 @@ def test_the_price_of_a_rented_machine_is_known_under_its_name(tmp_path: Path, m
         "tunetui-a": 1.29, "tunetui-b": 2.49, "tunetui-c": 1.0,
     }  # fmt: skip
     assert hosts["tunetui-b"].python == MANAGED
+    assert [bool(host.usd_source) for host in hosts.values()] == [True, False, True]

@@ -17,6 +17,7 @@ MANAGED = "managed"
 """As a host's ``python``: an environment of our own, whatever else the host has."""
 
 RENTED_HOSTS = "hosts.toml"
+_FROM_LAMBDA = "Lambda Cloud, when it was launched"
 _ARCHITECTURE = re.compile(r"sm_[0-9]{2,3}[af]?", re.ASCII)
 _MOST_BYTES = 1 << 20
 _ROOT_KEYS = ("hosts", "theme", "keys")
@@ -33,6 +34,7 @@ class HostSettings:
     arch: str = ""  # of its GPUs, such as "sm_86": building can begin before the host is reached
     devices: tuple[str, ...] = ()  # ids ("GPU-...") of those to use; none: all
     offline_wheels: bool = False  # the host has no way out: send what its environment is built from
+    usd_source: str = ""  # who named the price; "": the settings
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ def load_settings(path: Path | None = None) -> Settings:
     hosts = dict(settings.hosts)
     for name, rented in _rented_hosts().items():
         own = hosts.get(name, rented)
-        hosts[name] = own if own.usd_per_hour is not None else replace(own, usd_per_hour=rented.usd_per_hour)
+        if own.usd_per_hour is None:
+            own = replace(own, usd_per_hour=rented.usd_per_hour, usd_source=rented.usd_source)
+        hosts[name] = own
     return replace(settings, hosts=hosts)
 
 
@@ -111,7 +115,8 @@ def _rented_hosts() -> Mapping[str, HostSettings]:
     path = rented_hosts_path()
     try:
         with path.open("rb") as file:
-            return decode_settings(file.read(_MOST_BYTES).decode(), str(path)).hosts
+            hosts = decode_settings(file.read(_MOST_BYTES).decode(), str(path)).hosts
+        return {name: replace(host, usd_source=_FROM_LAMBDA) for name, host in hosts.items()}
     except (OSError, UnicodeDecodeError, InputError):
         return {}
 

@@ -64,7 +64,10 @@ def test_a_batch_launches_measures_and_terminates(
     [entry] = user.ledger.entries().values()
     assert (entry.state, user.cloud.alive(), len(user.cloud.launches)) == ("gone", [], 1)
     assert len(workplace.rows()) == 3
-    assert entry.name in (workplace.folder / "grid.leaderboard.toml").read_text()
+    leaderboard = (workplace.folder / "grid.leaderboard.toml").read_text()
+    assert all(
+        text in leaderboard for text in (entry.name, "usd_per_hour = 0.15", "Lambda Cloud, when it was launched")
+    )
     assert f"ready       {entry.name}: SSH answers" in user.err
     assert f"terminated  {entry.name}: gone" in user.err
     written = [path for path in user.folder.rglob("*") if path.is_file() and path.stat().st_size < 1 << 20]

@@ -29,11 +29,13 @@ def prices_of(
     """What is known of the prices of these hosts.  ``given`` is from the command line, by host or "" for all others."""
     found: dict[str, Price] = {}
     for host in hosts:
-        own = settings[host].usd_per_hour if host in settings else None
+        known = settings.get(host)
+        own = known.usd_per_hour if known is not None else None
         if host in given or (own is None and "" in given):
             found[host] = Price(usd_per_hour=given.get(host, given.get("", 0.0)), source="--usd-per-hour")
-        elif own is not None:
-            found[host] = Price(usd_per_hour=own, source=f"usd_per_hour of [hosts.{host}] in the settings")
+        elif known is not None and own is not None:
+            source = known.usd_source or f"usd_per_hour of [hosts.{host}] in the settings"
+            found[host] = Price(usd_per_hour=own, source=source)
     return found
 
 
