@@ -17,7 +17,7 @@ from tunetui.core.snapshot import MEASURED, Row, Run
 from tunetui.tui.board_columns import BoardFacts
 from tunetui.tui.figure_table import PROBLEM_TEXT, FigureTable
 from tunetui.tui.tabs import Tab
-from tunetui_agent.messages import FAILURES, Value
+from tunetui_agent.messages import FAILURES, Value, reliability
 
 MEASURED_AT = "#measured_at"
 """When a row got its figures, in Unix seconds: the table's own, for the plot over time."""
@@ -25,6 +25,8 @@ RANKED_AT_MOST = 256
 """Of each problem on each device while the run goes on: ranking everything would take seconds at 100,000 rows."""
 _RANKED_EVERY_SECONDS = 1.0
 _WRITTEN_AT_ONCE = 500
+_BESIDE = frozenset({"sentinel", "energy", "counters", reliability.RELIABILITY})
+"""What is done with a row whose figures stay in view meanwhile."""
 _TAKE_SECONDS = 0.008
 """What one look at a run may take to write rows; those that are left come with the next, or with `RunBoard.catch_up`."""
 
@@ -129,7 +131,7 @@ class RunBoard:
 
     def _overlay(self, run: Run, written: AbstractSet[str]) -> dict[str, dict[str, Value]]:
         """Rows on a device show their samples so far; those that were show their own figures again."""
-        present = {progress.trial: progress for progress in run.running.values() if progress.stage != "sentinel"}
+        present = {progress.trial: progress for progress in run.running.values() if progress.stage not in _BESIDE}
         found: dict[str, dict[str, Value]] = {}
         for trial in self._overlaid.keys() | present.keys():
             row, progress = run.rows.get(trial), present.get(trial)

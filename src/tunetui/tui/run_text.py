@@ -9,12 +9,13 @@ from tunetui.core.cost_outlook import outlook_words
 from tunetui.core.figures import clock, count, memory, percent, with_uncertainty
 from tunetui.core.labels import one_line, short_problem, trial_label, varying
 from tunetui.core.links import LinkState
+from tunetui.core.loads import load_words
 from tunetui.core.outlook import remaining_seconds
 from tunetui.core.snapshot import MEASURED, QUEUED, Progress, Row, Run, Telemetry
 from tunetui.tui.board_columns import FAILED_MARK, STATE_MARKS, state_tone
 from tunetui.tui.spans import Span, Spans
 from tunetui.tui.widgets.tones import Tone
-from tunetui_agent.messages import FAILURES, Device
+from tunetui_agent.messages import FAILURES, Device, reliability
 
 SPARK_CELLS = 12
 _BARS = "▁▂▃▄▅▆▇█"
@@ -205,6 +206,8 @@ def _present(run: Run, progress: Progress, now: float) -> list[Spans]:
     row = run.rows.get(progress.trial)
     if row is None:
         return []
+    if progress.stage == reliability.RELIABILITY:
+        return [((f"▶ {short_label(run, row)}", "accent"),), ((f"  {load_words(run.loads, row.trial)}", "accent"),)]
     figures = f"n={progress.samples}" if progress.samples else f"preparing, {clock(now - progress.started)}"
     if progress.half_width_percent is not None:
         figures += f" ±{percent(progress.half_width_percent)}%"
