@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from tunetui.session import BatchOptions, Session
     from tunetui.session.attaching import Attached
     from tunetui.tui.app import Cockpit
+    from tunetui.tui.row_detail import RowDetail
 
     _Mixed = App[None]
 else:
     _Mixed = object
+
+
+_ROW = "row"
+"""The name of the one screen that shows rows."""
 
 
 class Navigation(_Mixed):
@@ -88,6 +93,18 @@ class Navigation(_Mixed):
 
         if not isinstance(self.screen, HostsScreen):
             self.push_screen(HostsScreen())
+
+    def open_row(self, detail: RowDetail) -> None:
+        """A row on its screen, which is made once."""
+        from tunetui.tui.screens.row import RowScreen
+
+        if self.is_screen_installed(_ROW):
+            known = self.get_screen(_ROW, RowScreen)
+            if known not in self.screen_stack:
+                known.show_row(detail)
+        else:
+            self.install_screen(RowScreen(detail), _ROW)
+        self.push_screen(_ROW)
 
     def set_up(self, path: Path) -> None:
         """Open a grid to be changed and started.  Raises TunetuiError."""

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from time import monotonic, thread_time
 from typing import ClassVar
 
 from textual import events
 from textual.app import App, ReturnType
+from textual.driver import Driver
 from textual.reactive import reactive
 
 from tunetui.tui.pacing import FULL, Beat, Ticker
 from tunetui.tui.quiet_collector import QuietCollector
-from tunetui.tui.terminal_port import PacedScreen, TerminalPort
+from tunetui.tui.terminal_port import TerminalPort
 
-_QUIET_ROUNDS = 2
-"""Of messages in which nothing was laid out anew: the first screen is what it will be."""
-_FIRST_PAINT_AT_LATEST_S = 0.5
 _ENOUGH_UNDERWAY = 16_000
 """Characters, two full frames: with more than that unacknowledged, further frames wait and become one."""
 
@@ -38,10 +36,18 @@ class PacedApp(App[ReturnType]):
         self.ticker = Ticker()
         self.collector = QuietCollector()
         self.port: TerminalPort | None = None
-        self._unseen, self._is_seen = ExitStack(), False
         self._set_aside = False
         self._asked_after = 0  # characters written when the last question was asked
         self._arrived = 0  # and how many of them are known to have reached the terminal
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's, or ours in its place where it would be the one for terminals."""
+        usual = super().get_driver_class()
+        if usual.__name__ != "LinuxDriver":
+            return usual
+        from tunetui.tui.escape_key import QuickEscapeDriver
+
+        return QuickEscapeDriver
 
     def beat(self, beat: Beat) -> None:
         """Draw what is new: called at most ten times a second, when the terminal has taken the frame before."""
@@ -76,27 +82,8 @@ class PacedApp(App[ReturnType]):
 
     def on_mount(self) -> None:
         self.port = TerminalPort(self)
-        self._unseen.enter_context(self.batch_update())
-        self._look_whether_laid_out(_QUIET_ROUNDS)
-        self.set_timer(_FIRST_PAINT_AT_LATEST_S, self._paint_first)
         self.set_interval(FULL.beat_s, self._turn, name="beat")
         self.call_after_refresh(lambda: self.collector.begin(monotonic()))
-
-    def _look_whether_laid_out(self, quiet_rounds: int) -> None:
-        """One paint of the first screen in place of three or four: a third of the bytes, and sooner."""
-        screen = self.screen
-        if isinstance(screen, PacedScreen) and screen.lay_out_unseen():
-            quiet_rounds = _QUIET_ROUNDS
-        if quiet_rounds:
-            screen.call_after_refresh(self._look_whether_laid_out, quiet_rounds - 1)
-        else:
-            self._paint_first()
-
-    def _paint_first(self) -> None:
-        if not self._is_seen:
-            self._is_seen = True
-            self._unseen.close()
-            self.screen.refresh()
 
     def post_display_hook(self) -> None:
         """After every frame: ask the terminal to say when it has arrived."""

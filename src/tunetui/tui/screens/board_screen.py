@@ -230,12 +230,10 @@ class BoardScreen(CommandScreen):
 
     def open_row(self) -> None:
         """The row under the cursor on a screen of its own."""
-        from tunetui.tui.screens.row import RowScreen
-
         key = self.board_table.cursor_key
         detail = self.detail_of(key) if key is not None else None
         if detail is not None:
-            self.app.push_screen(RowScreen(detail))
+            self.cockpit.open_row(detail)
 
     def show_heatmap(self) -> None:
         """Any two axes on a screen of their own."""

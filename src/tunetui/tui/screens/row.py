@@ -39,7 +39,7 @@ class RowScreen(CommandScreen):
         self.detail = detail
         self.page = "samples"
         self.heading = LinesPane(classes="title")
-        self.summary = TextView(row_detail.summary_lines(detail), id="summary")
+        self.summary = TextView(id="summary")
         self.histogram = Histogram("ms", id="histogram")
         self.over_time = Plot("sample", "ms", id="over-time")
         self.samples = Horizontal(self.histogram, self.over_time, id="samples")
@@ -54,15 +54,23 @@ class RowScreen(CommandScreen):
         yield KeysLine()
 
     def on_mount(self) -> None:
-        self.heading.show([self.titled(self.detail.label)])
-        self.summary.styles.height = min(len(row_detail.summary_lines(self.detail)) + 1, 10)
-        samples = np.asarray(self.detail.samples_ns, np.float64) / _NS_PER_MS
+        self.show_row(self.detail)
+
+    def show_row(self, detail: RowDetail) -> None:
+        """Another row, on the page for samples.  The screen is kept: making one takes longer than filling it."""
+        self.detail, self._evidence = detail, None
+        self.heading.show([self.titled(detail.label)])
+        summary = row_detail.summary_lines(detail)
+        self.summary.show(summary)
+        self.summary.scroll_home(animate=False)
+        self.summary.styles.height = min(len(summary) + 1, 10)
+        samples = np.asarray(detail.samples_ns, np.float64) / _NS_PER_MS
         marks = {}
-        median = self.detail.figures.get(MEDIAN)
+        median = detail.figures.get(MEDIAN)
         if isinstance(median, int | float):
             marks["median"] = float(median)
-        if self.detail.ci_ms is not None:
-            marks |= {"low": self.detail.ci_ms[0], "high": self.detail.ci_ms[1]}
+        if detail.ci_ms is not None:
+            marks |= {"low": detail.ci_ms[0], "high": detail.ci_ms[1]}
         self.histogram.show(samples, marks)
         self.over_time.show(Series(np.arange(len(samples), dtype=float), samples, "dots", "accent", "samples in order"))
         self.show_page("samples")

@@ -213,7 +213,7 @@ class ColumnStore:
     def is_known(self, name: str, rows: Rows) -> Mask:
         """Which of ``rows`` have a number, or a text that is not empty, in the column ``name``."""
         text = self._texts.get(name)
-        known: Mask = ~np.isnan(self._numbers[name].read(rows)) if text is None else text.codes[rows] > 0
+        known: Mask = self._numbers[name].is_known(rows) if text is None else text.codes[rows] > 0
         return known
 
     def distinct(self, name: str, rows: Rows) -> tuple[list[str], Rows]:

@@ -113,6 +113,11 @@ class NumberColumn:
         found: Floats = self._known[self._codes[rows]] if self._plain is None else self._plain[rows]
         return found
 
+    def is_known(self, rows: Rows) -> Mask:
+        """Which of these rows have a number."""
+        known: Mask = self._codes[rows] > 0 if self._plain is None else ~np.isnan(self._plain[rows])
+        return known
+
     def set(self, row: int, number: float) -> bool:
         """Write one; whether it was another before."""
         return bool(self.write(np.array([row], np.intp), np.array([number]))[0])
