@@ -17,6 +17,7 @@ from tunetui.core.importance import METHOD
 from tunetui.core.insight import importances
 from tunetui.core.labels import assignments, one_line
 from tunetui.core.leaderboard import Board, Leaderboard
+from tunetui.core.readiness import readiness
 from tunetui.core.targets import MET, MISSED
 from tunetui.core.tradeoffs import candidates, cheapest, fronts
 
@@ -45,7 +46,7 @@ def _board(leaderboard: Leaderboard, board: Board, place: int) -> str:
     if not shown:
         return f"<section><h2>{text(title)}</h2><p>nothing was measured</p></section>"
     device = device_of(leaderboard, board)
-    parts = [f"<h2>{text(title)}</h2>", _winner(board), _targets(board), '<div class="pictures">']
+    parts = [f"<h2>{text(title)}</h2>", _winner(board), _targets(leaderboard, board), '<div class="pictures">']
     parts += [distributions(board), roofline(board, device)]
     known = importances(leaderboard, board)
     parts += [heatmap(board, each) for each in known] + [sensitivity(each) for each in known]
@@ -71,7 +72,7 @@ def _winner(board: Board) -> str:
     return f'<p class="winner"><b>{found.median:.4g} ms</b> {text(f"{ends}: {words}{others}")}</p>'
 
 
-def _targets(board: Board) -> str:
+def _targets(leaderboard: Leaderboard, board: Board) -> str:
     rows = []
     for verdict in board.targets:
         tone = {MET: "good", MISSED: "bad"}.get(verdict.verdict, "open")
@@ -79,7 +80,8 @@ def _targets(board: Board) -> str:
         asked = f"{verdict.metric} {verdict.op} {verdict.bound:g}"
         why = f" ({verdict.reason})" if verdict.reason else ""
         rows.append(f'<li class="{tone}"><b>{text(verdict.verdict)}</b> {text(asked)}: {text(value + why)}</li>')
-    return f'<ul class="targets">{"".join(rows)}</ul>' if rows else ""
+    ready = f'<p class="winner">{text(readiness(leaderboard, board))}</p>'
+    return f'{ready}<ul class="targets">{"".join(rows)}</ul>' if rows else ""
 
 
 def _claims(leaderboard: Leaderboard) -> str:

@@ -19,6 +19,7 @@ from tunetui.core.claims import REALITY_FORMULA, claim_tables, claims_in
 from tunetui.core.exports.choosing import device_name, provenance_lines
 from tunetui.core.labels import assignments, one_line
 from tunetui.core.leaderboard import Board, Leaderboard
+from tunetui.core.readiness import readiness
 
 _SPECIAL = "\\|*_`<>[]#~"
 
@@ -38,7 +39,7 @@ def markdown(leaderboard: Leaderboard, boards: Sequence[Board]) -> str:
             lines.append(
                 escaped(f"- target {verdict.metric} {verdict.op} {verdict.bound:g}: {verdict.verdict}, {value}{why}")
             )
-        lines += [""] if board.targets else []
+        lines += ["", f"**{escaped(readiness(leaderboard, board))}**", ""] if board.targets else []
     for table in claim_tables(leaderboard, claims_in(leaderboard)):
         stated = figures.NOT_MEASURED if table.latency_ms is None else f"{table.latency_ms:g} ms"
         lines.append(f"- claim, not measured: {escaped(table.label)} {stated}")
