@@ -59,7 +59,10 @@ COMMANDS: dict[str, tuple[str, dict[str, Option]]] = {
         "--dry-run": {**_FLAG, "help": "only say what would be removed"},
         "--acknowledged": {**_FLAG, "help": "only runs that a JSON list on stdin names"},
     }),
-    "probe": ("the devices and compilers of this host", _PROBED),
+    "probe": ("the devices and compilers of this host", {
+        **_PROBED,
+        "--modules-follow": {**_FLAG, "help": "more modules come on stdin, as a JSON list"},
+    }),
     "doctor": ("what a run needs of this host, each thing with what to do about it", {
         "--device": {"default": "", "help": 'only "cpu", or only the GPU of this UUID'},
         "--part": {"choices": PARTS, "help": _HIDDEN},  # one question, put by a child of the doctor

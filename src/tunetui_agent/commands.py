@@ -13,7 +13,7 @@ from tunetui_agent.folder import FolderError, HostFolder, checked_name, default_
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 REFUSED = 1
 
@@ -92,7 +92,13 @@ def _gc(asked: argparse.Namespace) -> int:
 def _probe(asked: argparse.Namespace) -> int:
     from tunetui_agent.probe import probe
 
-    return _answer({"ok": True, **probe(_host(asked).root, asked.module, asked.prefer_prebuilt)})
+    return _answer({"ok": True, **probe(_host(asked).root, _modules(asked), asked.prefer_prebuilt)})
+
+
+def _modules(asked: argparse.Namespace) -> Iterator[str]:
+    yield from asked.module
+    if asked.command == "probe" and asked.modules_follow:
+        yield from json.loads(sys.stdin.buffer.readline() or b"[]")
 
 
 def _doctor(asked: argparse.Namespace) -> int:

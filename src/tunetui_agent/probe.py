@@ -27,10 +27,14 @@ LANGUAGES = ("python", "mojo", "cuda")
 
 
 def probe(cache: Path, modules: Iterable[str] = (), prefer_prebuilt: Collection[str] = ()) -> dict[str, Any]:
-    """One JSON object; ``toolchains`` names a language once for every kind of device it is built for, and every module."""
+    """One JSON object; ``toolchains`` names a language once for every kind of device it is built for, and every module.
+
+    Which ``modules`` is asked last: they may still be on their way.
+    """
     devices = probe_devices()
+    kinds = sorted({device.kind for device in devices})
     toolchains = []
-    for kind in sorted({device.kind for device in devices}):
+    for kind in kinds:
         for language in LANGUAGES:
             try:
                 builder = open_builder(language, cache, kind, prefer_prebuilt)
@@ -42,7 +46,9 @@ def probe(cache: Path, modules: Iterable[str] = (), prefer_prebuilt: Collection[
 
                 found = replace(found, assembler=assembler_of(language, kind))
             toolchains.append({"kind": kind, **asdict(found)})
-        toolchains += [{"kind": kind, **asdict(find_module(name))} for name in sorted(set(modules))]
+    for name in sorted(set(modules)):
+        found = find_module(name)
+        toolchains += [{"kind": kind, **asdict(found)} for kind in kinds]
     return {
         "devices": [asdict(device) for device in devices],
         "toolchains": toolchains,

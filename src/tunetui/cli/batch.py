@@ -15,13 +15,14 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from tunetui.cli.asking import TerminalAsker
-from tunetui.cli.display import open_display
 from tunetui.cli.interruption import HUNG_UP, Interruption
 from tunetui.cli.narration import Face, literal, stderr_face, stdout_face
 from tunetui.core.errors import ExitCode, TunetuiError
 from tunetui.core.routes import LOCAL
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tunetui.core.leaderboard import Leaderboard
     from tunetui.session import Session
     from tunetui.session.attaching import Attached
@@ -83,12 +84,14 @@ class Batch:
 
     async def _load_on_the_way(self, reaching: Reaching) -> None:
         """Load what a run takes, while the hosts that the command line names are being reached."""
-        hosts = [host for host in self.parsed.hosts if host != LOCAL]
-        if not hosts:
+        hosts = self.parsed.hosts or ([] if names_hosts(self.parsed.batch) else [LOCAL])
+        reaching.begin(hosts)
+        if all(host == LOCAL for host in hosts):  # what is begun here needs nobody's attention
+            await reaching.begun()
+            importlib.import_module("tunetui.session.batch")
             return
         from tunetui.session.linking import load_ssh
 
-        reaching.begin(hosts)
         await asyncio.to_thread(load_ssh)
         await asyncio.to_thread(importlib.import_module, "tunetui.session.batch")
 
@@ -149,6 +152,8 @@ class Batch:
 
         What ended it too early comes back as a value: what was measured before is to be printed and saved first.
         """
+        from tunetui.cli.display import open_display
+
         running = asyncio.create_task(session.run(self._stream if self.parsed.events else None), name="run")
         if self.parsed.detach:
             session.detach()
@@ -214,6 +219,15 @@ class Batch:
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             self.asked.lose_reader()
+
+
+def names_hosts(grid: Path) -> bool:
+    """Whether a grid seems to say where it is measured; one that cannot be read is refused later."""
+    try:
+        text = grid.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    return any(line.lstrip().startswith("hosts") for line in text.splitlines())
 
 
 def exit_code(ended: str, leaderboard: Leaderboard, *, check: bool) -> ExitCode:

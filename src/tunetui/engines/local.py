@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import sys
 import tempfile
@@ -33,6 +34,13 @@ class LocalLink:
         """``root`` is the host folder (private, usually ~/.cache/tunetui); ``python`` is what agents are started with."""
         self._root, self._python = root, python
         self._archive: Path | None = None
+        self._ahead: dict[str, asyncio.subprocess.Process] = {}  # commands that were begun before they are asked for
+
+    async def look_ahead(self) -> None:
+        """Begin now what a run asks for soon: a "probe" for nothing but modules, and a "start"."""
+        with contextlib.suppress(OSError, TunetuiError):  # said when it is asked for
+            for arguments in (["probe", "--modules-follow"], ["start"]):
+                self._ahead[arguments[0]] = await self._spawn(arguments, stderr=asyncio.subprocess.PIPE)
 
     async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
         """Run one agent command to its end; its stdout.
@@ -40,9 +48,10 @@ class LocalLink:
         Raises:
             TunetuiError: it ended with an exit status other than 0 and said nothing on stdout.
         """
-        process = await self._spawn(arguments, stderr=asyncio.subprocess.PIPE)
+        process, told = self._begun(arguments)
+        process = process or await self._spawn(arguments, stderr=asyncio.subprocess.PIPE)
         try:
-            stdout, stderr = await process.communicate(stdin)
+            stdout, stderr = await process.communicate(told + stdin)
         finally:
             if process.returncode is None:  # nobody waits for the answer any more
                 process.kill()
@@ -58,7 +67,21 @@ class LocalLink:
         return LocalStream(await self._spawn(arguments, stderr=stderr.fileno()), stderr)
 
     async def close(self) -> None:
-        """Nothing is held between commands."""
+        """Nothing is held between commands, but what was begun ahead of one that never came."""
+        ahead, self._ahead = self._ahead, {}
+        for process in ahead.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    def _begun(self, arguments: Sequence[str]) -> tuple[asyncio.subprocess.Process | None, bytes]:
+        """The process that was begun ahead of this command, and what it is to be told first."""
+        modules = _modules_of(arguments)
+        told = b"" if modules is None else json.dumps(modules).encode() + b"\n"
+        if modules is None and list(arguments) != ["start"]:
+            return None, b""
+        process = self._ahead.pop(arguments[0], None)
+        return (process, told) if process is not None and process.returncode is None else (None, b"")
 
     async def _spawn(self, arguments: Sequence[str], stderr: int) -> asyncio.subprocess.Process:
         archive = self._archive or self._place_archive()
@@ -97,6 +120,14 @@ class LocalLink:
         except OSError:  # a full disk costs time, not the run
             return packed
         return target
+
+
+def _modules_of(arguments: Sequence[str]) -> list[str] | None:
+    """The modules that a "probe" for nothing else is for; None for any other command."""
+    flag = "--module="
+    if arguments[0] != "probe" or not all(each.startswith(flag) for each in arguments[1:]):
+        return None
+    return [each.removeprefix(flag) for each in arguments[1:]]
 
 
 class LocalStream:

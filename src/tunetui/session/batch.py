@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import tunetui
 from tunetui.core.errors import TunetuiError
 from tunetui.core.events import HostsPriced, RunFinished, RunResumed, TrialsQueued
-from tunetui.core.publishing import build_leaderboard
 from tunetui.core.snapshot import problem_key
 from tunetui.session.agents import Agents
 from tunetui.session.asked import asked_of, keep
@@ -27,7 +26,6 @@ from tunetui.session.steering import Steering
 from tunetui.session.unloaded import unloaded
 from tunetui.session.working import Work
 from tunetui.store.journal import Journal
-from tunetui.store.leaderboard import write_leaderboard
 from tunetui.store.runs import RunFolder, run_id, runs_root
 from tunetui_agent.messages import FAILURES, NoticeRaised, reference_to
 
@@ -171,10 +169,14 @@ class Session(Steering, Joining):
 
     def leaderboard(self) -> Leaderboard:
         """The leaderboard of what is measured so far."""
+        from tunetui.core.publishing import build_leaderboard  # nothing is measured the sooner for it
+
         return build_leaderboard(self.snapshot)
 
     def save(self) -> list[Path]:
         """Write STEM.leaderboard.toml and STEM.leaderboard.json.  Raises StoreError."""
+        from tunetui.store.leaderboard import write_leaderboard
+
         return write_leaderboard(self.leaderboard(), self._options.stem)
 
     def close(self) -> None:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.routes import LOCAL
-from tunetui.engines.local import LocalLink
 from tunetui.engines.ssh.knocking import Knock
 from tunetui.hosts.ssh_config import resolve
-from tunetui.session.rented import led_to, rented
+from tunetui.session.rented import rented, route_to
 from tunetui.settings import cache_folder
 
 if TYPE_CHECKING:
@@ -57,13 +56,13 @@ async def open_link(
     """
     options = options or LinkOptions()
     if name == LOCAL:
+        from tunetui.engines.local import LocalLink
+
         return LocalLink(cache_folder())
     fingerprints = tuple(_fingerprint(text) for text in options.host_keys)
-    own = rented(name)
-    address = name if own is not None else options.addresses.get(name, name)
-    route = replace(await resolve(address, options.config_file or _configured()), name=name)
-    if own is not None:
-        route = led_to(own, route)
+    own, config_file = rented(name), options.config_file or _configured()
+    found = route_to(own, config_file) if own is not None else resolve(options.addresses.get(name, name), config_file)
+    route = replace(await found, name=name)
     knock = None if route.hops[0].proxy_command else Knock(route.hops[0], options.connect_seconds)
     try:
         await asyncio.to_thread(load_ssh)
@@ -71,6 +70,7 @@ async def open_link(
         if knock is not None:
             knock.forget()
         raise
+    from tunetui.engines.ssh.bootstrap import make_ready
     from tunetui.engines.ssh.connecting import Patience
     from tunetui.engines.ssh.host_keys import HostKeyPolicy, HostKeys
     from tunetui.engines.ssh.link import SshLink
@@ -79,7 +79,11 @@ async def open_link(
     host_keys = HostKeys(policy, asker if options.ask_about_host_keys else None)
     patience = Patience(connect_seconds=options.connect_seconds)
     link = SshLink(route, host_keys, asker, patience=patience, knock=knock, on_state=on_state)
-    await link.connect()
+    ready = asyncio.create_task(asyncio.to_thread(make_ready))  # while the host answers
+    try:
+        await link.connect()
+    finally:
+        await ready
     return link
 
 

@@ -14,7 +14,6 @@ from tunetui.core.labels import one_line
 from tunetui.core.routes import LOCAL
 from tunetui.engines.channel import LineFramer, json_object
 from tunetui.hosts.environments import LEAST_GLIBC, NEWEST_FIRST, Recipe, Wheel, recipe, set_for
-from tunetui.hosts.wheels import fetch_wheel, find_wheel
 from tunetui.settings import HostSettings, cache_folder
 
 if TYPE_CHECKING:
@@ -273,6 +272,7 @@ class _Building:
 
     async def _send(self, name: str, wheel: Wheel, before: int, total: int) -> None:
         """One wheel from here to there."""
+        from tunetui.hosts.wheels import fetch_wheel, find_wheel  # most hosts take none
 
         def tell(step: str) -> Callable[[int], None]:
             return lambda done: self._tell(step, name, before + done, total)

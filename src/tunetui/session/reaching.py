@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from tunetui.engines.local import LocalLink
 from tunetui.session.linking import open_link
 from tunetui.session.links import Links
 
@@ -29,7 +30,11 @@ class Reaching:
     def begin(self, hosts: Iterable[str]) -> None:
         """Reach them in the background.  What is wrong is said, and what is to be asked is asked, when they are wanted."""
         for host in dict.fromkeys(hosts):
-            self._begun[host] = asyncio.create_task(self._open(host))
+            self._begun[host] = asyncio.create_task(self._begin(host))
+
+    async def begun(self) -> None:
+        """Until all that were begun are reached, or are known not to be."""
+        await asyncio.gather(*self._begun.values(), return_exceptions=True)
 
     async def connect(self, host: str) -> Link:
         """The link to a host.  Raises as `open_link` does."""
@@ -45,6 +50,19 @@ class Reaching:
         for link in await asyncio.gather(*begun, return_exceptions=True):
             if not isinstance(link, BaseException):
                 await link.close()
+
+    async def _begin(self, host: str) -> Link:
+        """The link, on which what a run asks for soon is under way."""
+        link = await self._open(host)
+        if isinstance(link, LocalLink):
+            try:
+                await link.look_ahead()
+            except BaseException:
+                await link.close()
+                raise
+        elif hasattr(link, "foresee"):
+            link.foresee(["start"])
+        return link
 
     async def _open(self, host: str) -> Link:
         return await open_link(host, self._options, self._asker, self.links.tell)

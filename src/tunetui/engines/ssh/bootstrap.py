@@ -46,6 +46,12 @@ def _stage() -> str:
     return zlib.compress((ast.unparse(tree) + call).encode(), 9).hex()
 
 
+def make_ready() -> None:
+    """Make what every conversation takes, ahead of the first one."""
+    agent_sha256()
+    _stage()
+
+
 def waiting_command() -> str:
     """A command line that waits on its stdin for what to do: what a command costs before its first word, in advance."""
     return _command_line({"wait": True, "nonce": "", "first": FIRST})

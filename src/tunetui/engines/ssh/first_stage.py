@@ -7,6 +7,7 @@ nonce, so that whatever start-up files print is told apart from them.
 
 import errno
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -14,6 +15,8 @@ import sys
 from typing import Any, NoReturn
 
 OLDEST = (3, 10)
+BRIEF = ("environment", "probe")
+"""Commands that are over before anybody looks for them in the process list: carried out by the process that is there."""
 _NEWEST_MINOR = 20
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -42,13 +45,18 @@ def run(asked: dict[str, Any]) -> NoReturn:
         touch(path)
         say(asked, dict(facts(root) if asked["facts"] else {}, k="ready", root=root, agent=path))
         path = compiled(path, python, isolation)
-        # The name in the process list says what it is.
-        os.execv(python, [python, isolation, path, arguments[0], "--root", root] + arguments[1:])
+        line = [arguments[0], "--root", root] + arguments[1:]
+        if python != sys.executable or isolation != "-I" or line[0] not in BRIEF:
+            # The name in the process list says what it is.
+            os.execv(python, [python, isolation, path] + line)
     except Trouble as trouble:
         say(asked, trouble.answer)
+        sys.exit(1)
     except OSError as error:
         say(asked, trouble_of(error).answer)
-    sys.exit(1)
+        sys.exit(1)
+    sys.path.insert(0, path)
+    sys.exit(importlib.import_module("tunetui_agent.commands").main(line))
 
 
 def say(asked: dict[str, Any], answer: dict[str, Any]) -> None:

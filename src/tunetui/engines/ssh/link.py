@@ -15,6 +15,7 @@ from tunetui.engines.ssh.bootstrap import Conversation
 from tunetui.engines.ssh.connecting import Patience, Way, connect
 from tunetui.engines.ssh.described import describe
 from tunetui.engines.ssh.failures import FOREIGN, HostError, LinkLostError, UnreachableError
+from tunetui.engines.ssh.foreseen import Foreseen
 from tunetui.engines.ssh.keys import KeyRing
 from tunetui.engines.ssh.spares import Spares
 from tunetui.engines.ssh.streams import Channel
@@ -63,6 +64,7 @@ class SshLink:
         self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
         self._way: Way | None = None
         self._spares = Spares(self.host)
+        self._foreseen = Foreseen(self.host, self._spares)
         self._was_there = False  # the agent, the last time
         self._reached = False  # at least once: from then on an unreachable host is a lost link
 
@@ -98,9 +100,14 @@ class SshLink:
         """A running agent command to talk with.  Raises LinkLostError where the host cannot be reached just now."""
         return await self._begin(arguments)
 
+    def foresee(self, arguments: Sequence[str]) -> None:
+        """A command will be asked for soon that reads its stdin to the end: it is begun as soon as the agent is there."""
+        self._foreseen.wish(arguments)
+
     async def close(self) -> None:
         """Let go of the host; what runs there runs on."""
         self._spares.drop()
+        self._foreseen.drop()
         way, self._way = self._way, None
         if way is not None:
             await way.close()
@@ -136,6 +143,9 @@ class SshLink:
         refused = 0
         while True:
             connection = await self._connected()
+            begun = await self._foreseen.take(arguments, connection, str(self.facts.get("executable", "")))
+            if begun is not None:
+                return begun
             talk = Conversation(self.host, arguments, sure=self._was_there)
             try:
                 async with asyncio.timeout(self._patience.bootstrap_seconds):
@@ -159,6 +169,7 @@ class SshLink:
                 continue
             if self._was_there:
                 self.facts = self.facts or talk.facts
+                self._foreseen.begin(connection)
                 return channel
 
     async def _channel(self, connection: SSHClientConnection, talk: Conversation) -> Channel:

@@ -42,10 +42,13 @@ class Spares:
         self._count = AGAIN
         self._end = asyncio.get_running_loop().call_later(_KEPT_SECONDS, self.drop)
 
-    async def take(self, connection: SSHClientConnection) -> Channel | None:
-        """One that waits on this connection, or None: for its command, or for what its command is to do."""
+    async def take(self, connection: SSHClientConnection, *, last: bool = False) -> Channel | None:
+        """One that waits on this connection, or None: for its command, or for what its command is to do.
+
+        The ``last`` waits for the latter, where there are several.
+        """
         while self._waiting and self._connection is connection:
-            waiting = self._waiting.pop(0)
+            waiting = self._waiting.pop(-1 if last else 0)
             try:
                 async with asyncio.timeout(_OPENED_SECONDS):
                     await waiting.begun()
