@@ -64,21 +64,25 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
     return found[1], int(found[2]) if found[2] else None
 
 
-async def resolve(name: str, config_file: Path | None = None) -> Route:
+async def resolve(name: str, config_file: Path | None = None, *, address: str = "") -> Route:
     """The route to a host, as ``ssh`` would take it.  ``config_file`` stands for the user's own configuration.
+
+    ``address`` is where the host is, whatever the configuration says (``HostName``).
 
     Raises:
         InputError: no host name, or a configuration that ssh itself refuses.
         TunetuiError: there is a configuration, but no ssh to ask what it means.
     """
-    return Route(clean(name), tuple(await _hops(parse_target(name), name, config_file, 0)))
+    return Route(clean(name), tuple(await _hops(parse_target(name), name, config_file, 0, address=address)))
 
 
-async def _hops(target: Target, name: str, config_file: Path | None, depth: int, *, follow: bool = True) -> list[Hop]:
+async def _hops(
+    target: Target, name: str, config_file: Path | None, depth: int, *, follow: bool = True, address: str = ""
+) -> list[Hop]:
     """The hop of a target, behind those of its jump hosts unless somebody else said how to get there."""
     if depth > _MOST_HOPS:
         raise InputError(f"{clean(name)}: ProxyJump leads over more than {_MOST_HOPS} hosts, or in a circle")
-    said = await _ask_ssh(target, config_file)
+    said = await _ask_ssh(target, config_file, address)
     jumps = said.get("proxyjump", ["none"])[0] if follow else "none"
     jump_names = [] if jumps in _NONE else [jump.removeprefix("ssh://").rstrip("/") for jump in jumps.split(",")]
     hops: list[Hop] = []
@@ -87,12 +91,14 @@ async def _hops(target: Target, name: str, config_file: Path | None, depth: int,
     return [*hops, _hop(target, said, name, jumped=not follow or bool(jump_names))]
 
 
-async def _ask_ssh(target: Target, config_file: Path | None) -> dict[str, list[str]]:
+async def _ask_ssh(target: Target, config_file: Path | None, address: str = "") -> dict[str, list[str]]:
     ssh = shutil.which("ssh")
     if ssh is None:
-        return _said_by_no_configuration(target, config_file)
+        at = {"hostname": [address]} if address else {}
+        return {**_said_by_no_configuration(target, config_file), **at}
     options = [*(["-F", str(config_file)] if config_file else []), *(["-l", target.user] if target.user else [])]
     options += ["-p", str(target.port)] if target.port else []
+    options += ["-o", f"HostName={address}"] if address else []
     pipe = asyncio.subprocess.PIPE
     asked = await start_process(
         ssh, "-G", *options, "--", target.host, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tunetui.core.errors import TunetuiError
 from tunetui.hosts.lambda_cloud.ledger import Ledger
+from tunetui.hosts.ssh_config import resolve
 from tunetui.store.runs import runs_root
 
 if TYPE_CHECKING:
@@ -33,13 +34,13 @@ def rented(name: str) -> Entry | None:
     return open_ledger().entries().get(name) if name.startswith(NAMES_BEGIN) else None
 
 
-def led_to(entry: Entry, route: Route) -> Route:
-    """The route to a rented machine, from what ssh says of its name.
+async def route_to(entry: Entry, config_file: Path | None) -> Route:
+    """The route to a rented machine, as ssh would take it to a ``Host`` of its name.
 
     Its host key is kept under its id: addresses are rented out again, with other keys.
 
     Raises:
-        TunetuiError: it is gone, or has no address yet.
+        TunetuiError: it is gone, or has no address yet; or as `resolve` does.
     """
     if not entry.is_open:
         raise TunetuiError(
@@ -48,13 +49,9 @@ def led_to(entry: Entry, route: Route) -> Route:
         )
     if not entry.ip:
         raise TunetuiError(f"{entry.name} has no address yet", hint=f"tunetui lambda wait {entry.name}")
+    route = await resolve(f"{entry.user}@{entry.name}", config_file, address=entry.ip)
     own = (entry.identity_file,) if entry.identity_file else ()
     last = route.hops[-1]
-    hop = replace(
-        last,
-        address=entry.ip,
-        user=entry.user,
-        host_key_alias=f"lambda-{entry.instance}",
-        identity_files=(*own, *(path for path in last.identity_files if path not in own)),
-    )
+    files = (*own, *(path for path in last.identity_files if path not in own))
+    hop = replace(last, host_key_alias=f"lambda-{entry.instance}", identity_files=files)
     return replace(route, hops=(*route.hops[:-1], hop))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def instance(item: Any) -> Instance | None:
         id=own["id"],
         status=_text(own.get("status")) or "unknown",
         name=_text(own.get("name")),
-        ip=_text(own.get("ip")),
+        ip=_address(own.get("ip")),
         region=_region(own.get("region")).name,
         type=_text(kind.get("name")),
         usd_per_hour=_price(kind),
@@ -152,6 +153,14 @@ def _price(kind: Mapping[str, Any]) -> float | None:
     if isinstance(cents, bool) or not isinstance(cents, int | float) or not 0 <= cents < 1e9:
         return None
     return float(cents) / 100
+
+
+def _address(value: Any) -> str:
+    """An IP address as it is usually written; a name is none."""
+    try:
+        return str(ipaddress.ip_address(value)) if isinstance(value, str) else ""
+    except ValueError:
+        return ""
 
 
 def _region(item: Any) -> Region:
