@@ -20,7 +20,7 @@ DOUBLE = """
 import ctypes, os, sys, time
 import numpy as np
 
-def double(x, y, *, how, number=1):
+def double(x, y, *, how, number):
     if how == "waits":  # until the test opens its gate, or all of them
         while not (os.path.exists(GATE) or os.path.exists(f"{GATE}-{number}")):
             time.sleep(0.005)
@@ -58,8 +58,11 @@ def double(x, y, *, how, number=1):
 
 
 def double_source(gate: str = "") -> str:
-    """The source of a kernel that does well and badly, as ``how`` says; trials that wait do so for files beside ``gate``."""
-    return DOUBLE.replace("GATE", repr(gate))
+    """The source of a kernel that does well and badly, as ``how`` says.
+
+    Trials that wait do so for files beside ``gate``, by their ``number``, which there is only where there is a gate.
+    """
+    return DOUBLE.replace("GATE", repr(gate)).replace("number):", "number):" if gate else "number=1):")
 
 
 def kernel_toml(name: str, implementations: str, *, summary: str = "", n: int = 64) -> str:
