@@ -8,6 +8,10 @@ import pytest
 
 from tests.e2e.workplace import Workplace, finished
 from tunetui.core.errors import ExitCode
+from tunetui.core.exports.code import c_header, mojo_table
+from tunetui.core.exports.tuners import wisdom
+from tunetui.session.verifying import read_winners
+from tunetui.store.leaderboard import read_leaderboard
 
 STEADY = "    time.sleep(0.05 if os.path.exists(SLOW) else 0.01)\n"  # also where others are at work beside the test
 
@@ -16,7 +20,7 @@ STEADY = "    time.sleep(0.05 if os.path.exists(SLOW) else 0.01)\n"  # also wher
 def won(workplace: Workplace) -> Workplace:
     """A sweep with a winner that takes 10 ms, and five times as much once there is a file "slow"."""
     slow = repr(str(workplace.folder / "slow"))
-    workplace.edit("kernel/double.py", "number):\n", f"number):\n{STEADY.replace('SLOW', slow)}")
+    workplace.edit("kernel/double.py", "number=1):\n", f"number=1):\n{STEADY.replace('SLOW', slow)}")
     workplace.grid(number="[1]")
     workplace.run("--format", "none")
     return workplace
@@ -50,7 +54,15 @@ def test_a_winner_holds_is_slower_is_another_kernel_or_wrong(won: Workplace) -> 
     assert won.agents() == []
 
 
-def test_an_exported_winner_is_verified_by_the_run_that_it_names(won: Workplace) -> None:
+def test_an_exported_winner_is_verified_by_the_run_that_it_names(
+    won: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = read_leaderboard(won.folder / "grid.leaderboard.toml")
+    for form in (c_header, mojo_table, wisdom):
+        path = won.folder / f"tuned.{form.__name__}"
+        path.write_text(form(board, board.boards, "numpy"))
+        monkeypatch.setenv("XDG_DATA_HOME", str(won.data))
+        assert [each.entry.trial for each in read_winners(path)[1]] == board.boards[0].winner
     finished(won.tunetui("export", "grid.leaderboard.toml", "--to", "c-header", "-o", "tuned.h"))
     out, _ = verify(won, "tuned.h", code=ExitCode.OK)
     assert "HOLDS" in out

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunetui.core.errors import ExitCode, InputError, TunetuiError
 from tunetui.core.publishing import build_leaderboard
@@ -19,7 +20,7 @@ from tunetui.store.leaderboard import SUFFIXES, read_leaderboard, write_leaderbo
 from tunetui.store.toml_writing import dumps
 
 if TYPE_CHECKING:
-    from tunetui.core.leaderboard import Leaderboard
+    from tunetui.core.leaderboard import Board, Entry, Leaderboard
     from tunetui.session.opening import BatchOptions
 
 _RUN = re.compile(r"\brun ([A-Za-z0-9_.-]+-[0-9a-f]{8})\b")
@@ -51,8 +52,8 @@ def read_winners(path: Path, trial: str = "", place: int | None = None) -> tuple
         leaderboard = read_leaderboard(path)
         return leaderboard, winners_of(leaderboard, trial, place)
     text = read_text(path)
-    run, trials = _RUN.search(text), list(dict.fromkeys(_TRIAL.findall(text)))
-    if run is None or not trials:
+    run, trials, wise = _RUN.search(text), list(dict.fromkeys(_TRIAL.findall(text))), _wisdom(text)
+    if run is None or not (trials or wise):
         raise InputError(
             f"{path}: neither a leaderboard nor a winner that tunetui exported",
             hint="a leaderboard is called STEM.leaderboard.toml or .json; exported files name their run and trials",
@@ -64,10 +65,39 @@ def read_winners(path: Path, trial: str = "", place: int | None = None) -> tuple
             f"{path}: its samples are not in it, and run {run[1]} is not kept here",
             hint="verify the leaderboard that it was exported from",
         ) from error
+    trials += [row.trial for board in leaderboard.boards for row in board.rows if _is_told_by(wise, board, row)]
     wanted = [each for each in trials if each.startswith(trial)]
     if not wanted:
-        raise InputError(f"{path}: there is no trial {trial!r}", hint=f"it has {', '.join(trials)}")
+        raise InputError(f"{path}: there is no trial {trial!r}", hint=f"it has {', '.join(trials) or 'none'}")
     return leaderboard, [winner for each in wanted for winner in winners_of(leaderboard, each, place)]
+
+
+def _wisdom(text: str) -> list[tuple[dict[str, Any], list[Any], float]]:
+    """Settings, problem and milliseconds of every line of wisdom, which names no trials."""
+    names: list[str] = []
+    found = []
+    for line in text.splitlines():
+        try:
+            told = json.loads(line) if line.startswith("{") else None
+        except ValueError:
+            continue
+        if isinstance(told, dict):
+            names = told.get("tunable_parameters", names)
+            config, problem, time_ms = told.get("config"), told.get("problem_size"), told.get("time")
+            if isinstance(config, list) and isinstance(problem, list) and isinstance(time_ms, int | float):
+                told = {str(name): value for name, value in zip(names, config, strict=False) if value is not None}
+                found.append((told, problem, float(time_ms)))
+    return found
+
+
+def _is_told_by(wise: Iterable[tuple[dict[str, Any], list[Any], float]], board: Board, row: Entry) -> bool:
+    latency = row.latency_ms
+    return latency is not None and any(
+        row.configuration == settings
+        and set(problem) <= set(board.problem.values())
+        and abs(time_ms - latency.median) <= 1e-5
+        for settings, problem, time_ms in wise
+    )
 
 
 def kernel_of(leaderboard: Leaderboard, path: Path, named: Path | None) -> str:
