@@ -9,18 +9,17 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from tunetui.cli.narration import literal, stdout_face
+from tunetui.cli.narration import literal, stderr_face, stdout_face
+from tunetui.cli.reminding import lasting
 from tunetui.cli.renting import Renting, cost, price, start_guard
 from tunetui.cli.tables import Column, lay_out
 from tunetui.core.errors import ExitCode, InputError
 from tunetui.core.figures import NOT_MEASURED
 
 if TYPE_CHECKING:
-    from tunetui.hosts.lambda_cloud.account import Survey
     from tunetui.hosts.lambda_cloud.ledger import Entry
-    from tunetui.hosts.lambda_cloud.shapes import Instance, InstanceType
-
-_SECONDS_PER_MINUTE = 60
+    from tunetui.hosts.lambda_cloud.shapes import InstanceType
+    from tunetui.session.rented_list import Machine
 
 
 def run_lambda(parsed: argparse.Namespace) -> int:
@@ -49,19 +48,19 @@ async def _types(parsed: argparse.Namespace) -> int:
 
 
 async def _list(parsed: argparse.Namespace) -> int:
+    from tunetui.session.rented_list import list_machines
     from tunetui.session.renting import open_account
 
-    found = await open_account().survey()
-    out, renting = stdout_face(no_color=parsed.no_color), Renting(parsed)
-    rows = _rows(found)
+    found = await list_machines(open_account())
+    out, err = stdout_face(no_color=parsed.no_color), stderr_face(no_color=parsed.no_color)
     if parsed.json:
-        out.lines(json.dumps({"machines": rows}, indent=2).splitlines())
-    elif rows:
-        table = lay_out(_row_columns(rows), out.width)
+        out.lines(json.dumps({"machines": [asdict(each) for each in found.machines]}, indent=2).splitlines())
+    elif found.machines:
+        table = lay_out(_machine_columns(found.machines), out.width)
         out.lines([*map(out.faint, table.header), *table.body])
     else:
         out.lines(["no machines"])
-    renting.err.lines(_remarks(found))
+    err.lines([literal(line) for line in found.remarks])
     return ExitCode.OK
 
 
@@ -121,6 +120,7 @@ async def _terminate(parsed: argparse.Namespace) -> int:
 
 
 async def _gc(parsed: argparse.Namespace) -> int:
+    from tunetui.session.rented_list import remarks
     from tunetui.session.rented_work import at_work
     from tunetui.session.renting import open_account
 
@@ -140,7 +140,7 @@ async def _gc(parsed: argparse.Namespace) -> int:
             sure = await renting.end(entry.name, account) and sure
     if not left:
         out.lines(["nothing that was launched from here is still there"])
-    renting.err.lines(_remarks(found))
+    renting.err.lines([literal(line) for line in remarks(found)])
     return ExitCode.OK if sure else ExitCode.UNAVAILABLE
 
 
@@ -177,73 +177,29 @@ def _type_columns(types: list[InstanceType]) -> list[Column]:
     ]
 
 
-def _rows(found: Survey) -> list[dict[str, object]]:
-    """Ours with what is known of them, then those that were launched by other means."""
-    from tunetui.session.rented_work import at_work
+def _machine_columns(machines: list[Machine]) -> list[Column]:
+    def column(key: str, header: str, cells: list[str], way: int = 0) -> Column:
+        return Column(key=key, header=(header,), cells=[literal(cell) or "-" for cell in cells], gives_way=way)
 
-    rows: list[dict[str, object]] = []
-    for entry in found.entries:
-        own, work = found.instances.get(entry.instance), at_work(entry.name)
-        unseen = "not seen with this key" if entry in found.unseen_keys else entry.state
-        runs = list(work.runs) if work is not None else []
-        idle_since = work.idle_since if work is not None else None
-        rows.append(_row(own, entry, own.status if own else unseen) | {"runs": runs, "idle_since": idle_since})
-    return rows + [_row(each, None, each.status) | {"runs": [], "idle_since": None} for each in found.foreign]
-
-
-def _row(own: Instance | None, entry: Entry | None, status: str) -> dict[str, object]:
-    now = time.time()
-    return {
-        "name": entry.name if entry else own.name if own else "",
-        "id": own.id if own else entry.instance if entry else "",
-        "launched_here": entry is not None,
-        "status": status,
-        "type": (own.type if own else "") or (entry.type if entry else ""),
-        "region": (own.region if own else "") or (entry.region if entry else ""),
-        "ip": own.ip if own else entry.ip if entry else "",
-        "usd_per_hour": entry.usd_per_hour if entry else own.usd_per_hour if own else None,
-        "asked_at": entry.asked_at if entry else None,
-        "usd_so_far_at_most": entry.usd_until(now) if entry else None,
-    }
-
-
-def _row_columns(rows: list[dict[str, object]]) -> list[Column]:
-    def column(key: str, header: str, way: int = 0) -> Column:
-        return Column(key=key, header=(header,), cells=[literal(row[key] or "-") for row in rows], gives_way=way)
-
-    def money(key: str, header: str) -> Column:
-        cells = [NOT_MEASURED if row[key] is None else f"{row[key]:.2f}" for row in rows]
+    def money(key: str, header: str, values: list[float | None]) -> Column:
+        cells = [NOT_MEASURED if value is None else f"{value:.2f}" for value in values]
         return Column(key=key, header=(header,), cells=cells, align="point")
 
-    works = [_work(row) for row in rows]
     return [
-        column("name", "name"), column("status", "status"), column("type", "type", 30), column("region", "region", 40),
-        column("ip", "address", 50), money("usd_per_hour", "USD/h"), money("usd_so_far_at_most", "USD so far"),
-        Column(key="work", header=("work",), cells=works),
-    ]  # fmt: skip
+        column("name", "name", [each.name for each in machines]),
+        column("status", "status", [each.status for each in machines]),
+        column("type", "type", [each.type for each in machines], 30),
+        column("region", "region", [each.region for each in machines], 40),
+        column("ip", "address", [each.ip for each in machines], 50),
+        money("usd_per_hour", "USD/h", [each.usd_per_hour for each in machines]),
+        money("usd_so_far", "USD so far", [each.usd_so_far for each in machines]),
+        column("work", "work", [_work(each) for each in machines]),
+    ]
 
 
-def _work(row: dict[str, object]) -> str:
-    if not row["launched_here"]:
+def _work(machine: Machine) -> str:
+    if not machine.launched_here:
         return "not launched from here"
-    if row["runs"]:
-        return literal(", ".join(map(str, row["runs"])))  # type: ignore[call-overload]
-    since = row["idle_since"]
-    return f"idle for {_ago(since)}" if isinstance(since, float) else "-"
-
-
-def _ago(since: float) -> str:
-    minutes = max(0, int(time.time() - since)) // _SECONDS_PER_MINUTE
-    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
-
-
-def _remarks(found: Survey) -> list[str]:
-    lines = [f"{literal(entry.name)} is gone: {literal(entry.text)}" for entry in found.ended]
-    for entry in found.entries:
-        if entry.state in ("asked", "unclear"):
-            lines.append(
-                f"{literal(entry.name)} was asked for, and is not there (yet): {literal(entry.text or 'no answer')}"
-            )
-        elif entry in found.unseen_keys:
-            lines.append(f"{literal(entry.name)} was launched with another key, which alone can see it")
-    return lines
+    if machine.runs:
+        return ", ".join(machine.runs)
+    return "-" if machine.idle_since is None else f"idle for {lasting(time.time() - machine.idle_since)}"

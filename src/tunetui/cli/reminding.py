@@ -32,18 +32,19 @@ def reminders(now: float) -> list[str]:
         name, money = literal(work.entry.name), f"{price(work.entry)} an hour, {cost(work.entry)} so far"
         if work.idle_since is not None:
             state, what_to_do = (
-                f"has had no work for {_lasting(now - work.idle_since)}",
+                f"has had no work for {lasting(now - work.idle_since)}",
                 f"tunetui lambda terminate {name}",
             )
         else:
             run = literal(work.runs[0])
-            state = f"was last heard of {_lasting(now - work.heard_at)} ago, with {run} at work"
+            state = f"was last heard of {lasting(now - work.heard_at)} ago, with {run} at work"
             what_to_do = f"tunetui attach {run}   follows it to its end, or tunetui runs {name}"
         lines += [f"reminder    {name} {state}; it costs {money}", f"            {what_to_do}"]
     return lines
 
 
-def _lasting(seconds: float) -> str:
+def lasting(seconds: float) -> str:
+    """``43 min``, ``5 h``."""
     minutes = seconds / _SECONDS_PER_MINUTE
     return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
 
