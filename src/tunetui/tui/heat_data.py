@@ -27,12 +27,12 @@ def best_over(table: FigureTable, x: str, y: str, shown: Filter | None = None) -
         return Grid(np.empty((0, 0)), (), ())
     x_names, x_at = _axis(table, x, rows)
     y_names, y_at = _axis(table, y, rows)
-    values: Floats = np.full((len(y_names), len(x_names)), np.inf)
+    values: Floats = np.full(len(y_names) * len(x_names), np.inf)
     medians = store.numbers(MEDIAN)[rows]
     known = np.isfinite(medians) & (x_at >= 0) & (y_at >= 0)
-    np.minimum.at(values, (y_at[known], x_at[known]), medians[known])
+    np.minimum.at(values, y_at[known] * len(x_names) + x_at[known], medians[known])
     values[np.isinf(values)] = np.nan
-    return Grid(values, x_names, y_names, x_title=x, y_title=y, unit="ms")
+    return Grid(values.reshape(len(y_names), len(x_names)), x_names, y_names, x_title=x, y_title=y, unit="ms")
 
 
 def telling_axes(table: FigureTable, axes: Sequence[str]) -> list[str]:
@@ -49,8 +49,6 @@ def _axis(table: FigureTable, name: str, rows: Rows) -> tuple[list[str], Rows]:
     if store.is_text(name):
         names, places = store.distinct(name, rows)
     else:
-        numbers = store.numbers(name)[rows]
-        values = np.unique(numbers[~np.isnan(numbers)], return_counts=True)[0]  # without them it loads `numpy.ma`
-        names = [setting(int(v) if float(v).is_integer() else float(v)) for v in values.tolist()]
-        places = np.where(np.isnan(numbers), -1, np.searchsorted(values, numbers))
+        values, places = store.distinct_numbers(name, rows)
+        names = [setting(int(v) if v.is_integer() else v) for v in values.tolist()]
     return names[:_MOST_VALUES], np.where(places < _MOST_VALUES, places, -1)

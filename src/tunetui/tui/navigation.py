@@ -55,7 +55,7 @@ class Navigation(_Mixed):
 
     def show_help(self) -> None:
         """Every key of this screen."""
-        from tunetui.tui.screens.help import help_screen
+        from tunetui.tui.screens.help import help_screen, moves_of
 
         cockpit, screen = self._cockpit, self.present_screen
         groups: dict[str, Any] = {}
@@ -64,7 +64,7 @@ class Navigation(_Mixed):
         if screen is not None:
             name = screen.TITLED
             groups["On this screen"] = screen.OFFERS
-            moves = LiveTable.BINDINGS if screen.table is not None else []
+            moves = moves_of(screen)
         groups["Everywhere"] = cockpit.OFFERS
         self.push_screen(help_screen(name, groups, cockpit.looks.keymap, moves))
 

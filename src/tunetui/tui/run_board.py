@@ -24,10 +24,10 @@ MEASURED_AT = "#measured_at"
 RANKED_AT_MOST = 256
 """Of each problem on each device while the run goes on: ranking everything would take seconds at 100,000 rows."""
 _RANKED_EVERY_SECONDS = 1.0
-_WRITTEN_AT_ONCE = 500
+_WRITTEN_AT_ONCE = 250
 _BESIDE = frozenset({"sentinel", "energy", "counters", reliability.RELIABILITY})
 """What is done with a row whose figures stay in view meanwhile."""
-_TAKE_SECONDS = 0.008
+_TAKE_SECONDS = 0.006
 """What one look at a run may take to write rows; those that are left come with the next, or with `RunBoard.catch_up`."""
 
 

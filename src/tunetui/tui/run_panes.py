@@ -16,6 +16,7 @@ from tunetui.tui.spans import LinesPane, Spans, spread, text_of, toned
 from tunetui.tui.widgets.heatmap import Heatmap
 from tunetui.tui.widgets.plot import Plot, Series
 from tunetui.tui.widgets.tail_log import LogLine, TailLog
+from tunetui.tui.widgets.thinning import least_so_far, thinned
 
 if TYPE_CHECKING:
     from tunetui.tui.screens.run import RunScreen
@@ -119,12 +120,11 @@ class RunPanes:
         known = np.isfinite(when) & np.isfinite(medians)
         if not known.any():
             return
-        order = np.argsort(when[known])
-        when, medians = when[known][order], medians[known][order]
-        seconds, best = when - when[0], np.minimum.accumulate(medians)
-        near = medians <= best[-1] * 10  # what is ten times slower would flatten the rest
-        dots = Series(seconds[near], medians[near], "dots", "muted", "rows")
-        self.plot.show(dots, Series(seconds, np.minimum(best, best[-1] * 10), "steps", "accent", "best"))
+        seconds, medians = when[known] - when[known].min(), medians[known]
+        near = medians <= medians.min() * 10  # what is ten times slower would flatten the rest
+        dots = Series(*thinned(seconds[near], medians[near]), "dots", "muted", "rows")
+        times, best = least_so_far(seconds, medians)
+        self.plot.show(dots, Series(times, np.minimum(best, best[-1] * 10), "steps", "accent", "best"))
 
 
 def worth_telling(news: Sequence[Happening]) -> tuple[Sequence[Happening], int]:

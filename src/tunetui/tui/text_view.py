@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.binding import Binding
 from textual.strip import Strip
 
 from tunetui.tui.spans import Span, Spans, text_of
@@ -21,8 +22,11 @@ class TextView(LineView):
 
     DEFAULT_CSS = "TextView { overflow-x: hidden; }"
     BINDINGS: ClassVar = [
-        ("up,k", "scroll_up"), ("down,j", "scroll_down"), ("pageup", "page_up"), ("pagedown,space", "page_down"),
-        ("home,g", "scroll_home"), ("end,G", "scroll_end"),
+        Binding("up,k", "scroll_up", "Line up", show=False), Binding("down,j", "scroll_down", "Line down", show=False),
+        Binding("pageup", "page_up", "Page up", show=False),
+        Binding("pagedown,space", "page_down", "Page down", show=False),
+        Binding("home,g", "scroll_home", "To the beginning", show=False),
+        Binding("end,G", "scroll_end", "To the end", show=False),
     ]  # fmt: skip
 
     def __init__(self, lines: Sequence[Spans] = (), *, id: str | None = None) -> None:  # noqa: A002 - Textual's name

@@ -6,11 +6,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from textual.app import App
 from textual.binding import Binding
 from textual.keys import format_key
+from textual.screen import Screen
 
 from tunetui.tui.commands.command import AnyCommand
 from tunetui.tui.keys import split_keys
+from tunetui.tui.screens.command_screen import CommandScreen
 from tunetui.tui.screens.text import TextScreen
 from tunetui.tui.spans import Spans, plain, toned
 from tunetui.tui.widgets.tones import Tone
@@ -38,11 +41,24 @@ def help_lines(
                 ((f"  {keys:<14}", "accent"), (f"{command.help()}  ", None), (f"[keys] {command.id}", "muted"))
             )
         lines.append(plain(""))
+    by_action: dict[str, list[Binding]] = {}
+    for move in moves:
+        by_action.setdefault(move.action, []).append(move)
     if moves:
-        lines.append(toned("In a table", "strong"))
-        for move in moves:
-            lines.append(((f"  {_shown(keymap.get(move.id or '', move.key)):<14}", "accent"), (move.description, None)))
+        lines.append(toned("Where the cursor is", "strong"))
+    for same in by_action.values():
+        keys = " ".join(format_key(key) for move in same for key in split_keys(move.key))
+        lines.append(((f"  {keys:<14}", "accent"), (same[0].description, None)))
     return lines
+
+
+def moves_of(screen: CommandScreen) -> list[Binding]:
+    """What arrows and other keys do in the part of a screen that has the focus, under the user's keymap."""
+    return [
+        binding
+        for node, binding, *_ in screen.active_bindings.values()
+        if not isinstance(node, Screen | App) and binding.description
+    ]
 
 
 def notices_screen(said: Sequence[Said]) -> TextScreen:

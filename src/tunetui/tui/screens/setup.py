@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import ClassVar
 
 from textual import on
@@ -21,9 +19,8 @@ from tunetui.tui.commands.command import AnyCommand, bindings_of
 from tunetui.tui.commands.setup import SETUP
 from tunetui.tui.entry_line import EntryLine
 from tunetui.tui.grid_draft import GridDraft
-from tunetui.tui.screens.command_screen import CommandScreen
-from tunetui.tui.screens.confirming import ConfirmScreen, ask_then
 from tunetui.tui.screens.kernels import KernelScreen
+from tunetui.tui.screens.saving import SavingScreen
 from tunetui.tui.setup_fields import Field
 from tunetui.tui.setup_outlook import SetupOutlook
 from tunetui.tui.setup_text import by_words, form_lines, summary_lines
@@ -37,7 +34,7 @@ _SUMMARY_LINES = {48: 9, 24: 6, 0: 4}
 """From so many lines of the terminal on, so many for the summary below the form."""
 
 
-class SetupScreen(CommandScreen):
+class SetupScreen(SavingScreen):
     """A draft, its form, and an outlook that is made anew whenever the draft changes."""
 
     OFFERS: ClassVar[tuple[AnyCommand, ...]] = SETUP
@@ -45,8 +42,7 @@ class SetupScreen(CommandScreen):
     TITLED = "Setup"
 
     def __init__(self, draft: GridDraft) -> None:
-        super().__init__()
-        self.draft = draft
+        super().__init__(draft)
         self.fields: list[Field] = []
         self.heading = LinesPane(classes="title")
         self.form = Form(id="form")
@@ -202,7 +198,7 @@ class SetupScreen(CommandScreen):
             else:
                 path = self.draft.path_of(event.value)
                 self.end_typing()
-                self._write(path if path != self.draft.path else None)
+                self.write(path if path != self.draft.path else None)
         except TunetuiError as error:
             self.cockpit.tell_error(error)
 
@@ -213,13 +209,6 @@ class SetupScreen(CommandScreen):
         self.entry.display = False
         self.form.focus()
         self.outlook.look(self.draft.text)
-
-    def held_back(self, go_on: Callable[[], object]) -> bool:
-        """Changes that were not saved are asked about."""
-        if self.draft.is_changed and not isinstance(self.app.screen, ConfirmScreen):
-            question = f"{self.draft.path.name} was changed and not saved."
-            ask_then(self.app, ConfirmScreen(question, "leave it, without the changes"), go_on)
-        return self.draft.is_changed
 
     # --------------------------------------------------------------------------------------------- hosts
 
@@ -233,38 +222,6 @@ class SetupScreen(CommandScreen):
         """Beside everything else; a host that does not answer delays nothing."""
         self.run_worker(self.outlook.ask(name), name=f"ask {name}", group=f"ask {name}", exclusive=True)
 
-    # ------------------------------------------------------------------------------------- saving, starting
-
-    def save(self) -> None:
-        """Where it was opened from."""
-        self._write(None)
-
     def save_as(self) -> None:
         """Ask for a name."""
         self._begin_typing(None, str(self.draft.path), "save as")
-
-    def start(self) -> None:
-        """Save what was changed, with a question where a file of the user's would change, and measure."""
-        if self.outlook.prospect is not None and self.outlook.prospect.error:
-            raise InputError(self.outlook.prospect.error, hint=self.outlook.prospect.hint or "mend that first")
-        if self.draft.opened is None or not self.draft.is_changed:
-            self._start_saved()
-            return
-        question = f"{self.draft.path.name} was changed here: save it and start?"
-        ask_then(self.app, ConfirmScreen(question, "save and start"), self._start_saved)
-
-    def _start_saved(self) -> None:
-        if self._write(None):
-            self.cockpit.start_grid(self.draft.path)
-
-    def _write(self, path: Path | None) -> bool:
-        before = self.draft.opened
-        try:
-            written = self.draft.save(path)
-        except TunetuiError as error:
-            self.cockpit.tell_error(error)
-            return False
-        if before != self.draft.text:
-            self.cockpit.tell(f"wrote {written}")
-        self.show_draft()
-        return True

@@ -227,6 +227,10 @@ class ColumnStore:
         places[here] = np.arange(len(here))
         return [text.words[code] for code in here.tolist()], places[codes]
 
+    def distinct_numbers(self, name: str, rows: Rows) -> tuple[Floats, Rows]:
+        """The numbers that ``rows`` have in the column ``name``, ascending, and which of them each row has; -1: none."""
+        return self._numbers[name].distinct(rows)
+
     def containing(self, needle: str, rows: Rows) -> Mask:
         """Which of ``rows`` hold ``needle`` in any text column, without regard to case."""
         found = np.zeros(len(rows), np.bool_)

@@ -118,6 +118,18 @@ class NumberColumn:
         known: Mask = self._codes[rows] > 0 if self._plain is None else ~np.isnan(self._plain[rows])
         return known
 
+    def distinct(self, rows: Rows) -> tuple[Floats, Rows]:
+        """The numbers of these rows, each once and ascending, and which of them each row has; -1: none."""
+        if self._plain is not None:
+            numbers = self._plain[rows]
+            values = np.unique(numbers[~np.isnan(numbers)], return_counts=True)[0]  # without them it loads `numpy.ma`
+            return values, np.where(np.isnan(numbers), -1, np.searchsorted(values, numbers))
+        codes = self._codes[rows]
+        here = self._order[np.bincount(codes, minlength=len(self._known))[self._order] > 0]
+        places = np.full(len(self._known), -1, np.intp)
+        places[here] = np.arange(len(here))
+        return self._known[here], places[codes]
+
     def set(self, row: int, number: float) -> bool:
         """Write one; whether it was another before."""
         return bool(self.write(np.array([row], np.intp), np.array([number]))[0])
@@ -147,7 +159,7 @@ class NumberColumn:
         strange = (codes == 0) & (values == values)  # noqa: PLR0124 (NaN)
         if not strange.any():
             return codes
-        new = np.unique(values[strange])
+        new = np.array(sorted(set(values[strange].tolist())))
         if len(self._known) + len(new) > _MOST_DISTINCT + 1:
             return None
         self._known = np.concatenate([self._known, new])
