@@ -28,7 +28,7 @@ class NamedHost:
     """A host by the name that the user gave it."""
 
     name: str
-    source: str  # "this machine" | "settings" | "ssh config" | "named"
+    source: str  # "this machine" | "settings" | "rented" | "ssh config" | "named"
     usd_per_hour: float | None = None
 
 
@@ -52,7 +52,7 @@ def named_hosts(settings: Mapping[str, HostSettings], named: Sequence[str] = ())
     """The local machine, what the settings and the SSH configuration name, and what the command line did; each once."""
     found = {LOCAL: NamedHost(LOCAL, "this machine", settings[LOCAL].usd_per_hour if LOCAL in settings else None)}
     for name, own in settings.items():
-        found.setdefault(name, NamedHost(name, "settings", own.usd_per_hour))
+        found.setdefault(name, NamedHost(name, "rented" if own.usd_source else "settings", own.usd_per_hour))
     config = os.environ.get(CONFIG_VARIABLE, "")
     for name in aliases(Path(config) if config else None):
         found.setdefault(name, NamedHost(name, "ssh config"))
