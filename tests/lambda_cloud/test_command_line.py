@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,3 +209,14 @@ def test_a_batch_says_what_is_wrong_with_its_grid_before_it_launches(user: User)
     assert user.run("--batch", str(grid), "--host", "box", "--terminate-when-done") == 2
     assert "none of these hosts is one" in user.err
     assert user.cloud.requests == []
+
+
+def test_where_the_second_of_two_machines_is_refused_the_first_is_not_left_unmentioned(user: User) -> None:
+    grid = Path(__file__).parents[2] / "grids" / "quickstart.toml"
+    hosts = ("--host", "lambda:gpu_1x_a10", "--host", "lambda:gpu_1x_h100_pcie")
+    words = ("--batch", str(grid), "-o", str(user.folder / "out"), *hosts, *YES)
+    assert user.run(*words) == 3
+    [machine] = user.cloud.alive()
+    assert f"kept        {machine.name} goes on costing $1.29 an hour" in user.err
+    assert user.run(*words, "--terminate-when-done") == 3
+    assert user.cloud.alive() == [machine]

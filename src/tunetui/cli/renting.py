@@ -93,11 +93,13 @@ class Renting:
         """The hosts, with every ``lambda:TYPE`` launched, ready, and under the name that it was given."""
         from tunetui.session.renting import NotReadyError, parse_wanted
 
-        names = {host: "" for host in hosts if host.startswith(PREFIX)}
-        wanted = {host: self.as_told(parse_wanted(host.removeprefix(PREFIX))) for host in names}
-        for host, each in wanted.items():
-            names[host] = (await self.launch(each)).name
+        wanted = {
+            host: self.as_told(parse_wanted(host.removeprefix(PREFIX))) for host in hosts if host.startswith(PREFIX)
+        }
+        names: dict[str, str] = {}
         try:
+            for host, each in wanted.items():
+                names[host] = (await self.launch(each)).name
             for name in names.values():
                 await self.wait(name)
         except TunetuiError as error:
