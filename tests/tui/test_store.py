@@ -4,8 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tunetui.tui.widgets.store import ColumnStore, TextColumn
+from tunetui.tui.widgets.store import ColumnStore
+from tunetui.tui.widgets.store_columns import NumberColumn, TextColumn
 
 
 def store() -> ColumnStore:
@@ -166,3 +169,50 @@ def test_writing_many_rows_at_once_is_as_writing_each() -> None:
             assert all_.text("name", row) == one.text("name", row)
             assert str(all_.number("speed", row)) == str(one.number("speed", row))
     assert len(all_) == len(one) == 5
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 30), st.none() | st.integers(0, 9) | st.integers(0, 999)), max_size=40))
+)
+def test_a_column_of_numbers_is_the_same_whether_few_or_many_are_distinct(
+    steps: list[list[tuple[int, int | None]]],
+) -> None:
+    column, expected = NumberColumn(8), np.full(31, np.nan)
+    column.grow(31)
+    rows = np.arange(31)
+    for step in steps:
+        for row, value in step:
+            number = np.nan if value is None else float(value)
+            before = expected[row]
+            assert column.set(row, number) == (before != number and not (np.isnan(before) and np.isnan(number)))
+            expected[row] = number
+        assert np.array_equal(column.read(rows), expected, equal_nan=True)
+        assert column.is_known(rows).tolist() == (~np.isnan(expected)).tolist()
+        values, places = column.distinct(rows)
+        assert values.tolist() == sorted(set(expected[~np.isnan(expected)].tolist()))
+        assert [values[place] if place >= 0 else None for place in places] == [
+            None if np.isnan(number) else number for number in expected
+        ]
+
+
+def test_a_column_takes_more_distinct_numbers_and_words_than_a_byte_can_count() -> None:
+    data = ColumnStore(["speed"], ["name"])
+    many = range(70_000)
+    data.extend([str(n) for n in many], {"speed": [float(n % 300) for n in many], "name": [f"w{n}" for n in many]})
+    assert (data.number("speed", 299), data.text("name", 69_999)) == (299.0, "w69999")
+    data.write(["0", "1"], {"name": ["x", "y"], "speed": [5.0, None]})
+    assert (data.text("name", 0), data.text("name", 1), data.text("name", 2)) == ("x", "y", "w2")
+
+
+def test_keys_may_be_a_column_of_text_and_are_kept_once() -> None:
+    data = ColumnStore(["speed"], ["name"], keys="trial")
+    for key in ("b", "a", "c"):
+        data.upsert(key, {"speed": 1.0, "trial": key})
+    rows = np.arange(3)
+    assert data.is_text("trial")
+    assert (data.text("trial", 1), data.words("trial", rows).tolist()) == ("a", ["b", "a", "c"])
+    assert data.sort_values("trial", rows).tolist() == [1.0 + 1, 1.0, 1.0 + 2]
+    assert data.equal_to("trial", "c", rows).tolist() == [False, False, True]
+    assert data.equal_to("trial", "z", rows).tolist() == [False, False, False]
+    assert data.containing("A", rows).tolist() == [False, True, False]
+    assert data.distinct("trial", rows[1:])[0] == ["a", "c"]
