@@ -68,6 +68,7 @@ def _batch_options(parsed: argparse.Namespace, settings: Settings) -> BatchOptio
         profile=parsed.profile or "",
         artifacts=parsed.artifacts,
         hosts=parsed.hosts,
+        usd_per_hour=dict(parsed.usd_per_hour),
         links=link_options(parsed, settings),
         preparing=Preparing(
             settings=settings.hosts,

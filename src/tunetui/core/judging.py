@@ -11,6 +11,7 @@ from tunetui.core.cost_publishing import cost_figures
 from tunetui.core.definitions import Target
 from tunetui.core.load_publishing import load_figures
 from tunetui.core.snapshot import Row, Run
+from tunetui.core.targeting import RELIABILITY_METRICS
 from tunetui.core.targets import MET, MISSED, Figure, Verdict, exact, figures_of, find, judge
 from tunetui.core.visiting import Known
 
@@ -59,16 +60,19 @@ def judged(case: Case, winners: Sequence[Row], targets: Sequence[Target]) -> tup
         hopeful = (place for place, own in enumerate(found) if _all_met(own))
         surely = ((place, _verdicts(case, winners[place], targets, strict)) for place in hopeful)
         chosen, verdicts = next(((place, own) for place, own in surely if _all_met(own)), (0, first))
-    counted = [
-        msgspec.structs.replace(
-            verdict,
-            rows=len(winners),
-            met_by=sum(own[place].verdict == MET for own in found),
-            missed_by=sum(own[place].verdict == MISSED for own in found),
-        )
-        for place, verdict in enumerate(verdicts)
-    ]
-    return counted, winners[chosen].trial
+    return [_counted(verdict, [own[n] for own in found]) for n, verdict in enumerate(verdicts)], winners[chosen].trial
+
+
+def _counted(verdict: Verdict, of_all: Sequence[Verdict]) -> Verdict:
+    """The verdict with how many of the tied winners come to the same; only one of them was run under load."""
+    if verdict.metric in RELIABILITY_METRICS:
+        return msgspec.structs.replace(verdict, rows=len(of_all))
+    return msgspec.structs.replace(
+        verdict,
+        rows=len(of_all),
+        met_by=sum(each.verdict == MET for each in of_all),
+        missed_by=sum(each.verdict == MISSED for each in of_all),
+    )
 
 
 def _all_met(verdicts: Sequence[Verdict]) -> bool:
