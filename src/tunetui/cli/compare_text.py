@@ -19,7 +19,6 @@ _ORDER = (SLOWER, FASTER, UNDECIDED, SAME)
 _SHOWN = 20
 """Rows of a board that are listed, decided ones first, unless all are asked for."""
 _LONGEST_CHANGE = 40
-_HOPELESS_PERCENT = 300
 
 
 def comparison_lines(
@@ -78,14 +77,12 @@ def _board(board: ComparedBoard, face: Face, *, markdown: bool, everything: bool
             lines.append(f"  the first's best configuration is {still} the second's winning group")
     for noise in board.noise:
         found = noise.smallest_found_percent
-        could = "" if found is None else f"; a change of {found:.1f} % is found half of the time"
-        if found is not None and found > _HOPELESS_PERCENT:
-            could = "; hardly any change would be found"
+        could = "hardly any change would be found"
+        if found is not None:
+            could = f"a change of {found:.1f} % is found half of the time"
         if noise.shift_percent is not None:
             could += f"; all rows together moved by {noise.shift_percent:+.2f} %"
-        words = (
-            f"noise of {one_line(noise.implementation)}: ±{noise.sd_percent:.2f} % between runs, {noise.source}{could}"
-        )
+        words = f"noise of {one_line(noise.implementation)}: ±{noise.sd_percent:.2f} % between runs, {noise.source}; {could}"
         lines += _wrapped(words, face)
     if not board.rows:
         return [*lines, "no configuration that both have"]

@@ -38,6 +38,7 @@ from tunetui_agent.messages import Value
 __all__ = ["FASTER", "SAME", "SLOWER", "UNDECIDED", "Comparison", "compare", "row_key"]
 
 _NEVER_RAN = frozenset({STALE, SKIPPED})
+_HOPELESS_PERCENT = 300
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +87,7 @@ class NoiseUsed(_Part, frozen=True, kw_only=True):
     degrees_of_freedom: float
     source: str
     smallest_found_percent: float | None = None
-    """A slowdown of this size would have been found, for a row of usual precision, in half of all repetitions."""
+    """A slowdown of this size would have been found, for a row of usual precision, in half of all repetitions; absent where none below 300 % would."""
     shift_percent: float | None = None
     """By what the rows moved all together (the median of their changes); absent where there are fewer than 8."""
 
@@ -249,7 +250,8 @@ class _Draft:
         left, right = _sides(ours, theirs)
         difference = None
         if left is not None and right is not None:
-            difference = measure(left, right, self._of_row(ours, movements), self._of_row(theirs, movements))
+            noise = self._of_row(ours, movements), self._of_row(theirs, movements)
+            difference = measure(left, right, *noise, alike=row_key(ours) == row_key(theirs))
         return ComparedRow(
             implementation=theirs.implementation,
             configuration=theirs.configuration,
@@ -321,7 +323,7 @@ def _used(name: str, noise: Noise, found: float | None) -> NoiseUsed:
         sd_percent=round(100.0 * noise.ratio_sd, 4),
         degrees_of_freedom=round(noise.freedom, 1),
         source=noise.source,
-        smallest_found_percent=None if found is None else round(found, 3),
+        smallest_found_percent=None if found is None or found > _HOPELESS_PERCENT else round(found, 3),
         shift_percent=None if noise.shift is None else round(100.0 * math.expm1(noise.shift), 3),
     )
 

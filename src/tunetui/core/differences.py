@@ -62,16 +62,28 @@ class Side(msgspec.Struct, frozen=True):
         above = math.hypot(math.log(self.high / self.median), beyond)
         return self.median * math.exp(-below), self.median * math.exp(above)
 
-    def own_part(self, typical: float) -> Part:
-        """The variance that the row's own samples tell, moderated by what is ``typical`` of its fellows.
+    @property
+    def dispersion(self) -> float:
+        """The variance of the log median times the number of samples: what one sample tells."""
+        return self.own_se**2 * len(self.samples_ns)
+
+    def own_part(self, typical: float, dispersion: float) -> Part:
+        """The variance that the row's own samples tell, not below what ``dispersion`` says, moderated by its fellows' ``typical``.
 
         Few samples that lie close by chance end a measurement early: alone they would make it look too precise.
         """
         freedom = len(self.samples_ns) - 1.0
+        own = max(self.own_se**2, dispersion / len(self.samples_ns))
         if typical <= 0:
-            return self.own_se**2, freedom
+            return own, freedom
         pooled = freedom + _OF_THE_OTHERS
-        return (freedom * self.own_se**2 + _OF_THE_OTHERS * typical) / pooled, pooled
+        return (freedom * own + _OF_THE_OTHERS * typical) / pooled, pooled
+
+
+def _shared_dispersion(first: Side, second: Side) -> float:
+    """Of one configuration's two visits together: one that ended early by luck is known by the other."""
+    ours, theirs = len(first.samples_ns) - 1, len(second.samples_ns) - 1
+    return (ours * first.dispersion + theirs * second.dispersion) / max(1, ours + theirs)
 
 
 def se_of_log_median(samples_ns: Sequence[int]) -> float:
@@ -113,12 +125,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """After Holm's correction over all rows of the comparison."""
 
 
-def measure(first: Side, second: Side, of_first: Noise, of_second: Noise) -> Difference:
-    """The difference between two rows, before correction for how many are compared."""
+def measure(first: Side, second: Side, of_first: Noise, of_second: Noise, *, alike: bool = True) -> Difference:
+    """The difference between two rows, before correction for how many are compared; ``alike`` where they are one configuration."""
+    dispersion = _shared_dispersion(first, second) if alike else 0.0
     ratio = math.log(second.median / first.median)
     parts = [
-        first.own_part(of_first.typical[0]),
-        second.own_part(of_second.typical[1]),
+        first.own_part(of_first.typical[0], dispersion),
+        second.own_part(of_second.typical[1], dispersion),
         of_first.first,
         of_second.second,
     ]

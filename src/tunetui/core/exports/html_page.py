@@ -37,7 +37,7 @@ svg text { font: 11px system-ui, sans-serif; fill: currentColor; }
 .heat td { text-align: center; color: #111; border: 2px solid transparent; background-clip: padding-box; } .heat th { border: 0; font-weight: 400; }
 .heat td.tied { border-color: currentColor; font-weight: 600; } .bar { display: inline-block; height: .7em; background: #69c; }
 @page { size: A4 landscape; margin: 10mm; }
-@media print { body { max-width: none; font-size: 9px; padding: 0; } section { break-inside: auto; } section + section { break-before: page; }
+@media print { :root { font-size: 10px; } body { max-width: none; font-size: 9px; padding: 0; } section { break-inside: auto; } section + section { break-before: page; }
   figure, tr { break-inside: avoid; } thead { display: table-header-group; break-inside: avoid; } h2, h3 { break-after: avoid; }
   .more button, th::after { display: none; } table { display: table; overflow: visible; } th, td { padding: .1rem .25rem; }
   table[data-rows] { font-size: 6.5px; } table[data-rows] th { white-space: normal; } .heat td, .won td, .bar, svg { print-color-adjust: exact; } }
