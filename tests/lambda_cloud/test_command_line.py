@@ -220,3 +220,13 @@ def test_where_the_second_of_two_machines_is_refused_the_first_is_not_left_unmen
     assert f"kept        {machine.name} goes on costing $1.29 an hour" in user.err
     assert user.run(*words, "--terminate-when-done") == 3
     assert user.cloud.alive() == [machine]
+    assert len(user.cloud.launches) == 2
+
+
+def test_two_machines_of_one_type_are_two_machines(user: User) -> None:
+    grid = Path(__file__).parents[2] / "grids" / "quickstart.toml"
+    user.cloud.boot_seconds = 1e9  # so that it goes no further
+    hosts = ("--host", "lambda:gpu_1x_a10", "--host", "lambda:gpu_1x_a10")
+    assert user.run("--batch", str(grid), "-o", str(user.folder / "out"), *hosts, *YES) == 3
+    assert len(user.cloud.alive()) == 2
+    assert user.err.count("goes on costing $1.29 an hour") == 2

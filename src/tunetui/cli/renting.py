@@ -94,12 +94,14 @@ class Renting:
         from tunetui.session.renting import NotReadyError, parse_wanted
 
         wanted = {
-            host: self.as_told(parse_wanted(host.removeprefix(PREFIX))) for host in hosts if host.startswith(PREFIX)
+            position: self.as_told(parse_wanted(host.removeprefix(PREFIX)))
+            for position, host in enumerate(hosts)
+            if host.startswith(PREFIX)
         }
-        names: dict[str, str] = {}
+        names: dict[int, str] = {}
         try:
-            for host, each in wanted.items():
-                names[host] = (await self.launch(each)).name
+            for position, each in wanted.items():
+                names[position] = (await self.launch(each)).name
             for name in names.values():
                 await self.wait(name)
         except TunetuiError as error:
@@ -107,7 +109,7 @@ class Renting:
             if isinstance(error, NotReadyError):
                 error.hint = error.advice  # what it costs, and until when, was said just now
             raise
-        return [names.get(host, host) for host in hosts]
+        return [names.get(position, host) for position, host in enumerate(hosts)]
 
     def as_told(self, wanted: Wanted) -> Wanted:
         """With what the options say."""
