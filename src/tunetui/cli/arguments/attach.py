@@ -20,7 +20,7 @@ _EXAMPLES = """\
 examples:
   tunetui attach autotune-v2-1f00ba47
   tunetui attach autotune -o out/late
-  tunetui attach autotune-v2-1f00ba47 --host lambda-a10    # begun on another machine
+  tunetui attach autotune-v2-1f00ba47 --host lambda-a10   # begun elsewhere
 """
 
 

@@ -104,7 +104,7 @@ def declare_launching(parser: argparse._ActionsContainer) -> None:
 def declare_batch_on_lambda(parser: argparse.ArgumentParser) -> None:
     """Options of ``--batch ... --host lambda:TYPE``."""
     group = parser.add_argument_group(
-        "machines from Lambda Cloud (--host lambda:TYPE[@REGION], or one launched before)"
+        "machines from Lambda Cloud (--host lambda:TYPE[@REGION], or a launched one)"
     )
     declare_launching(group)
     group.add_argument(
