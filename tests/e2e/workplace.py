@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -13,7 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import pytest
+
 from tests.tiny_kernels import REFERENCE, double_source, kernel_toml
+from tunetui.cli import main
 from tunetui.store.runs import run_id
 from tunetui_agent.folder import HostFolder, is_held
 
@@ -111,8 +115,25 @@ class Workplace:
         return self.tunetui("--batch", "grid.toml", *options, stdout=stdout)
 
     def run(self, *options: str, code: int = 0) -> tuple[str, str]:
-        """A sweep of grid.toml, over: stdout and stderr."""
-        return finished(self.start(*options), code)
+        """A sweep of grid.toml, over: stdout and stderr.
+
+        In this process, as half of what such a sweep costs is the start of another; its agents are real all the same.
+        """
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            for name in os.environ.keys() - self.environment.keys():
+                patch.delenv(name)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            ended = main(["--batch", "grid.toml", *options])
+        said, told = (stream.buffer.getvalue().decode() for stream in (out, err))
+        assert ended == code, f"exit code {ended}, expected {code}:\n{said}{told}"
+        return said, told
 
     def open_gate(self, number: int | None = None) -> None:
         """Let the trial that "waits" with this number go on, or all of them."""
