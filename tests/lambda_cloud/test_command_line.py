@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.lambda_cloud.cloud import Reply, instance_type
+from tests.lambda_cloud.renting import Clock
 from tests.lambda_cloud.users import PUBLIC, YES, User
 
 
@@ -164,18 +165,31 @@ def test_an_end_that_cannot_be_confirmed_is_an_exit_code_and_a_line_that_is_seen
     assert "it may still cost" in user.err
 
 
-def test_gc_ends_what_was_launched_from_here_and_nothing_else(user: User) -> None:
+def test_gc_ends_what_was_launched_from_here_and_nothing_else(user: User, clock: Clock) -> None:
     user.launched()
     user.cloud.faults.append(("POST /instance-operations/launch", "late"))  # whose reply and whose start are late
     assert user.run("lambda", "launch", "gpu_1x_a10", *YES) == 3
     assert "do not launch again before" in user.err
     other = user.cloud.add("tunetui-1x-a10-00000000-t1")
-    user.cloud._pass_time()
+    clock.time += 60
     assert user.run("lambda", "gc", "--dry-run") == 0
+    assert user.out.count("would be terminated: $1.29 an hour") == 2
     assert user.run("lambda", "gc", "--yes") == 0
-    assert user.run("lambda", "gc", "--yes") == 0
+    assert user.out.count("is left: it may be starting") == 2
+    assert user.run("lambda", "gc", "--yes", "--idle", "0") == 0
     assert [machine.id for machine in user.cloud.alive()] == [other.id]
     assert user.ledger.open_entries() == []
+
+
+def test_gc_without_questions_leaves_what_was_at_work_a_moment_ago(user: User, clock: Clock) -> None:
+    name = user.launched()
+    user.ledger.write("InstanceReady", name, clock.now())
+    clock.time += 300
+    assert user.run("lambda", "gc", "--yes") == 0
+    assert f"{name} is left: it has had no work for 5 min only" in user.out
+    clock.time += 400
+    assert user.run("lambda", "gc", "--yes") == 0
+    assert user.cloud.alive() == []
 
 
 def test_a_machine_that_is_unhealthy_is_said_to_cost(user: User) -> None:

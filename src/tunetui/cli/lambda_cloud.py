@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tunetui.cli.narration import literal, stderr_face, stdout_face
-from tunetui.cli.reminding import lasting
+from tunetui.cli.reminding import IDLE_MINUTES, lasting
 from tunetui.cli.renting import Renting, cost, price, start_guard
 from tunetui.cli.tables import Column, lay_out
 from tunetui.core.errors import ExitCode, InputError
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tunetui.hosts.lambda_cloud.ledger import Entry
     from tunetui.hosts.lambda_cloud.shapes import InstanceType
     from tunetui.session.rented_list import Machine
+    from tunetui.session.rented_work import AtWork
+
+_STARTING_MINUTES = 30.0
 
 
 def run_lambda(parsed: argparse.Namespace) -> int:
@@ -132,8 +135,9 @@ async def _gc(parsed: argparse.Namespace) -> int:
         if work is None or entry.instance not in found.instances:
             continue
         left += 1
-        if work.runs:
-            out.lines([f"{literal(entry.name)} is left: {', '.join(map(literal, work.runs))} is at work there"])
+        why = _why_left(work, account.clock.now(), _least_idle_minutes(parsed))
+        if why:
+            out.lines([f"{literal(entry.name)} is left: {literal(why)}"])
         elif parsed.dry_run:
             out.lines([f"{literal(entry.name)} would be terminated: {price(entry)} an hour, {cost(entry)} so far"])
         elif await _agreed(renting, entry, ()):
@@ -142,6 +146,23 @@ async def _gc(parsed: argparse.Namespace) -> int:
         out.lines(["nothing that was launched from here is still there"])
     renting.err.lines([literal(line) for line in remarks(found)])
     return ExitCode.OK if sure else ExitCode.UNAVAILABLE
+
+
+def _least_idle_minutes(parsed: argparse.Namespace) -> float:
+    if parsed.idle is not None:
+        return float(parsed.idle)
+    return IDLE_MINUTES if parsed.yes else 0.0  # whoever is asked sees what it is
+
+
+def _why_left(work: AtWork, now: float, least_minutes: float) -> str:
+    """Why gc ends nothing here, or ""."""
+    if work.idle_since is None:
+        return f"{', '.join(work.runs)} is at work there"
+    if work.entry.ready_at is None and least_minutes and now - work.entry.asked_at < _STARTING_MINUTES * 60:
+        return "it may be starting; --idle 0 ends it all the same"
+    if now - work.idle_since < least_minutes * 60:
+        return f"it has had no work for {lasting(now - work.idle_since)} only; --idle 0 ends it all the same"
+    return ""
 
 
 async def _agreed(renting: Renting, entry: Entry, runs: tuple[str, ...]) -> bool:

@@ -8,7 +8,7 @@ from typing import NoReturn
 from tunetui.cli.arguments.command import Command
 from tunetui.cli.arguments.printing import declare_no_color
 from tunetui.cli.arguments.reaching import declare_reaching
-from tunetui.cli.arguments.values import positive
+from tunetui.cli.arguments.values import not_negative, positive
 from tunetui.core.errors import InputError
 
 _DESCRIPTION = """\
@@ -77,6 +77,10 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     terminate.add_argument("names", metavar="NAME", nargs="+", help="a name, or the beginning of it")
     gc = action("gc", "end every machine that was launched from here, is still there and has no work")
     gc.add_argument("--dry-run", action="store_true", help="only say which")
+    gc.add_argument(
+        "--idle", metavar="MIN", type=not_negative,
+        help="only those without work for so many minutes, and none that may be starting (default: 10 with --yes, else 0)",
+    )  # fmt: skip
     for each in (terminate, gc):
         each.add_argument("--yes", action="store_true", help="do not ask")
     for each in (types, listing, terminate, gc):
@@ -103,9 +107,7 @@ def declare_launching(parser: argparse._ActionsContainer) -> None:
 
 def declare_batch_on_lambda(parser: argparse.ArgumentParser) -> None:
     """Options of ``--batch ... --host lambda:TYPE``."""
-    group = parser.add_argument_group(
-        "machines from Lambda Cloud (--host lambda:TYPE[@REGION], or a launched one)"
-    )
+    group = parser.add_argument_group("machines from Lambda Cloud (--host lambda:TYPE[@REGION], or a launched one)")
     declare_launching(group)
     group.add_argument(
         "--terminate-when-done", action="store_true",
