@@ -39,7 +39,7 @@ class Nursery:
     def end(self) -> None:
         for child in self._children:
             child.kill()
-            child.wait(10.0)
+            child.wait(60.0)
             child.close()
         self.selector.close()
 
@@ -77,7 +77,7 @@ def test_a_message_larger_than_a_pipe_arrives_whole_both_ways(nursery: Nursery) 
 
 def test_sending_to_a_child_that_is_gone_does_no_harm(nursery: Nursery) -> None:
     child = nursery.start("")
-    assert child.wait(10.0)
+    assert child.wait(60.0)
     child.send({"text": "y" * 1_000_000})
     nursery.serve()
     assert child.exit_status() == 0
@@ -95,7 +95,7 @@ inner.wait()
             key.data()
     child.kill()
     nursery.serve()  # ends only when the grandchild, which holds the same pipes, is gone too
-    assert child.wait(10.0)
+    assert child.wait(60.0)
     assert child.exit_status() == -signal.SIGKILL
 
 
@@ -114,7 +114,7 @@ def test_how_a_process_ended_is_said_in_words(status: int, words: str) -> None:
 
 def test_what_the_selector_told_of_a_child_that_was_closed_meanwhile_comes_to_nothing(nursery: Nursery) -> None:
     child = nursery.start("print('{}'); import sys; print('gone', file=sys.stderr)")
-    assert child.wait(10.0)
+    assert child.wait(60.0)
     told = [key.data for key, _ in nursery.selector.select()]
     assert len(told) == 2, "both pipes are readable"
     child.close()

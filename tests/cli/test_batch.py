@@ -179,7 +179,7 @@ def test_a_second_interrupt_stops_at_once_and_still_saves(workplace: Workplace) 
     run.send_signal(signal.SIGINT)
     until(run.stderr, b"finishing the present trial")
     run.send_signal(signal.SIGINT)
-    _, err = run.communicate(timeout=20)
+    _, err = run.communicate(timeout=60)
     assert run.returncode == ExitCode.INTERRUPTED
     assert b"stopping at once" in err
     assert workplace.files() == ["tiny.leaderboard.json", "tiny.leaderboard.toml"]
@@ -203,7 +203,7 @@ def test_a_terminal_that_hangs_up_leaves_the_agent_at_work(workplace: Workplace)
     run = workplace.start("--set", "axes.tile_rows=64,128,256")
     until(run.stderr, b"[1/3]")
     run.send_signal(signal.SIGHUP)
-    run.communicate(timeout=20)
+    run.communicate(timeout=60)
     assert run.returncode == 128 + signal.SIGHUP
     assert workplace.files() == ["tiny.leaderboard.json", "tiny.leaderboard.toml"]
     out, said = workplace.run("--set", "axes.tile_rows=64,128,256")

@@ -20,7 +20,7 @@ from tunetui.engines.local import LocalLink, LocalStream
 from tunetui.session import BatchOptions, Session
 from tunetui_agent.folder import HostFolder, is_held
 
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 90.0
 
 
 class Hosts(Workplace):

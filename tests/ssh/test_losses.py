@@ -228,7 +228,7 @@ async def test_a_link_that_is_made_again_asks_for_no_passphrase_again(server: Ss
 
 async def test_a_host_that_is_gone_for_good_ends_a_command_with_words(server: Sshd) -> None:
     link = await reached(config(server))
-    link._patience = Patience(ask_seconds=0.2)
+    link._patience = Patience(ask_seconds=1.0)
     await link.ask(["list"])
     server.signal_sessions(signal.SIGKILL)
     server.kill_listener()
