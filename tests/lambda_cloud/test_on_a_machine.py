@@ -144,3 +144,15 @@ def test_a_machine_with_a_run_at_work_is_kept_until_that_is_over(
     assert user.run("lambda", "guard", name, "--after", "2") == 0
     assert f"{name} has had no work for 2 min: terminating it" in user.err
     assert user.cloud.alive() == []
+
+
+def test_whoever_attaches_to_a_run_settles_what_becomes_of_its_machine(
+    user: User, machine: Sshd, options: list[str], workplace: Workplace
+) -> None:
+    assert user.run("lambda", "launch", TYPE, *options) == 0, user.err
+    name = user.out.strip()
+    assert user.run("--batch", "grid.toml", "--host", name, "--detach") == 0
+    assert user.run("attach", "double-", "--terminate-when-done") == 0, user.err
+    assert len(workplace.rows()) == 3
+    assert f"terminated  {name}: gone" in user.err
+    assert user.cloud.alive() == []

@@ -11,6 +11,7 @@ from tunetui.cli.asking import terminal_asker
 from tunetui.cli.batch import Batch
 from tunetui.cli.narration import literal
 from tunetui.cli.preparing import PreparationLine, link_options, preparing
+from tunetui.cli.renting import settled
 from tunetui.session.attaching import Attached
 from tunetui.session.run_life import Reach
 from tunetui.session.taking_up import Attaching, attach
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 
 def run_attach(parsed: argparse.Namespace) -> int:
     """Follow a run to its end; returns the exit code."""
-    return asyncio.run(Attachment(parsed).run())
+    attachment = Attachment(parsed)
+    code = asyncio.run(attachment.run())
+    return settled(parsed, attachment.measured_on, code)
 
 
 class Attachment(Batch):
     """One run that was begun by somebody else."""
+
+    measured_on: tuple[str, ...] = ()
 
     async def _open(self) -> Followed:  # type: ignore[override]
         settings, waiting = load_settings(), PreparationLine(self.err)
@@ -46,7 +51,8 @@ class Attachment(Batch):
 
     async def _carry_out(self, session: Followed) -> int:
         run = session.snapshot
-        hosts = ", ".join(dict.fromkeys(placed.host for placed in run.placed.values())) or "local"
+        self.measured_on = tuple(dict.fromkeys(placed.host for placed in run.placed.values()))
+        hosts = ", ".join(self.measured_on) or "local"
         name = run.plan.run if run.plan else "?"
         done = f"{run.counts.done} of {run.counts.total} trials done"
         self.err.lines([f"attached    {literal(name)} on {literal(hosts)}: {done}"])

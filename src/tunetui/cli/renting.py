@@ -40,19 +40,23 @@ def measured_on_rented(parsed: argparse.Namespace, measure: Callable[[], int]) -
     Raises:
         TunetuiError: nothing could be launched, or as ``measure`` does; then the machines are settled first.
     """
-    renting = Renting(parsed)
     _check(parsed)
-    parsed.hosts = asyncio.run(renting.arrived(parsed.hosts))
+    parsed.hosts = asyncio.run(Renting(parsed).arrived(parsed.hosts))
     if parsed.detach or parsed.dry_run:
         return measure()
-    names = [host for host in parsed.hosts if host.startswith(_OURS)]
     try:
         code = measure()
     except TunetuiError:
-        asyncio.run(renting.settle(names))
+        settled(parsed, parsed.hosts, ExitCode.UNAVAILABLE)
         raise
-    settled = asyncio.run(renting.settle(names))
-    return code if settled or code != ExitCode.OK else ExitCode.UNAVAILABLE
+    return settled(parsed, parsed.hosts, code)
+
+
+def settled(parsed: argparse.Namespace, hosts: Sequence[str], code: int) -> int:
+    """The exit code of a run on these hosts, once it is settled what becomes of the rented ones among them."""
+    names = [host for host in hosts if host.startswith(_OURS)]
+    sure = not names or asyncio.run(Renting(parsed).settle(names))
+    return code if sure or code != ExitCode.OK else ExitCode.UNAVAILABLE
 
 
 def _check(parsed: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tunetui.cli.arguments.command import Command
+from tunetui.cli.arguments.lambda_cloud import declare_ending
 from tunetui.cli.arguments.printing import declare_outcome
 from tunetui.cli.arguments.reaching import declare_reaching
 from tunetui.cli.arguments.values import priced
@@ -39,6 +40,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     )
     declare_outcome(parser, meanwhile="meanwhile", stem="as begun")
     declare_reaching(parser)
+    declare_ending(parser)
     parser.set_defaults(detach=False)
 
 

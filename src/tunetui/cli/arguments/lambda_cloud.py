@@ -109,7 +109,12 @@ def declare_batch_on_lambda(parser: argparse.ArgumentParser) -> None:
     """Options of ``--batch ... --host lambda:TYPE``."""
     group = parser.add_argument_group("machines from Lambda Cloud (--host lambda:TYPE[@REGION], or a launched one)")
     declare_launching(group)
-    group.add_argument(
+    declare_ending(group)
+
+
+def declare_ending(parser: argparse._ActionsContainer) -> None:
+    """What becomes of rented machines at the end of a run."""
+    parser.add_argument(
         "--terminate-when-done", action="store_true",
         help="at the end terminate the rented machines without asking; not one on which a run is still at work",
     )  # fmt: skip
