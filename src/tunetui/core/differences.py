@@ -80,10 +80,11 @@ class Side(msgspec.Struct, frozen=True):
         return (freedom * own + _OF_THE_OTHERS * typical) / pooled, pooled
 
 
-def _shared_dispersion(first: Side, second: Side) -> float:
-    """Of one configuration's two visits together: one that ended early by luck is known by the other."""
+def _shared_dispersion(first: Side, second: Side) -> tuple[float, float]:
+    """What both visits to one configuration say of a sample, for the one that has fewer: luck may have ended it early."""
     ours, theirs = len(first.samples_ns) - 1, len(second.samples_ns) - 1
-    return (ours * first.dispersion + theirs * second.dispersion) / max(1, ours + theirs)
+    both = (ours * first.dispersion + theirs * second.dispersion) / max(1, ours + theirs)
+    return (both if ours < theirs else 0.0), (both if theirs < ours else 0.0)
 
 
 def se_of_log_median(samples_ns: Sequence[int]) -> float:
@@ -127,11 +128,11 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 def measure(first: Side, second: Side, of_first: Noise, of_second: Noise, *, alike: bool = True) -> Difference:
     """The difference between two rows, before correction for how many are compared; ``alike`` where they are one configuration."""
-    dispersion = _shared_dispersion(first, second) if alike else 0.0
+    dispersions = _shared_dispersion(first, second) if alike else (0.0, 0.0)
     ratio = math.log(second.median / first.median)
     parts = [
-        first.own_part(of_first.typical[0], dispersion),
-        second.own_part(of_second.typical[1], dispersion),
+        first.own_part(of_first.typical[0], dispersions[0]),
+        second.own_part(of_second.typical[1], dispersions[1]),
         of_first.first,
         of_second.second,
     ]
