@@ -85,8 +85,9 @@ class RunPanes:
             for host, link in links.items()
             if host not in heard and link.state != "ready"
         ]
-        if lines and (method := run_text.method_line(run)):
-            lines[0] = spread(lines[0], ((f"  {method} ", "muted"),), screen.size.width)
+        method = f"  {run_text.method_line(run)} "
+        if lines and method.strip() and len(text_of(lines[0])) + len(method) < screen.size.width:  # the device goes first
+            lines[0] = spread(lines[0], ((method, "muted"),), screen.size.width)
         wanted = max(len(lines), 1)
         if self.rail.styles.height is None or self.rail.styles.height.value != wanted:
             self.rail.styles.height = wanted

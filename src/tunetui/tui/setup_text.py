@@ -154,11 +154,11 @@ def _counts(found: Forecast, *, counting: bool) -> list[Spans]:
     first: list[Span] = [(head, "strong"), (f" of {counted(cartesian, 'combination')}", None)]
     if not sampled and found.trials != valid:
         first.append((f", {count(found.trials)} of them measured", None))
-    if found.problems > 1:
-        first.append((f" on {counted(found.problems, 'problem')}", None))
     if counting:
         first.append(("  counting ...", "accent"))
     each = [f"{one_line(name)} {count(one.planned)}" for name, one in found.counts.items()]
+    if found.problems > 1:
+        each.insert(0, counted(found.problems, "problem"))
     lines: list[Spans] = [tuple(first), toned(" · ".join(each), "muted")] if len(each) > 1 else [tuple(first)]
     lines += [toned(f"left out: {one_line(name)}: {one_line(why)}", "warning") for name, why in found.left_out.items()]
     return lines
