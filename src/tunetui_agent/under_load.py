@@ -143,7 +143,7 @@ class UnderLoad:
         taken = prepared.execution.samples(self._room(), begun + TURN_SECONDS)
         self._executed(len(taken), time.perf_counter() - begun)
         self._stretch.bins.update(map(bin_of, taken))
-        self._stretch.worst_ns = max(self._stretch.worst_ns, *taken)
+        self._stretch.worst_ns = max([self._stretch.worst_ns, *taken])
 
     def _repeat(self, prepared: Prepared) -> None:
         begun = now = time.perf_counter()

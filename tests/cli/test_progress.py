@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.core.test_costs import at_work
 from tunetui.cli.display import LiveDisplay, LogDisplay
 from tunetui.cli.narration import Face
 from tunetui.cli.progress import News, board, finished_line, heartbeat, link_lines
@@ -219,3 +220,9 @@ def test_a_link_that_is_down_has_a_line_that_says_that_the_run_goes_on() -> None
     }
     assert link_lines(links, 1000.0, 80) == ["link  to west lost 0:12 ago; the run goes on there"]
     assert link_lines(links, 1000.0, 20)[0].startswith("link  to west")
+
+
+def test_what_a_run_costs_stands_beside_its_time_and_an_unknown_price_is_said() -> None:
+    assert "  $1.00 of $2.00, $1.00 a trial, ~$1.00 to finish" in board(at_work({"usd": 2.0}), 1990.0, 200)[0]
+    assert "cost n/a: no price of a10" in board(at_work(priced=False), 1990.0, 200)[0]
+    assert "cost" not in board(at_work(host="local", priced=False), 1990.0, 200)[0]

@@ -14,6 +14,7 @@ from tunetui.core.figures import counted, setting, with_uncertainty
 from tunetui.core.labels import one_line, short_problem, varying
 from tunetui.core.leaderboard import Board, Entry, Leaderboard
 from tunetui.core.publishing import build_leaderboard
+from tunetui.core.readiness import readiness
 from tunetui.core.targets import MET, MISSED, Verdict
 from tunetui.session import library, read_leaderboard
 from tunetui.tui.board_columns import BoardFacts
@@ -99,8 +100,11 @@ class LeaderboardScreen(BoardScreen):
         right = f"{run.trials_measured}/{run.trials_planned} measured{failed} · {run.ended} {run.finished[:16]} "
         self.title_line.show([spread(left, ((right, "muted"),), self.size.width)])
         place = self.tab.where.get(_BOARD, "0")
-        verdicts = self.board.boards[int(place)].targets if self.board.boards else []
-        lines = [verdict_spans(each) for each in verdicts[:_TARGETS_SHOWN]]
+        board = self.board.boards[int(place)] if self.board.boards else None
+        lines = [verdict_spans(each) for each in board.targets[:_TARGETS_SHOWN]] if board is not None else []
+        if board is not None and lines:
+            ready = readiness(self.board, board)
+            lines.insert(0, ((f" {ready}", "good" if ready.startswith("ready") else "warning"),))
         self.targets.styles.height = max(len(lines), 1)
         self.targets.show(lines or [(((" no targets were asked for"), "muted"),)])
 
