@@ -13,6 +13,8 @@ RELIABILITY = "reliability"
 BIN_WIDTH = 0.002
 """Each bin of times is wider than the one before by this share: a figure read from bins is right to half of it."""
 _LOG_WIDTH = math.log1p(BIN_WIDTH)
+LAST_BIN = math.floor(63 * math.log(2) / _LOG_WIDTH)
+"""Of times that fit 63 bits of nanoseconds: some 290 years."""
 
 
 @message(frozen=True, kw_only=True)

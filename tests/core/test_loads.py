@@ -13,6 +13,7 @@ from tunetui.core.load_publishing import POINTS
 from tunetui.core.loads import interval_ns, load_words, quantile_ns
 from tunetui.core.publishing import build_leaderboard
 from tunetui.core.readiness import readiness
+from tunetui.core.records import RecordError
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
 from tunetui.core.statistics import interval_ranks
@@ -147,3 +148,16 @@ def test_a_quantiles_interval_is_that_of_its_ranks_and_of_very_many_executions_n
     assert None not in ends
     assert ends == sorted(end for end in ends if end is not None), "many executions leave less to doubt"
     assert (quantile_ns({}, 0.5), interval_ns({}, 0.5, 0.95)) == (None, (None, None))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"bins": [1, 2]}, {"counts": [0]}, {"bins": [10**9]}, {"bins": [-1]}, {"executions": -1}, {"executing_seconds": -1.0},
+        {"worst_ns": -5}, {"errors": -1},
+    ],
+)  # fmt: skip
+def test_a_stretch_that_no_agent_writes_is_refused(wrong: dict[str, Any]) -> None:
+    assert agent(0, stretch(1.0, {1_000: 3})).event
+    with pytest.raises(RecordError, match="ReliabilitySampled"):
+        agent(0, stretch(1.0, {1_000: 3}, **wrong))

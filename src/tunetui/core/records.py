@@ -11,7 +11,15 @@ import msgspec
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
 from tunetui.core.events import APP_EVENTS, APP_SOURCE, Event, Record, UnknownEvent
-from tunetui_agent.messages import EVENTS, FAILURES, DriftNoticed, TrialFailed, TrialMeasured, TrialProgressed
+from tunetui_agent.messages import (
+    EVENTS,
+    FAILURES,
+    DriftNoticed,
+    TrialFailed,
+    TrialMeasured,
+    TrialProgressed,
+    reliability,
+)
 
 
 class RecordError(TunetuiError):
@@ -104,8 +112,19 @@ def _check(event: Any) -> None:
             raise RecordError("TrialFailed: a duration is negative")
     elif isinstance(event, TrialProgressed) and (event.samples < 0 or event.median_ns < 0):
         raise RecordError("TrialProgressed: samples and median_ns must be 0 or more")
+    elif isinstance(event, reliability.ReliabilitySampled):
+        _check_stretch(event)
     elif isinstance(event, DriftNoticed) and (event.reference_ns <= 0 or event.median_ns <= 0):
         raise RecordError("DriftNoticed: reference_ns and median_ns must be more than 0")
+
+
+def _check_stretch(event: reliability.ReliabilitySampled) -> None:
+    counted = (event.executions, event.verified, event.wrong, event.errors, event.worst_ns)
+    if min(event.seconds, event.asked_seconds, event.executing_seconds, *counted) < 0:
+        raise RecordError("ReliabilitySampled: a duration or a count is negative")
+    fits = len(event.bins) == len(event.counts) and all(0 <= number <= reliability.LAST_BIN for number in event.bins)
+    if not fits or min(event.counts, default=1) < 1:
+        raise RecordError("ReliabilitySampled: every bin must be one of a time, with a count of at least 1")
 
 
 def _plain(raw: bytes) -> bool:
