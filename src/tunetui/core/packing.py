@@ -91,7 +91,7 @@ def subject_code(
     implementation: str, problem: dict[str, Value], key: str, provenance: str, axes: tuple[str, ...]
 ) -> int:
     """The number of a subject; equal keys are taken for equal problems."""
-    parts = (implementation, key, provenance, axes)
+    parts = (implementation, key, provenance, axes, tuple(problem))  # in the order in which the fields were written
     code = SUBJECTS.code_of.get(parts)
     if code is None:
         code = SUBJECTS.add(parts, Subject(implementation, problem, key, provenance, axes))
