@@ -69,3 +69,14 @@ async def test_nothing_hurries_before_the_host_has_shown_its_key(server: Sshd, w
     assert ("sent", SERVICE_REQUEST) not in wire
     assert ("sent", LOGIN) not in wire
     assert ("sent", OPEN) not in wire
+
+
+async def test_an_asyncssh_that_is_not_known_from_inside_takes_its_time(
+    server: Sshd, wire: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("haste", "spares", "connecting"):
+        monkeypatch.setattr(f"tunetui.engines.ssh.{module}.IS_KNOWN", False)
+    link = await reached(config(server))
+    assert await listed(link) == NO_RUNS
+    assert wire.index(("received", SERVICE_ACCEPT)) < wire.index(("sent", LOGIN))
+    assert wire.index(("received", LOGGED_IN)) < wire.index(("sent", OPEN))

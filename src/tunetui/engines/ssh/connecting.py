@@ -13,7 +13,7 @@ import asyncssh
 from tunetui.core.starting import start_process
 from tunetui.engines.ssh.described import USED_KEY
 from tunetui.engines.ssh.failures import FOREIGN, explain, on_the_way, refused_keys, revoked
-from tunetui.engines.ssh.haste import Haste
+from tunetui.engines.ssh.haste import IS_KNOWN, Haste
 from tunetui.engines.ssh.keys import KeyRing, Keys
 from tunetui.engines.ssh.knocking import CLIENT_VERSION
 
@@ -187,9 +187,11 @@ class _Dialing:
     async def _carrier(self, client: _Client) -> dict[str, Any]:
         """What carries the connection: the hop before, the user's own proxy command, or TCP, which may be there already."""
         knock, self.knock = self.knock, None
-        if knock is not None:
+        if knock is not None and IS_KNOWN:
             client.knocked = True
             return {"sock": await knock.answered()}
+        if knock is not None:  # asyncssh is to say the first line itself
+            knock.forget()
         if not self._hop.proxy_command:
             return {"tunnel": self._way.connections[-1] if self._way.connections else None}
         ours, its = socket.socketpair()

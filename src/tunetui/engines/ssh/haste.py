@@ -46,10 +46,10 @@ class Haste:
 
     def begin(self, *, version_said: bool) -> None:
         """Take part in the handshake; ``version_said``: its first line was sent already."""
-        if version_said:
-            self._connection._send_version = self._version_was_said
         if not IS_KNOWN:
             return
+        if version_said:
+            self._connection._send_version = self._version_was_said
         self._connection.try_next_auth = self._try_next_auth
         self._connection.send_userauth_request = self._send_userauth_request
         self._connection.send_packet = self._send_packet
