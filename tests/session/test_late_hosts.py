@@ -189,7 +189,9 @@ async def test_agents_at_work_on_a_late_host_keep_what_they_hold(hosts: Hosts, e
     await ended(again)
     second.save()
     complete(hosts, second, trials)
-    assert hosts.measured_by()["west"] >= 4
+    assert (
+        hosts.measured_by()["west"] >= 1
+    )  # until then all four were kept for it; an idle one may take from a slow one
     assert not hosts.agents_of("west")
 
 

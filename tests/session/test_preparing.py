@@ -22,8 +22,8 @@ from tunetui.core.errors import InputError, TunetuiError
 from tunetui.engines.channel import AgentStream, ask_json
 from tunetui.engines.local import LocalLink
 from tunetui.hosts.environments import Recipe, recipe
-from tunetui.session.opening import probe
 from tunetui.session.preparing import Lines, Preparation, PreparedLink, PrepareOptions, prepare_host, probe_arguments
+from tunetui.session.probing import probe
 from tunetui.settings import MANAGED
 
 __all__ = ["wheels"]  # a fixture

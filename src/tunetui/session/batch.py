@@ -16,7 +16,7 @@ from tunetui.session.catching_up import Alive, CatchingUp
 from tunetui.session.joining import Joining
 from tunetui.session.leaving import left_behind
 from tunetui.session.links import Links
-from tunetui.session.opening import BatchOptions, Opened, connector, hosts_of, let_go, open_groups
+from tunetui.session.opening import BatchOptions, Opened, connector, folder_of, hosts_of, let_go, open_groups
 from tunetui.session.places import accepted, merged, with_suffixes
 from tunetui.session.plan_records import planned, record_plan
 from tunetui.session.recording import Recording
@@ -26,7 +26,7 @@ from tunetui.session.steering import Steering
 from tunetui.session.unloaded import unloaded
 from tunetui.session.working import Work
 from tunetui.store.journal import Journal
-from tunetui.store.runs import RunFolder, run_id, runs_root
+from tunetui.store.runs import RunFolder
 from tunetui_agent.messages import FAILURES, NoticeRaised, reference_to
 
 if TYPE_CHECKING:
@@ -93,8 +93,7 @@ class Session(Steering, Joining):
         links = links or Links()
         opened = await open_groups(options, links, connect or connector(options, links))
         try:
-            name = options.run or run_id(opened.grid.name, options.stem)
-            folder = RunFolder(runs_root() / name, fresh=options.fresh)
+            folder = RunFolder(folder_of(options, opened.grid), fresh=options.fresh)
             try:
                 session = cls(opened, folder, Journal(folder.journal), links)
             except TunetuiError:

@@ -161,11 +161,14 @@ class Crew(Roster):
                 self._begin(seat, seat.follow_adopted(self._waiting_at(seat), alone=is_last))
             elif self.dealing.hands[seat.name].waiting and not self._stopping and not self._leaving:
                 rivals = [*self._unprofiled(self.group), *self._rivals(self.group)] if self.is_alone else None
-                spec = self._spec(seat, self._new_name())
-                self._begin(seat, seat.measure(spec, rivals, self._waiting_at(seat)))
+                self._begin(seat, self._measure(seat, rivals))
         if not self._tasks and not self._stopping and not self._leaving:
             self._man_last_call()
         return bool(self._tasks)
+
+    async def _measure(self, seat: Seat, rivals: list[Contender] | None) -> str:
+        """What the agent is told of and what it is given belong together, whatever was extended since it was sent for."""
+        return await seat.measure(self._spec(seat, self._new_name()), rivals, self._waiting_at(seat))
 
     def _waiting_at(self, seat: Seat) -> Callable[[], list[Trial]]:
         waiting = self.dealing.hands[seat.name].waiting
@@ -233,10 +236,9 @@ class Crew(Roster):
         if error is not None:
             self._error = self._error or error
             if not self.is_alone:
-                hint = f" ({error.hint})" if error.hint else ""
-                left_at = "; its agent goes on there" if seat.agents.is_left else ""
-                name = f"{seat.place.device.name} of {seat.place.host}"
-                self._say("place-lost", f"{name} is left out: {error.message}{hint}{left_at}")
+                why = f"{error.message} ({error.hint})" if error.hint else error.message
+                why += "; its agent goes on there" if seat.agents.is_left else ""
+                self._say("place-lost", f"{seat.place.device.name} of {seat.place.host} is left out: {why}")
         if left and others:
             self._say("trials-moved", f"{len(left)} trials of {seat.place.host} go to the other devices")
             self.deal([self.trials[each] for each in left])

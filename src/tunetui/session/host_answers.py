@@ -13,8 +13,8 @@ from tunetui.core.labels import one_line
 from tunetui.core.routes import LOCAL
 from tunetui.hosts.ssh_aliases import aliases
 from tunetui.session.linking import CONFIG_VARIABLE, LinkOptions, open_link
-from tunetui.session.opening import probe
 from tunetui.session.preparing import Preparing, look, prepared_as, size_of_environment
+from tunetui.session.probing import probe
 from tunetui.settings import HostSettings
 from tunetui_agent.messages import Device, Toolchain
 

@@ -14,7 +14,7 @@ from tunetui.session.asked import about
 from tunetui.session.catching_up import CatchingUp
 from tunetui.session.crews import Crew
 from tunetui.session.opening import run_spec
-from tunetui.session.places import group_places, merged, with_place, with_suffixes
+from tunetui.session.places import group_places, merged, with_more, with_place, with_suffixes
 from tunetui.session.profiling import unprofiled
 from tunetui.session.resuming import contenders
 from tunetui.session.seats import Ledger
@@ -84,7 +84,7 @@ class Joining:
         """Take hosts in as they are ready, until no more will come.  Raises StoreError."""
         taking: list[asyncio.Task[None]] = []
         try:
-            while self._visits.expected:
+            while not self._visits.are_over:
                 arrivals = await self._visits.next()
                 taking += [asyncio.create_task(self._take_in(arrival)) for arrival in arrivals]
             await asyncio.gather(*taking)
@@ -94,6 +94,9 @@ class Joining:
             await asyncio.gather(*taking, return_exceptions=True)
 
     async def _take_in(self, arrival: Arrival) -> None:
+        if arrival.again:
+            self._extend(arrival)
+            return
         is_in = False
         try:
             if arrival.error is not None:
@@ -129,6 +132,28 @@ class Joining:
             return alive
         await self._see_out(alive, arrival.places)
         return []
+
+    def _extend(self, arrival: Arrival) -> None:
+        """Devices that take part can measure more from here on; or they cannot, and why is said."""
+        if arrival.error is not None:
+            self._leave_out(f"{arrival.host} measures only what needs no build from here: {arrival.error.message}")
+        for place in arrival.places:
+            crew = next((crew for crew in self._work.crews if place.name in {seat.name for seat in crew.seats}), None)
+            if crew is None:
+                continue
+            before = crew.group.able(place.name)
+            crew.extend(with_more(crew.group, place, self._opened.grid, self._opened.kernel), place.name)
+            if not (more := sorted(crew.group.able(place.name) - before)):
+                lacking = "; ".join(each.reason for each in place.toolchains if not each.available and each.reason)
+                self._leave_out(f"{place.host} measures only what needs no build from here: {lacking}")
+                continue
+            self.groups = [crew.group if each.model == place.model else each for each in self.groups]
+            self.places = [place if each.name == place.name else each for each in self.places]
+            self.plan = merged([group.plan for group in self.groups])
+            self._record(crew.group)
+            text = f"{', '.join(more)}: what was built here for {place.device.name} of {place.host} has arrived there"
+            self._recording.say(NoticeRaised(code="build-arrived", text=text))
+        self._share_out(set(), set())
 
     def _seat(self, place: Place) -> bool:
         """A device takes its place in a group; whether it can measure anything."""
@@ -258,5 +283,5 @@ class Joining:
             rivals,
             unread,
             self._links.followed,
-            more_may_come=bool(self._coming),
+            more_may_come=not self._visits.are_over,
         )

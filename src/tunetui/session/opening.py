@@ -8,24 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.models import device_id
 from tunetui.core.routes import LOCAL
-from tunetui.engines.channel import ask_json
-from tunetui.session.building_here import BuildingHere, explained
+from tunetui.session.building_here import BuildingHere
+from tunetui.session.completing import completion_of
 from tunetui.session.delivery import languages_of, send_bundles
 from tunetui.session.linking import LinkOptions, open_link
 from tunetui.session.places import Group, Place, group_places
-from tunetui.session.preparing import Preparing, prepared, probe_arguments
+from tunetui.session.preparing import Preparing, prepared
+from tunetui.session.probing import Found, choose_devices, probe, required_modules
 from tunetui.session.spending import check_priced, prices_of
 from tunetui.session.telling import kernel_spec
-from tunetui.session.visiting import Arrival, Visits, let_go_of
+from tunetui.session.visiting import Arrival, Visited, Visits, let_go_of, newest
 from tunetui.store.atomic import check_writable
 from tunetui.store.definitions import load_definitions
-from tunetui_agent.messages import PROTOCOL, Device, RunSpec, Toolchain
+from tunetui.store.runs import JOURNAL, run_id, runs_root
+from tunetui_agent.messages import PROTOCOL, Device, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from tunetui.engines.channel import Link
     from tunetui.session.delivery import Arrived
     from tunetui.session.links import Links
+    from tunetui.session.visiting import Completion
     from tunetui.store.definitions import Definitions
 
     Connect = Callable[[str], Awaitable[Link]]
@@ -75,15 +75,6 @@ class BatchOptions:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a host offers, as its agent tells."""
-
-    devices: list[Device]
-    toolchains: dict[str, list[Toolchain]]  # by kind of device
-    host: str
-
-
-@dataclass(frozen=True)
 class Opened:
     """Everything that a run needs before its first record."""
 
@@ -108,18 +99,19 @@ async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> 
     """
     definitions = options.definitions or load_definitions(options.grid_path, options.overrides)
     check_writable(options.stem)
-    kind = definitions.grid.device or "cpu"
     hosts = hosts_of(options, definitions.grid)
     prices = prices_of(hosts, options.usd_per_hour, options.preparing.settings)
     check_priced(definitions.grid.budget, hosts, prices)
     here = BuildingHere(
         definitions.grid, definitions.kernel, options.grid_path, options.preparing.on_progress, options.build_jobs
     )
-    visits = Visits({host: _visit(host, options, links, connect, here, kind) for host in hosts}, here.close)
+    # What an earlier start left is taken up by a plan that lacks nothing.
+    waits = options.together_seconds is None or _is_begun(options, definitions.grid)
+    visits = Visits({host: _visit(host, options, links, connect, here, waits=waits) for host in hosts}, here.close)
     arrivals: list[Arrival] = []
     try:
         while True:
-            arrivals += await _some(visits, options.together_seconds)
+            arrivals = newest([*arrivals, *await _some(visits, options.together_seconds)])
             opened = _planned(options, definitions, visits, sorted(arrivals, key=lambda each: hosts.index(each.host)))
             if opened is not None:
                 break
@@ -131,6 +123,15 @@ async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> 
         if arrival.error is not None:
             links.dead(arrival.host, arrival.error.message)
     return dataclasses.replace(opened, prices=prices)
+
+
+def folder_of(options: BatchOptions, grid: Grid) -> Path:
+    """Where the run is kept."""
+    return runs_root() / (options.run or run_id(grid.name, options.stem))
+
+
+def _is_begun(options: BatchOptions, grid: Grid) -> bool:
+    return not options.fresh and (folder_of(options, grid) / JOURNAL).exists()
 
 
 def hosts_of(options: BatchOptions, grid: Grid) -> list[str]:
@@ -173,10 +174,10 @@ def _planned(
 
 
 async def _visit(
-    host: str, options: BatchOptions, links: Links, connect: Connect, here: BuildingHere, kind: str
-) -> tuple[list[Place], list[Arrived]]:
-    """The places of one host."""
-    kernel = here.kernel
+    host: str, options: BatchOptions, links: Links, connect: Connect, here: BuildingHere, *, waits: bool
+) -> Visited:
+    """The places of one host; unless it ``waits``, those that lack what is built for them here measure the rest first."""
+    kernel, kind = here.kernel, here.grid.device or "cpu"
     if kind == "gpu" and host != LOCAL:
         here.begin(host, options.preparing.architecture(host))
     link = await connect(host)
@@ -185,37 +186,32 @@ async def _visit(
         arrived = await send_bundles(link, options.artifacts, kernel)
         found = await probe(link, required_modules(kernel), languages_of(arrived))
         devices = options.preparing.devices(host, choose_devices(found, kind))
-        if kind == "gpu" and host != LOCAL:
-            found, more = await _built_here(link, here, found, devices, languages_of(arrived))
+        completion, later = completion_of(kind, link, here, found, devices, languages_of(arrived)), None
+        if completion is not None and not waits and await completion.is_worth_beginning_without():
+            found, later = completion.meanwhile, _complete(completion, link, kind, devices, arrived)
+        elif completion is not None:
+            found, more = await completion.completed()
             arrived += more
-        prebuilt = languages_of(arrived)
     except BaseException:
         await link.close()
         raise
     links.ready(host)
-    toolchains = found.toolchains.get(kind, [])
-    places = [
+    return Visited(_places(link, kind, devices, found, arrived), arrived, later)
+
+
+async def _complete(
+    completion: Completion, link: Link, kind: str, devices: Sequence[Device], arrived: Sequence[Arrived]
+) -> Visited:
+    found, more = await completion.completed()
+    return Visited(_places(link, kind, devices, found, [*arrived, *more]), [*arrived, *more])
+
+
+def _places(link: Link, kind: str, devices: Sequence[Device], found: Found, arrived: Sequence[Arrived]) -> list[Place]:
+    toolchains, prebuilt, host = found.toolchains.get(kind, []), languages_of(arrived), link.host
+    return [
         Place(link, host, dataclasses.replace(each, id=device_id(each, host)), each.id, toolchains, prebuilt)
         for each in devices
     ]
-    return places, arrived
-
-
-async def _built_here(
-    link: Link, here: BuildingHere, found: Found, devices: Sequence[Device], sent: Sequence[str]
-) -> tuple[Found, list[Arrived]]:
-    """What the host offers with what it cannot compile built here and sent, as far as that goes."""
-    toolchains = found.toolchains.get("gpu", [])
-    lacking = here.lacking(toolchains, sent)
-    if not lacking:
-        return found, []
-    built = await here.bundles(link.host, devices, lacking)
-    arrived = await send_bundles(link, [each.path for each in built if each.path], here.kernel)
-    if arrived:
-        found = await probe(link, required_modules(here.kernel), [*sent, *languages_of(arrived)])
-    why = next((each.why for each in built if each.why), "")
-    told = explained(found.toolchains.get("gpu", []), dict.fromkeys(lacking, why) if why else {})
-    return dataclasses.replace(found, toolchains={**found.toolchains, "gpu": told}), arrived
 
 
 def connector(options: BatchOptions, links: Links) -> Connect:
@@ -234,43 +230,6 @@ async def _nothing() -> None:
 
 def _nobody(said: Sequence[str]) -> TunetuiError:
     return TunetuiError("no host could be used", hint="\n".join(said))
-
-
-def required_modules(kernel: Kernel) -> list[str]:
-    """Every Python module that an implementation needs on the host."""
-    return sorted(
-        {name for kinds in kernel.implementations.values() for own in kinds.values() for name in own.requires}
-    )
-
-
-async def probe(link: Link, modules: Sequence[str] = (), prefer_prebuilt: Sequence[str] = ()) -> Found:
-    """The devices, compilers and asked modules of a host; ``prefer_prebuilt`` are languages that a bundle was sent for.
-
-    Raises TunetuiError where the answer cannot be understood.
-    """
-    answer = await ask_json(link, probe_arguments(modules, prefer_prebuilt))
-    if not answer.get("ok"):
-        raise TunetuiError(f"the agent on {link.host} cannot work: {clean(str(answer.get('text', answer)))}")
-    try:
-        devices = msgspec.convert(answer.get("devices"), list[Device])
-        toolchains: dict[str, list[Toolchain]] = {}
-        for each in msgspec.convert(answer.get("toolchains"), list[dict[str, Any]]):
-            toolchains.setdefault(str(each.get("kind", "")), []).append(msgspec.convert(each, Toolchain))
-    except msgspec.ValidationError as error:
-        raise TunetuiError(f"the agent on {link.host} answered with something else than expected: {error}") from None
-    return Found(devices, toolchains, clean(str(answer.get("host", link.host))))
-
-
-def choose_devices(found: Found, kind: str) -> list[Device]:
-    """All devices of a kind.  Raises TunetuiError where there is none."""
-    devices = [device for device in found.devices if device.kind == kind]
-    if devices:
-        return devices
-    there = ", ".join(clean(device.name) for device in found.devices) or "nothing"
-    raise TunetuiError(
-        f"no {kind.upper()} that could be used on {found.host}; found {there}",
-        hint="tunetui doctor says why" if kind == "gpu" else "",
-    )
 
 
 def run_spec(

@@ -107,6 +107,20 @@ def with_place(group: Group, place: Place, grid: Grid, kernel: Kernel) -> Group:
     )
 
 
+def with_more(group: Group, place: Place, grid: Grid, kernel: Kernel) -> Group:
+    """The group with one of its places, which can measure more than before."""
+    more = make_plan(grid, kernel, place.device, place.toolchains)
+    plan = _joined(group.plan, _suffixed(more, group.suffix))
+    fields = provenances_on(grid, kernel, place.device, place.toolchains)
+    recorded = plan.provenances | {content_hash(one): one for one in fields.values()}
+    return dataclasses.replace(
+        group,
+        places=[place if each.name == place.name else each for each in group.places],
+        plan=dataclasses.replace(plan, provenances=recorded),
+        provenances=group.provenances | {place.name: {name: content_hash(one) for name, one in fields.items()}},
+    )
+
+
 def with_suffixes(groups: Sequence[Group], run: Run) -> list[Group]:
     """The groups with ids that are unique in the run; what an earlier start called a model's trials, they stay.
 

@@ -36,6 +36,16 @@ class Roster:
         known = [trial for trial in held if trial in self.trials]
         self.dealing.hold(seat.name, known, present if present in self.trials else "")
 
+    def extend(self, group: Group, name: str) -> None:
+        """The same group, of which one place can measure more: its present agent cannot, and makes room for one that can."""
+        self.group = group
+        self.trials.update({trial.id: trial for trial in group.plan.trials})
+        places = {place.name: place for place in group.places}
+        for seat in self.seats:
+            seat.group, seat.place = group, places[seat.name]
+            self.dealing.hands[seat.name].able = self._ability(seat)
+        self._by_name[name].close([], [])
+
     def seat_with(self, trial: str) -> Seat | None:
         """The seat that has a trial in hand."""
         for name, hand in self.dealing.hands.items():

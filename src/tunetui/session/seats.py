@@ -88,7 +88,7 @@ class Seat:
 
     def close(self, rivals: Iterable[Contender], races: list[dict[str, Value]] | None) -> None:
         """No more will come: race these problems (None: all), with these rows of other devices, then end."""
-        if self.closed:
+        if self.closed or not self.agents.is_followed:
             return
         self.closed = True
         for command in considered(rivals):

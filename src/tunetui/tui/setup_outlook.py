@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tunetui.core.errors import TunetuiError
 from tunetui.core.labels import one_line
 from tunetui.session.host_answers import HostAnswer, NamedHost, ask_host, named_hosts
-from tunetui.session.opening import required_modules
+from tunetui.session.probing import required_modules
 from tunetui.session.setting_up import Prospect, SettingUp
 from tunetui.tui.aside import aside
 from tunetui.tui.grid_draft import GridDraft
