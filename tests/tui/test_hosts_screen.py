@@ -26,6 +26,7 @@ from tunetui.tui.screens.confirming import ConfirmScreen
 from tunetui.tui.screens.hosts import HostsScreen
 from tunetui.tui.screens.leaderboard import LeaderboardScreen
 from tunetui.tui.screens.leaving import LeavingScreen
+from tunetui.tui.screens.machines import MachinesScreen
 from tunetui.tui.screens.run import RunScreen
 
 GRID = """
@@ -100,6 +101,7 @@ EFFECTS: dict[str, Callable[[Pilot[None]], bool]] = {
     "attach_run": lambda p: isinstance(p.app.screen, RunScreen),
     "open_run": lambda p: isinstance(p.app.screen, LeaderboardScreen),
     "end_run": lambda p: isinstance(p.app.screen, ConfirmScreen),
+    "show_machines": lambda p: isinstance(p.app.screen, MachinesScreen),
     "clear_host": lambda p: any("nothing to clear away" in each.text for each in cockpit_of(p).said),
 }
 

@@ -17,6 +17,7 @@ from tunetui.tui.commands.command import AnyCommand
 from tunetui.tui.commands.comparing import COMPARE, CompareBoards
 from tunetui.tui.commands.everywhere import EVERYWHERE
 from tunetui.tui.commands.hosts import HOSTS
+from tunetui.tui.commands.machines import MACHINES
 from tunetui.tui.commands.rows import HEATMAP, ROW
 from tunetui.tui.commands.runs import STEERING
 from tunetui.tui.commands.setup import SETUP
@@ -33,6 +34,7 @@ SCOPES: dict[str, tuple[AnyCommand, ...]] = {
     "Setup": (*EVERYWHERE, *SETUP),
     "Start": (*EVERYWHERE, *START),
     "Hosts": (*EVERYWHERE, *HOSTS),
+    "Machines": (*EVERYWHERE, *MACHINES),
     "Run": (*EVERYWHERE, *STEERING, *BOARD),
     "Leaderboard": (*EVERYWHERE, *BOARD, CompareBoards),
     "Compare": (*EVERYWHERE, *COMPARE),

@@ -79,4 +79,13 @@ class ClearHost(Command["HostsScreen"]):
         place.clear_away()
 
 
-HOSTS = (ExamineHost, LookForRuns, AttachRun, OpenRun, EndRun, ClearHost)
+class ShowMachines(Command["HostsScreen"]):
+    """Show what is rented from Lambda Cloud, what it costs, and what could be rented."""
+
+    key, name, footer = "m", "Machines to rent", "machines"
+
+    def run(self, place: HostsScreen) -> None:
+        place.show_machines()
+
+
+HOSTS = (ExamineHost, LookForRuns, AttachRun, OpenRun, EndRun, ClearHost, ShowMachines)

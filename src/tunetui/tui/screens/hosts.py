@@ -188,6 +188,12 @@ class HostsScreen(CommandScreen):
 
     # ------------------------------------------------------------------------------------------- steering
 
+    def show_machines(self) -> None:
+        """Those of Lambda Cloud."""
+        from tunetui.tui.screens.machines import MachinesScreen
+
+        self.app.push_screen(MachinesScreen())
+
     def attach(self) -> None:
         """The run under the cursor, on a Run screen."""
         if self.run is not None:
