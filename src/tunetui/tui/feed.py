@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tunetui.tui.pacing import Beat
+from tunetui.tui.run_panes import PICTURES
 
 if TYPE_CHECKING:
     from tunetui.tui.screens.run import RunScreen
@@ -26,6 +27,8 @@ class Feed:
         self.pulls = 0
         self._words_at = float("-inf")
         self._goes_on = False
+        self._pictures: list[str] = []
+        """Those to be drawn with the next beats."""
 
     def beat(self, beat: Beat) -> None:
         """Show what is new."""
@@ -34,7 +37,10 @@ class Feed:
             self._words_at = beat.now
         self.pulls += 1
         self.screen.board_table.order_interval_s = beat.rates.order_s
-        self.screen.show_run(self.screen.source.snapshot, words=words, plots=beat.draw_plots)
+        if beat.draw_plots:
+            self._pictures = [*PICTURES]
+        picture = [self._pictures.pop()] if self._pictures else []  # one a beat: keys wait for no two of them
+        self.screen.show_run(self.screen.source.snapshot, words=words, pictures=picture)
         self._go_on()
 
     def _go_on(self) -> None:
@@ -57,4 +63,4 @@ class Feed:
     def draw_all(self) -> None:
         """Show everything as it is now."""
         if self.screen.is_mounted:
-            self.screen.show_run(self.screen.source.snapshot, words=True, plots=True)
+            self.screen.show_run(self.screen.source.snapshot, words=True, pictures=PICTURES)

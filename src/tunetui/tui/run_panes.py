@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from tunetui.tui.widgets.thinning import least_so_far, thinned
 if TYPE_CHECKING:
     from tunetui.tui.screens.run import RunScreen
 
+PICTURES = ("heatmap", "plot")
 RESULTS_TOLD_AT_ONCE = 12
 """More came since the last frame than anybody reads; the table and the journal have all of them."""
 
@@ -53,11 +54,11 @@ class RunPanes:
         needed = f"{layout.LEAST_WIDTH}x{layout.LEAST_HEIGHT}"
         self.too_small.show([toned(f"{width}x{height} is too small", "warning"), toned(f"needs {needed}", "muted")])
 
-    def show_pictures(self, screen: RunScreen) -> None:
-        """The panes that cost most, and that a slow link does without."""
-        if "heatmap" in self._shown:
+    def show_pictures(self, screen: RunScreen, names: Collection[str]) -> None:
+        """Those of `PICTURES` that are asked for: the panes that cost most, and that a slow link does without."""
+        if "heatmap" in self._shown and "heatmap" in names:
             self._show_heatmap(screen)
-        if "plot" in self._shown:
+        if "plot" in self._shown and "plot" in names:
             self._show_plot(screen)
 
     def show_words(self, run: Run, screen: RunScreen) -> None:
@@ -86,7 +87,9 @@ class RunPanes:
             if host not in heard and link.state != "ready"
         ]
         method = f"  {run_text.method_line(run)} "
-        if lines and method.strip() and len(text_of(lines[0])) + len(method) < screen.size.width:  # the device goes first
+        if (
+            lines and method.strip() and len(text_of(lines[0])) + len(method) < screen.size.width
+        ):  # the device goes first
             lines[0] = spread(lines[0], ((method, "muted"),), screen.size.width)
         wanted = max(len(lines), 1)
         if self.rail.styles.height is None or self.rail.styles.height.value != wanted:

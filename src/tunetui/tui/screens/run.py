@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -93,8 +94,8 @@ class RunScreen(SteeringScreen):
 
     # ------------------------------------------------------------------------------------------- showing
 
-    def show_run(self, run: Run, *, words: bool, plots: bool) -> None:
-        """Bring the table, with ``words`` the lines around it, and with ``plots`` the pictures to this state."""
+    def show_run(self, run: Run, *, words: bool, pictures: Collection[str]) -> None:
+        """Bring the table, with ``words`` the lines around it, and some ``pictures`` to this state."""
         if run is not self.run_now:
             self.run_now = run
             self.board.take(run, rank_now=run.ended is not None)
@@ -107,8 +108,7 @@ class RunScreen(SteeringScreen):
             self.lay_out_columns()
             self.set_tabs(self.board.tabs(run))
         self.board_table.tick()
-        if plots:
-            self.panes.show_pictures(self)
+        self.panes.show_pictures(self, pictures)
         if words:
             self._look_at_links()
             self.panes.show_words(run, self)
