@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -27,6 +28,7 @@ from tunetui.tui.widgets.keys_line import KeysLine
 from tunetui.tui.widgets.store import ColumnStore, Mask, Rows
 from tunetui.tui.widgets.table import LiveTable
 from tunetui.tui.widgets.tones import Tone
+from tunetui_agent.messages import Value
 
 if TYPE_CHECKING:
     from tunetui.tui.screens.leaderboard import LeaderboardScreen
@@ -37,6 +39,7 @@ _NUMBERS = ("place", "percent", "first", "second")
 _TEXTS = ("verdict", "change", "problem", "row", "reason")
 _SORTABLE = ("place", "percent", "first", "second", "row")
 _SUMMARY_LINES = 3
+_LEAST_ROW_CELLS, _MOST_ROW_CELLS = 20, 100
 
 
 def compare_with(place: LeaderboardScreen, chosen: object) -> None:
@@ -101,10 +104,12 @@ class CompareScreen(CommandScreen):
             return
         self.found = found
         fields = varying([board.problem for board in found.boards])
-        self.rows.columns = _columns(several=bool(fields))
+        store = _store(found, fields)
+        longest = max((len(store.text("row", row)) for row in range(store.count)), default=0)
+        self.rows.columns = _columns(several=bool(fields), row_cells=longest)
         self.rows.choose_columns(None)
         self.rows.ordering.sort_key, self.rows.ordering.descending = "place", False
-        self.rows.show(_store(found, fields))
+        self.rows.show(store)
         self.say()
 
     # ---------------------------------------------------------------------------------------- what is said
@@ -194,8 +199,15 @@ def _store(found: Comparison, fields: list[str]) -> ColumnStore:
     rows = [(board, row) for board in found.boards for row in board.rows]
     store = ColumnStore(_NUMBERS, _TEXTS, capacity=max(len(rows), 1))
     ordered = sorted(rows, key=lambda pair: (_VERDICTS.index(pair[1].verdict), -_size(pair[1])))
+    by_name: dict[str, list[Mapping[str, Value]]] = {}
+    for _, row in rows:
+        by_name.setdefault(row.implementation, []).append(row.configuration)
+    told = {name: varying(configurations) for name, configurations in by_name.items()}
     for place, (board, row) in enumerate(ordered):
-        words = [one_line(row.implementation), *assignments(row.configuration)]
+        own = {
+            axis: value for axis, value in row.configuration.items() if axis in told[row.implementation]
+        } or row.configuration
+        words = [one_line(row.implementation), *assignments(own)]
         store.upsert(str(place), {
             "place": float(place), "percent": row.difference.percent if row.difference else None,
             "first": row.first_ms, "second": row.second_ms, "verdict": row.verdict,
@@ -213,14 +225,14 @@ def _verdict_tone(store: ColumnStore, row: int) -> Tone | None:
     return _TONES.get(store.text("verdict", row))
 
 
-def _columns(*, several: bool) -> list[Column]:
+def _columns(*, several: bool, row_cells: int = 0) -> list[Column]:
     columns = [
         Column("place", "verdict", 10, lambda store, row: store.text("verdict", row).upper(), right=False,
                tone=_verdict_tone),
         text_column("change", "change (95 %)", 26, right=True),
         number_column("first", "first ms", 11, decimals=5, gives_way=2),
         number_column("second", "second ms", 11, decimals=5, gives_way=1),
-        text_column("row", "configuration", 60),
+        text_column("row", "configuration", min(max(row_cells, _LEAST_ROW_CELLS), _MOST_ROW_CELLS)),
         text_column("reason", "why undecided", 60, gives_way=3),
     ]  # fmt: skip
     if several:
