@@ -86,14 +86,13 @@ def test_a_live_run_outlives_its_terminal_and_is_found_again(terminal: Open, hom
         shown = first.until(rf"\A(?=.{{1,{width}}}$).*\d+/{TOTAL}\b")
         assert "numpy" in shown
         assert max(map(len, shown.splitlines())) <= width
-    before = done(first.screen())
+    before = done(shown)
     first.kill()
 
     second = terminal("live.toml", size=(80, 24))
     second.until(f"{TOTAL} valid configurations")
     second.keys("s")
-    second.until(rf"\d+/{TOTAL} ")
-    assert done(second.screen()) >= before
+    assert done(second.until(rf"\d+/{TOTAL} ")) >= before
     second.keys("q")
     second.until(r"still at work.*\n(.*\n)*.*\(l\) leave it running")
     second.keys("Escape")
