@@ -22,6 +22,7 @@ from tunetui.tui.paced_app import PacedApp
 from tunetui.tui.pacing import Beat
 from tunetui.tui.palette import CockpitCommands, SafePalette
 from tunetui.tui.screens.command_screen import CommandScreen, PaletteEntry, carry_out
+from tunetui.tui.taking_away import TakingAway
 from tunetui.tui.themes import DEFAULT_THEME
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Looks:
     problems: list[str] = field(default_factory=list)
 
 
-class Cockpit(Navigation, PacedApp[None]):
+class Cockpit(Navigation, TakingAway, PacedApp[None]):
     """The interactive app over sessions, replays and saved leaderboards."""
 
     TITLE = "tunetui"
@@ -179,11 +180,3 @@ class Cockpit(Navigation, PacedApp[None]):
     def can_go_back(self) -> bool:
         """Whether there is a screen before this one."""
         return len(self.screen_stack) > 1
-
-    def copy_text(self, text: str, what: str) -> None:
-        """To the terminal's clipboard and to a file."""
-        from tunetui.tui.reporting import keep_copy
-
-        self.copy_to_clipboard(text)
-        kept = keep_copy(text)
-        self.tell(f"{what} copied" + (f"; also in {kept}" if kept else ""))

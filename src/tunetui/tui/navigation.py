@@ -5,16 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from tunetui.core.board_figures import MEDIAN
 from tunetui.core.errors import TunetuiError
 from tunetui.core.figures import count
 from tunetui.tui.screens.command_screen import CommandScreen, PaletteEntry
-from tunetui.tui.widgets.table import LiveTable
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -258,39 +255,3 @@ class Navigation(_Mixed):
         if choice in {"leave", "stop"}:
             self._cockpit.leaving = choice
             self.exit()
-
-    # -------------------------------------------------------------------------------------------- copying
-
-    def copyable(self) -> LiveTable | None:
-        """The table whose row would be copied."""
-        screen = self.present_screen
-        table = screen.table if screen is not None else None
-        return table if table is not None and table.cursor_key is not None else None
-
-    def copy(self, *, cell: bool) -> None:
-        """The row under the cursor, or the figure that the table is sorted by."""
-        from tunetui.tui.row_detail import as_text
-        from tunetui.tui.screens.board_screen import BoardScreen
-
-        table, screen = self.copyable(), self.present_screen
-        if table is None or table.cursor_key is None or not isinstance(screen, BoardScreen):
-            return
-        detail = screen.detail_of(table.cursor_key)
-        if detail is None:
-            return
-        name = table.ordering.sort_key or MEDIAN
-        if cell:
-            self._cockpit.copy_text(str(detail.figures.get(name, "n/a")), name)
-        else:
-            self._cockpit.copy_text(as_text(detail), "row")
-
-    def save_picture(self) -> None:
-        """The screen as SVG, in the working directory."""
-        stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-        path = Path.cwd() / f"tunetui-{stamp}.svg"
-        try:
-            path.write_text(self.export_screenshot(), encoding="utf-8")
-        except OSError as error:
-            self._cockpit.tell(f"{path}: {error.strerror or error}", "error")
-        else:
-            self._cockpit.tell(f"wrote {path}")
