@@ -13,21 +13,24 @@ from tunetui.core.exports.tuners import wisdom
 from tunetui.session.verifying import read_winners
 from tunetui.store.leaderboard import read_leaderboard
 
-STEADY = "    time.sleep(0.05 if os.path.exists(SLOW) else 0.01)\n"  # also where others are at work beside the test
+STEADY = "    time.sleep(0.1 if os.path.exists(SLOW) else 0.01)\n"  # also where others are at work beside the test
 
 
 @pytest.fixture
 def won(workplace: Workplace) -> Workplace:
-    """A sweep with a winner that takes 10 ms, and five times as much once there is a file "slow"."""
+    """A sweep with a winner that takes 10 ms, and ten times as much once there is a file "slow"."""
     slow = repr(str(workplace.folder / "slow"))
-    workplace.edit("kernel/double.py", "number=1):\n", f"number=1):\n{STEADY.replace('SLOW', slow)}")
+    kernel = workplace.folder / "kernel" / "double.py"
+    first = next(line for line in kernel.read_text().splitlines() if line.startswith("def double("))
+    workplace.edit("kernel/double.py", first, f"{first}\n{STEADY.replace('SLOW', slow).rstrip()}")
     workplace.grid(number="[1]")
     workplace.run("--format", "none")
     return workplace
 
 
-def verify(won: Workplace, *arguments: str, code: ExitCode) -> tuple[str, str]:
-    return finished(won.tunetui("verify", *arguments, "--margin", "90%"), code)
+def verify(won: Workplace, *arguments: str, code: ExitCode, margin: str = "900%") -> tuple[str, str]:
+    """A margin so wide that a busy machine changes no verdict, unless there is to be one."""
+    return finished(won.tunetui("verify", *arguments, "--margin", margin), code)
 
 
 def test_a_winner_holds_is_slower_is_another_kernel_or_wrong(won: Workplace) -> None:
@@ -39,7 +42,7 @@ def test_a_winner_holds_is_slower_is_another_kernel_or_wrong(won: Workplace) -> 
     assert small["boards"][0]["visits"][0]["revisits"] >= 6
 
     (won.folder / "slow").touch()
-    out, _ = verify(won, "grid.leaderboard.json", "--format", "json", code=ExitCode.TARGET_MISSED)
+    out, _ = verify(won, "grid.leaderboard.json", "--format", "json", code=ExitCode.TARGET_MISSED, margin="1%")
     found = json.loads(out)
     assert (found["outcome"], found["winners"][0]["latency"]) == ("slower", "slower")
 

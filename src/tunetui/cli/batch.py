@@ -274,9 +274,9 @@ def _where_details_are(session: Followed) -> list[str]:
 def _ending(ended: str, leaderboard: Leaderboard) -> list[str]:
     """How the run ended, where it is not simply done."""
     run = leaderboard.run
-    if ended == "budget" and any(not part.complete for board in leaderboard.boards for part in board.reliability):
-        return ["the budget ended before a run under load did; the same command makes that one anew"]
     if ended == "budget" and run.trials_measured + run.trials_failed >= run.trials_planned:
+        if "trials" not in run.grid.get("budget", {}):
+            return ["the budget ended before the runs under load did; the same command goes on with them"]
         return ["budget.trials left out a part of the sweep; a larger one goes on from here"]
     return {
         "interrupted": ["interrupted; the same command measures what is missing"],
