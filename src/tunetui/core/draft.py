@@ -84,8 +84,7 @@ class Draft:
     def put(self, row: Row) -> None:
         """Set one row and keep counts and best in step."""
         trial, best = row.trial, self.best
-        old = self.rows.get(trial)
-        self.rows.set(trial, row)
+        old = self.rows.set(trial, row)
         self.puts += 1
         self.latest_puts.append(trial)
         if old is not None:
@@ -128,7 +127,8 @@ class Draft:
         """The row of a trial, as known or new, brought up to ``ref`` and ``fields``; measured ``again`` times more."""
         old = self.rows.get(ref.id)
         # a trial that no plan asked for is current only where there is no plan at all
-        fields.setdefault("plan", old.plan if old is not None else -1 if self.plan_number else 0)
+        if "plan" not in fields:
+            fields["plan"] = old.plan if old is not None else -1 if self.plan_number else 0
         return Row.of(
             trial=ref.id if old is None else old.trial,
             implementation=ref.implementation,

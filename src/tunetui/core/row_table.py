@@ -89,8 +89,8 @@ class RowsDraft(Generic[V]):
     def __getitem__(self, key: str) -> V:
         return self._shards[hash(key) & len(self._shards) - 1][key]
 
-    def set(self, key: str, value: V) -> None:
-        """Set one row; one that is new comes last."""
+    def set(self, key: str, value: V) -> V | None:
+        """Set one row, of which one that is new comes last; returns what stood there before."""
         place = hash(key) & len(self._shards) - 1
         if place not in self._own:
             if not self._own:
@@ -98,11 +98,11 @@ class RowsDraft(Generic[V]):
             self._shards[place] = self._shards[place].copy()
             self._own.add(place)
         shard = self._shards[place]
-        if key not in shard:
-            self._add(key)
+        before = shard.get(key)
         shard[key] = value
-        if self._count > _PER_SHARD * len(self._shards):
-            self._grow()
+        if before is None:
+            self._add(key)
+        return before
 
     def values(self) -> ValuesView[V]:
         """The rows as they are now."""
@@ -120,6 +120,8 @@ class RowsDraft(Generic[V]):
             self._ordered = self._ordered[: self._count]
         self._ordered.append(key)
         self._count += 1
+        if self._count > _PER_SHARD * len(self._shards):
+            self._grow()
 
     def _grow(self) -> None:
         rows = RowTable.over(self._ordered, self._count, self._shards)
