@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.agent.agent_runs import wait_for_death
 from tests.e2e.workplace import Workplace, finished, next_trial
 from tests.ssh.conftest import MakeServer
 from tests.ssh.proxy import Proxy
@@ -33,6 +34,9 @@ def workplace(tmp_path: Path, server: Sshd) -> Iterator[Workplace]:
 
 
 def nothing_is_left(server: Sshd) -> bool:
+    """An agent ends right after its last record."""
+    for pid in [*server.processes("worker"), *server.processes("start")]:
+        wait_for_death(pid)
     return not server.processes("worker") and not server.processes("start")
 
 

@@ -70,7 +70,7 @@ async def open_link(
         if knock is not None:
             knock.forget()
         raise
-    from tunetui.engines.ssh.bootstrap import make_ready
+    from tunetui.engines.ssh.bootstrap import make_ready, make_stage
     from tunetui.engines.ssh.connecting import Patience
     from tunetui.engines.ssh.host_keys import HostKeyPolicy, HostKeys
     from tunetui.engines.ssh.link import SshLink
@@ -80,6 +80,7 @@ async def open_link(
     patience = Patience(connect_seconds=options.connect_seconds)
     link = SshLink(route, host_keys, asker, patience=patience, knock=knock, on_state=on_state)
     ready = asyncio.create_task(asyncio.to_thread(make_ready))  # while the host answers
+    asyncio.get_running_loop().call_soon(make_stage)
     try:
         await link.connect()
     finally:

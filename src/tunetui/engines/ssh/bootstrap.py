@@ -47,8 +47,12 @@ def _stage() -> str:
 
 
 def make_ready() -> None:
-    """Make what every conversation takes, ahead of the first one."""
+    """Make what every conversation takes, ahead of the first one; in any thread."""
     agent_sha256()
+
+
+def make_stage() -> None:
+    """The same of the first stage; in the main thread only: Python 3.11 fails where two threads make syntax trees at once."""
     _stage()
 
 
