@@ -15,20 +15,25 @@ from textual.app import App
 
 SOON_SECONDS = 0.02
 """Timers that are due before this are waited for: a frame is."""
+_LOOK_SECONDS = 0.005
 
 
 async def at_rest(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
     """Takes the place of ``textual._wait.wait_for_idle``; an app that never rests is waited for ``max_sleep`` seconds."""
     loop: Any = asyncio.get_running_loop()
+    app = active_app.get(None)
     soon, end = loop.time() + SOON_SECONDS, time.monotonic() + max_sleep
     while time.monotonic() < end:
         await asyncio.sleep(0)
-        if loop._ready or _draws(active_app.get(None)):
+        if loop._ready or _draws(app):
             continue
         due = [handle.when() for handle in loop._scheduled if not handle.cancelled() and handle.when() <= soon]
-        if not due:
+        if due:
+            await asyncio.sleep(max(0.0, min(due) - loop.time()))
+        elif _holds_back(app):
+            await asyncio.sleep(_LOOK_SECONDS)
+        else:
             return
-        await asyncio.sleep(max(0.0, min(due) - loop.time()))
 
 
 def _draws(app: App[Any] | None) -> bool:
@@ -40,7 +45,14 @@ def _draws(app: App[Any] | None) -> bool:
         screen._layout_required, screen._scroll_required, screen._repaint_required, screen._recompose_required,
         bool(screen._dirty_widgets), bool(screen._callbacks),
     )  # fmt: skip
-    if not any(waits) or not screen.is_current or app._batch_count:
+    if not screen.is_current or not (screen._callbacks if app._batch_count else any(waits)):
         return False
     screen._on_timer_update()
     return True
+
+
+def _holds_back(app: App[Any] | None) -> bool:
+    """Whether a screen is still to be shown: a new one is held back until it is laid out."""
+    if app is None or not app._running or not app.screen_stack:
+        return False
+    return bool(app._batch_count) or not getattr(app.screen, "_was_seen", True)

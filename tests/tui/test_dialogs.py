@@ -36,7 +36,7 @@ def asked(pilot: Pilot[None], asking: Awaitable[Any]) -> asyncio.Future[Any]:
 async def test_a_passphrase_is_handed_over_and_never_shown() -> None:
     async with opened(leaderboard_screen(), (80, 24)) as pilot:
         answer = asked(pilot, ScreenAsker(pilot.app).passphrase("~/.ssh/id_[b]ed", 1))
-        await until(pilot, lambda: isinstance(pilot.app.screen, PassphraseScreen))
+        await until(pilot, lambda: isinstance(pilot.app.screen, PassphraseScreen) and bool(shown(pilot).strip()))
         assert "Passphrase of ~/.ssh/id_[b]ed" in shown(pilot)
         pilot.app.screen.query_one(Input).value = SECRET
         await pilot.pause()
@@ -49,7 +49,7 @@ async def test_a_passphrase_is_handed_over_and_never_shown() -> None:
 async def test_a_wrong_passphrase_is_told_and_escape_gives_none() -> None:
     async with opened(leaderboard_screen(), (80, 24)) as pilot:
         answer = asked(pilot, ScreenAsker(pilot.app).passphrase("a key", 2))
-        await until(pilot, lambda: isinstance(pilot.app.screen, PassphraseScreen))
+        await until(pilot, lambda: isinstance(pilot.app.screen, PassphraseScreen) and bool(shown(pilot).strip()))
         assert "That was not it." in shown(pilot)
         await pilot.press("q", "escape")  # q is a letter of it, and leaves nothing
         await until(pilot, answer.done)
@@ -60,7 +60,7 @@ async def test_a_wrong_passphrase_is_told_and_escape_gives_none() -> None:
 async def test_an_unknown_host_key_is_trusted_by_one_key_alone(key: str, trusted: bool) -> None:
     async with opened(leaderboard_screen(), (80, 24)) as pilot:
         answer = asked(pilot, ScreenAsker(pilot.app).confirm_host_key(QUESTION))
-        await until(pilot, lambda: isinstance(pilot.app.screen, HostKeyScreen))
+        await until(pilot, lambda: isinstance(pilot.app.screen, HostKeyScreen) and bool(shown(pilot).strip()))
         text = shown(pilot)
         assert "SHA256:abcdefgh" in text
         assert "10.0.0.7 port 22" in text
