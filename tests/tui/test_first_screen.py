@@ -1,0 +1,42 @@
+"""What the first screen costs: what is loaded for it, and what is sent of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from bench.terminal import Terminal
+from tests.tui.cockpit import JOURNAL
+
+MOST_BYTES = 30_000
+LATER = (
+    "tunetui.session.batch",
+    "tunetui.session.opening",
+    "tunetui.engines",
+    "tunetui.hosts",
+    "http.client",
+    "numpy.ma",
+)
+"""Of these nothing is needed before a replay is on screen."""
+LOADS = f"""
+import sys
+from tunetui.tui.loading import load_quickly
+load_quickly()
+import tunetui.tui.opening, tunetui.session.library, tunetui.session.replaying, tunetui.tui.screens.run, os
+print([name for name in {LATER!r} if name in sys.modules], os.environ.get("OPENBLAS_NUM_THREADS"))
+"""
+
+
+def test_the_first_screen_is_sent_about_once() -> None:
+    command = [sys.executable, "-m", "tunetui", "--replay", str(JOURNAL), "--speed", "0.001"]
+    with Terminal(command, columns=160, rows=48) as terminal:
+        assert terminal.wait_for(b"REPLAY") is not None
+        terminal.settle(0.3)
+        assert terminal.bytes_written < MOST_BYTES
+
+
+def test_it_loads_nothing_that_it_does_not_show_and_leaves_no_setting_for_what_is_measured() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", LOADS], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "[] None"
