@@ -42,7 +42,10 @@ FAULTS = FATAL | {
     "many_registers": ("errored", "too many resources requested for launch"),
     "asks_for_4_tb": ("errored", "out of device memory"),
     "does_not_compile": ("build_failed", "double.cu:"),
-    "needs_static_shared": ("build_failed", "ptxas error   : Entry function 'twice' uses too much shared data (0x40000 bytes"),
+    "needs_static_shared": (
+        "build_failed",
+        "ptxas error   : Entry function 'twice' uses too much shared data (0x40000 bytes",
+    ),
 }
 
 
