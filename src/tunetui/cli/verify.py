@@ -78,6 +78,7 @@ class _Verify:
             grid_path=self.parsed.winner,
             output_stem=stem.absolute(),
             hosts=self.parsed.hosts,
+            artifacts=self.parsed.artifacts,
             links=link_options(self.parsed, settings),
             preparing=preparing(self.parsed, settings, PreparationLine(self.err)),
             asker=terminal_asker(),

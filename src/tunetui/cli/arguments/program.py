@@ -9,7 +9,7 @@ from pathlib import Path
 import tunetui
 from tunetui.cli.arguments.lambda_cloud import declare_batch_on_lambda
 from tunetui.cli.arguments.printing import declare_no_color, declare_outcome
-from tunetui.cli.arguments.reaching import declare_hosts
+from tunetui.cli.arguments.reaching import declare_artifacts, declare_hosts
 from tunetui.cli.arguments.values import priced, whole_number
 
 DESCRIPTION = """\
@@ -91,10 +91,7 @@ def declare_program(parser: argparse.ArgumentParser) -> None:
         help="at the end read hardware counters of these rows with ncu, where it is there and allowed; no time changes "
              "(default: leaders, the fastest row of every implementation)",
     )  # fmt: skip
-    batch.add_argument(
-        "--artifacts", metavar="FILE", type=Path, action="append", default=[],
-        help="a bundle that tunetui build wrote: the host needs no compiler for what it holds; repeatable",
-    )  # fmt: skip
+    declare_artifacts(batch)
     batch.add_argument(
         "--usd-per-hour", metavar="[HOST=]USD", type=priced, action="append", default=[],
         help="what an hour of a host costs, for all or for one; repeatable (default: [hosts.NAME] in the settings)",

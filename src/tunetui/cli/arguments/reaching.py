@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from tunetui.cli.arguments.printing import declare_no_color
 
@@ -12,6 +13,14 @@ def declare_hosts(parser: argparse.ArgumentParser) -> None:
     declare_trust(parser).add_argument(
         "--host", metavar="NAME", action="append", default=[], dest="hosts",
         help="measure there, over SSH: an alias of ~/.ssh/config, user@name:port, or local for this machine; repeatable",
+    )  # fmt: skip
+
+
+def declare_artifacts(parser: argparse._ActionsContainer) -> None:
+    """What was compiled elsewhere."""
+    parser.add_argument(
+        "--artifacts", metavar="FILE", type=Path, action="append", default=[],
+        help="a bundle that tunetui build wrote: the host needs no compiler for what it holds; repeatable",
     )  # fmt: skip
 
 

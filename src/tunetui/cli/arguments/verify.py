@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tunetui.cli.arguments.command import Command
 from tunetui.cli.arguments.printing import declare_no_color
-from tunetui.cli.arguments.reaching import declare_hosts
+from tunetui.cli.arguments.reaching import declare_artifacts, declare_hosts
 from tunetui.cli.arguments.values import percentage, place
 
 _DESCRIPTION = """\
@@ -57,6 +57,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
     declare_no_color(parser)
+    declare_artifacts(parser)
     declare_hosts(parser)
 
 
