@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from tunetui.cli.arguments.command import Command
+from tunetui.cli.arguments.pricing import declare_prices
 from tunetui.cli.arguments.printing import declare_no_color
 from tunetui.cli.arguments.values import percentage, place
 
@@ -34,13 +35,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         "--within", metavar="P%", type=percentage, default=1.0,
         help="so much slower than the fastest is still as good (default: 1%%)",
     )  # fmt: skip
-    parser.add_argument(
-        "--usd-per-hour", metavar="[NAME=]USD", action="append", default=[],
-        help="price of a host, for all or for one model or host; repeatable (default: [hosts.NAME] in the settings)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--devices-per-host", metavar="N", type=place, default=1, help="that share a host's price (default: 1)"
-    )
+    declare_prices(parser)
     parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
     declare_no_color(parser)
 

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from tunetui.cli.arguments.command import Command
+from tunetui.cli.arguments.pricing import declare_prices
 from tunetui.cli.arguments.printing import declare_no_color
-from tunetui.cli.arguments.values import not_negative, place, positive, share
+from tunetui.cli.arguments.values import not_negative, positive, share
 
 _DESCRIPTION = """\
 Say how many devices carry a load, from saved leaderboards: for every model of
@@ -42,13 +43,7 @@ def _declare(parser: argparse.ArgumentParser) -> None:
         "--overhead-ms", metavar="MS", type=not_negative, default=0.0,
         help="what each query takes beside the kernel: network, copies, code (default: 0)",
     )  # fmt: skip
-    parser.add_argument(
-        "--usd-per-hour", metavar="[NAME=]USD", action="append", default=[],
-        help="price of a host, for all or for one model or host; repeatable (default: [hosts.NAME] in the settings)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--devices-per-host", metavar="N", type=place, default=1, help="that share a host's price (default: 1)"
-    )
+    declare_prices(parser)
     parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
     declare_no_color(parser)
 
