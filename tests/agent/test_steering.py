@@ -153,15 +153,20 @@ def test_what_is_begun_is_not_given_back(host: Host) -> None:
     assert outcomes(follower.records()) == ids("is slow")
 
 
+def as_fast_perhaps(best_ns: float) -> Contender:
+    """A row of another device that nobody can tell from the best one here, however busy this machine is."""
+    return Contender(trial=trial("z"), median_ns=best_ns, low_ns=best_ns * 0.5, high_ns=best_ns * 30.0)
+
+
 RACED = {"finalists": 4, "finalists_seconds": 0.5, "min_samples": 6}
 
 
 def test_finalists_are_raced_at_once_and_the_sweep_goes_on(host: Host) -> None:
     follower = paused_run(host, "a", "b", **RACED)
     follower.send(RESUME)
-    for _ in range(2):
-        follower.until("TrialMeasured")
+    best = min(min(follower.until("TrialMeasured")["samples_ns"]) for _ in range(2))
     follower.send(
+        encode_command(ConsiderFinalists(command="rows", contenders=[as_fast_perhaps(best)])),
         encode_command(
             PauseRun(command="pause again")
         ),  # so that the others cannot be over before the race is asked for
@@ -182,10 +187,8 @@ def test_a_row_of_another_device_is_built_for_an_early_race_first(host: Host) ->
     follower = paused_run(host, "a", "b", **RACED)
     follower.send(RESUME)
     measured = follower.until("TrialMeasured")
-    best = float(min(measured["samples_ns"]))
-    elsewhere = Contender(trial=trial("z"), median_ns=best, low_ns=best * 0.5, high_ns=best * 3)
     follower.send(
-        encode_command(ConsiderFinalists(command="rows", contenders=[elsewhere])),
+        encode_command(ConsiderFinalists(command="rows", contenders=[as_fast_perhaps(min(measured["samples_ns"]))])),
         encode_command(RaceFinalistsNow(command="race")),
         CLOSE,
     )
