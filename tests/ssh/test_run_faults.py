@@ -57,6 +57,18 @@ async def open_run(workplace: Workplace) -> Session:
     return await Session.open(options)
 
 
+async def left_running(workplace: Workplace) -> str:
+    """The agent of a run that its app has left with a trial under way."""
+    session = await open_run(workplace)
+    running = begin(session)
+    await until(session, now_running)
+    session.detach()
+    await asyncio.wait_for(running, PATIENCE_SECONDS)
+    await leave(session)
+    (source,) = session.snapshot.agents
+    return source
+
+
 def now_running(run: Run) -> Any:
     """The number of the trial on the device; 0 where there is none."""
     rows = [run.rows[progress.trial] for progress in run.running.values() if progress.trial in run.rows]
@@ -158,13 +170,7 @@ async def test_what_a_host_writes_into_a_journal_is_cleaned_or_refused_whatever_
     workplace: Workplace, server: Sshd
 ) -> None:
     """A host that is not what it was: its journal has escape sequences, a line of 10 MB, and bytes that are no text."""
-    session = await open_run(workplace)
-    running = begin(session)
-    await until(session, now_running)
-    session.detach()
-    await asyncio.wait_for(running, PATIENCE_SECONDS)
-    await leave(session)
-    (source,) = session.snapshot.agents
+    source = await left_running(workplace)
     run = HostFolder(server.cache / "tunetui").run(source)
     kill(server.processes("start"))
     last = json.loads(run.journal.read_bytes().splitlines()[-1])["seq"]
@@ -281,13 +287,7 @@ async def test_a_host_that_restarts_in_a_run_is_said_and_the_run_goes_on(workpla
 async def test_a_run_whose_host_restarted_meanwhile_is_listed_so_and_goes_on_with_its_reason(
     workplace: Workplace, server: Sshd
 ) -> None:
-    session = await open_run(workplace)
-    running = begin(session)
-    await until(session, now_running)
-    session.detach()
-    await asyncio.wait_for(running, PATIENCE_SECONDS)
-    await leave(session)
-    (source,) = session.snapshot.agents
+    source = await left_running(workplace)
     name = workplace.journal.parent.name
 
     async def state() -> str:
