@@ -20,6 +20,9 @@ SCHEMA_VERSION = 3
 FIRST_VERSION, SECOND_VERSION = 1, 2
 """What a file says that has none of the fields of 2 (several devices, hosts), or of 3, so that older readers take it."""
 
+SUFFIXES = {".toml": ".leaderboard.toml", ".json": ".leaderboard.json"}
+"""What the names of the files end with."""
+
 CLAIM_NOTE = "a claim by the grid's author: not measured by tunetui, never ranked"
 
 

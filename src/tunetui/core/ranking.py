@@ -86,7 +86,7 @@ class _Field:
             if self.alive[leader]:
                 members = self._members(leader)
                 self.alive[members] = False
-                for block in np.unique(members // _BLOCK).tolist():
+                for block in sorted(set((members // _BLOCK).tolist())):
                     self.bounds[block] = self._bound(block)
                 groups.append(self.order[members].tolist())
         return groups

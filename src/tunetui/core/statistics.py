@@ -154,9 +154,9 @@ def p_values(
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(variance > 0, np.maximum(total / 2.0 - smaller - 0.5, 0.0) / np.sqrt(variance), 0.0)
     p = _two_sided(z)
-    for m in np.unique(sizes[~shared & ((total <= _EXACT_PAIRS) | (smaller == 0))]):
+    for m in sorted(set(sizes[~shared & ((total <= _EXACT_PAIRS) | (smaller == 0))].tolist())):
         which = ~shared & (sizes == m) & ((total <= _EXACT_PAIRS) | (smaller == 0))
-        p[which] = _exact(n, int(m), smaller[which])
+        p[which] = _exact(n, m, smaller[which])
     return np.minimum(p, 1.0)
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError
+from tunetui.core.leaderboard import SUFFIXES
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
 from tunetui.store.journal import read_journal
-from tunetui.store.leaderboard import SUFFIXES
 from tunetui.store.runs import JOURNAL, list_runs, runs_root
 
 if TYPE_CHECKING:

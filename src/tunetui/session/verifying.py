@@ -11,12 +11,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tunetui.core.errors import ExitCode, InputError, TunetuiError
+from tunetui.core.leaderboard import SUFFIXES
 from tunetui.core.publishing import build_leaderboard
 from tunetui.core.verifying import Winner, grid_of, together, winners_of
 from tunetui.session.batch import Session
 from tunetui.session.library import find_journal, read_run
 from tunetui.store.definitions import KERNEL_FILE, load_definitions, read_text, shipped_kernels
-from tunetui.store.leaderboard import SUFFIXES, read_leaderboard, write_leaderboard
+from tunetui.store.leaderboard import read_leaderboard, write_leaderboard
 from tunetui.store.toml_writing import dumps
 
 if TYPE_CHECKING:

@@ -10,13 +10,11 @@ import msgspec
 import toml_rs
 
 from tunetui.core.errors import InputError
-from tunetui.core.leaderboard import SCHEMA_VERSION, Leaderboard
+from tunetui.core.leaderboard import SCHEMA_VERSION, SUFFIXES, Leaderboard
 from tunetui.store.atomic import StoreError, explained, write_atomically
 from tunetui.store.collecting import collection_paused
 from tunetui.store.toml_reading import loads, split_rows
 from tunetui.store.toml_writing import dumps
-
-SUFFIXES = {".toml": ".leaderboard.toml", ".json": ".leaderboard.json"}
 
 _ONE_LINE_EACH = ("boards.rows", "boards.targets", "devices", "compare")
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<place>[^`]*)`)?$", re.DOTALL)
