@@ -12,7 +12,7 @@ from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
 _THUMB_INTERVAL_S = 0.5
-_CACHED_LINES = 1024
+_CACHED_LINES = 256
 
 
 class LineView(ScrollView, can_focus=True):
