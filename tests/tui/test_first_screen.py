@@ -10,6 +10,8 @@ from bench.terminal import Terminal
 from tests.tui.cockpit import JOURNAL
 
 MOST_BYTES = 30_000
+STANDS_STILL = "1e-9"
+"""The speed of a replay of which nothing more comes due, however long the machine takes: one screen, then nothing new."""
 LATER = (
     "tunetui.session.batch",
     "tunetui.session.opening",
@@ -29,7 +31,7 @@ print([name for name in {LATER!r} if name in sys.modules], os.environ.get("OPENB
 
 
 def test_the_first_screen_is_sent_about_once() -> None:
-    command = [sys.executable, "-m", "tunetui", "--replay", str(JOURNAL), "--speed", "0.001"]
+    command = [sys.executable, "-m", "tunetui", "--replay", str(JOURNAL), "--speed", STANDS_STILL]
     with Terminal(command, columns=160, rows=48) as terminal:
         assert terminal.wait_for(b"REPLAY") is not None
         terminal.settle(0.3)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from textual.app import App
 from textual.screen import Screen
+from textual.scroll_view import ScrollView
 
 from bench.terminal import Terminal
 from tests.tui.paced_program import HOSTILE
@@ -94,12 +95,16 @@ def test_the_terminal_is_left_as_it_was_found(terminal: Terminal) -> None:
 
 
 async def test_the_private_parts_of_textual_are_where_they_were() -> None:
-    """Names that terminal_port.py reaches for; a new version of Textual may move them."""
+    """Names that terminal_port.py and line_view.py reach for; a new version of Textual may move them."""
     app: App[None] = App()
     async with app.run_test():
         assert callable(app._driver.write)  # type: ignore[union-attr]
         assert callable(app.screen._compositor.render_strips)
         assert callable(Screen._on_timer_update)
+        assert callable(ScrollView._size_updated)
+        assert app.screen in app.screen._compositor.visible_widgets
+        assert app.screen._repaint_required in {True, False}
+        assert isinstance(app.screen._compositor._dirty_regions, set)
         port = TerminalPort(app)
         assert not port.is_open
         port.ask()

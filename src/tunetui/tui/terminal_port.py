@@ -19,7 +19,8 @@ _ASK_FOR_CURSOR = "\x1b[6n"
 _FULL_QUEUE_WRITES = 2
 _QUIET_ROUNDS = 2
 """Of messages in which nothing was laid out anew: a new screen is what it will be."""
-_PAINTED_AT_LATEST_S = 0.3
+_PAINTED_AT_LATEST_S = 1.0
+"""A screen that never settles is shown all the same; one on a busy machine had better wait than be sent twice."""
 
 
 class TerminalPort:
@@ -112,8 +113,13 @@ class PacedScreen(Screen[Any]):
 
     def _compositor_refresh(self) -> None:
         """While updates are held back Textual would draw, and then send nothing of it."""
-        if not self._is_unseen and not self.app._batch_count:
-            super()._compositor_refresh()
+        if self._is_unseen or self.app._batch_count:
+            return
+        is_whole = self.is_current and self.size.region in self._compositor._dirty_regions
+        super()._compositor_refresh()
+        if is_whole:  # whoever waits to be drawn, as every scrollbar does after a layout, was drawn just now
+            for widget in self._compositor.visible_widgets:
+                widget._repaint_required = False
 
     def _on_timer_update(self) -> None:
         """Textual fires this up to 240 times a second while something waits to be drawn."""

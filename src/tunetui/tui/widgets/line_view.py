@@ -13,6 +13,8 @@ from textual.strip import Strip
 
 _THUMB_INTERVAL_S = 0.5
 _CACHED_LINES = 256
+_UNKNOWN = object()
+"""The key of a line of which nobody knows any more what it was drawn from."""
 
 
 class LineView(ScrollView, can_focus=True):
@@ -43,6 +45,7 @@ class LineView(ScrollView, can_focus=True):
         self._strips: LRUCache[Hashable, Strip] = LRUCache(_CACHED_LINES)
         self._thumb_moved_at = 0.0
         self._thumb_waits = False
+        self._scrolled_size = Size(0, 0)  # which the scrollbars were last laid out for
 
     # ------------------------------------------------------------------------------- what a subclass draws
 
@@ -81,10 +84,10 @@ class LineView(ScrollView, can_focus=True):
         return len(regions)
 
     def forget_drawing(self) -> None:
-        """Draw every line anew: what the drawing depends on changed beyond what the keys tell."""
+        """Draw every line anew, and send those that look different: more changed than the keys tell."""
         self._strips.clear()
-        self._drawn.clear()
-        self.refresh()
+        self._drawn = {y: (_UNKNOWN, drawn) for y, (_, drawn) in self._drawn.items()}
+        self.repaint_changed()
 
     def notify_style_update(self) -> None:
         self._strips.clear()
@@ -121,10 +124,10 @@ class LineView(ScrollView, can_focus=True):
         size, before = Size(width, lines + self.header_lines), self.virtual_size
         if size == before:
             return
-        if size.width != before.width or not self.is_mounted:
-            self.virtual_size = size
-            return
         self.set_reactive(LineView.virtual_size, size)
+        if size.width != before.width or not self.is_mounted:
+            self.refresh(layout=True, repaint=False)  # what a layout needs; what looks different says so itself
+            return
         if self.scroll_offset.y > self.max_scroll_y:
             self.scroll_to(y=self.max_scroll_y, animate=False)
         wait_s = self._thumb_moved_at + _THUMB_INTERVAL_S - monotonic()
@@ -133,6 +136,14 @@ class LineView(ScrollView, can_focus=True):
         elif not self._thumb_waits:
             self._thumb_waits = True
             self.set_timer(wait_s, self._move_thumb)
+
+    def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
+        """Of a view that scrolls itself the layout knows no ``virtual_size``: Textual takes that for another one each time.
+
+        With the one of the last time it draws scrollbars anew where they differ, not at every layout.
+        """
+        virtual_size, self._scrolled_size = self._scrolled_size, self.virtual_size
+        return super()._size_updated(size, virtual_size, container_size, layout)
 
     def _move_thumb(self) -> None:
         """Bring the scrollbar up to the lines that there are now."""
