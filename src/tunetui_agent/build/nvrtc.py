@@ -6,7 +6,6 @@ Source: NVRTC documentation, CUDA Toolkit 13.0 (the calls used here are unchange
 from __future__ import annotations
 
 import ctypes
-import os
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,10 @@ from pathlib import Path
 from tunetui_agent.build.cuda_libraries import candidates
 
 _SUCCESS, _COMPILATION = 0, 6  # nvrtcResult
+_FIRST_WITH_CACHE = (12, 9)
+"""From then on NVRTC asks the driver's cache, unless told not to.  Asking opens the driver, and with it every GPU, in each
+builder; and what that cache answers comes without the assembler's words, which tell the spills.  Artifacts are kept by
+content here anyway, and the machine code is the same to the byte."""
 _HERE = ("nvidia/cu13/lib", "nvidia/cuda_nvrtc/lib")  # where the wheels of CUDA 13 and 12 put it
 
 
@@ -34,9 +37,6 @@ class Nvrtc:
 
     def __init__(self, path: str) -> None:
         """Raises NvrtcError where ``path`` is no usable NVRTC."""
-        # What the driver's own cache answers comes without the assembler's words, which tell the spills; artifacts are
-        # kept by content here anyway.
-        os.environ["CUDA_CACHE_DISABLE"] = "1"
         try:
             # NVRTC opens its builtins by bare name, which finds nothing in a wheel's folder: load them first.
             for builtins in Path(path).parent.glob("libnvrtc-builtins.so*"):
@@ -49,6 +49,7 @@ class Nvrtc:
             raise NvrtcError(f"{path} cannot be used as NVRTC: {error}") from None
         self.path = path
         self.version = f"{major.value}.{minor.value}"
+        self._always = ["-no-cache"] if (major.value, minor.value) >= _FIRST_WITH_CACHE else []
 
     def architectures(self) -> list[int]:
         """Compute capabilities this compiler knows, such as 80 and 90."""
@@ -71,8 +72,9 @@ class Nvrtc:
         )
         self._check(created, "nvrtcCreateProgram")
         try:
-            arguments = (c_char_p * len(options))(*(option.encode() for option in options))
-            status = self._lib.nvrtcCompileProgram(program, len(options), arguments)
+            given = [*self._always, *options]
+            arguments = (c_char_p * len(given))(*(option.encode() for option in given))
+            status = self._lib.nvrtcCompileProgram(program, len(given), arguments)
             log = self._text(program, "ProgramLog")
             if status == _COMPILATION:
                 return Compiled(None, log)
