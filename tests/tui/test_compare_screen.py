@@ -73,8 +73,37 @@ async def test_the_slow_row_stands_first_and_can_be_shown_alone() -> None:
         await pilot.press("v")
         await until(pilot, lambda: len(screen.rows.ordering.rows) == 1)
         assert "only slower" in shown(pilot)
-        await pilot.press("v", "v", "v", "v")
+        while screen.alone is not None:
+            screen.next_verdict()
         await until(pilot, lambda: len(screen.rows.ordering.rows) == 96)
+
+
+async def test_a_row_says_why_its_verdict_is_what_it_is_and_can_be_copied() -> None:
+    async with opened(slowed()) as pilot:
+        screen = await compared(pilot)
+        await until(pilot, lambda: screen.can_copy)
+        await pilot.press("y")
+        await until(pilot, lambda: "SLOWER  +" in pilot.app.clipboard)
+        await pilot.press("Y")
+        await until(pilot, lambda: pilot.app.clipboard.startswith("+"))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, TextScreen))
+        await until(pilot, lambda: "p of no difference" in shown(pilot) and "first   measured" in shown(pilot))
+
+
+async def test_only_verdicts_that_there_are_take_turns_and_the_order_turns_around() -> None:
+    async with opened(slowed()) as pilot:
+        screen = await compared(pilot)
+        await pilot.press("S")
+        await until(pilot, lambda: screen.rows.ordering.descending)
+        counts = screen.found.counts if screen.found else {}
+        seen = []
+        for _ in range(4):
+            screen.next_verdict()
+            seen.append(screen.alone)
+        there = [verdict for verdict in ("slower", "faster", "undecided", "same") if counts[verdict]]
+        assert len(there) < 4
+        assert seen == [*there, None, *there][:4]
 
 
 async def test_swapping_makes_slower_faster() -> None:

@@ -206,6 +206,11 @@ def _table(values: Mapping[str, Value]) -> list[Spans]:
     ]
 
 
+def figure_as_text(detail: RowDetail, name: str) -> str:
+    """One figure for the clipboard."""
+    return str(detail.figures.get(name, figures.NOT_MEASURED))
+
+
 def as_text(detail: RowDetail) -> str:
     """The row for the clipboard: every figure by its name, one a line."""
     return "\n".join([detail.label, *(f"{name} = {figures.setting(value)}" for name, value in detail.figures.items())])

@@ -6,9 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from tunetui.core.board_figures import MEDIAN
-from tunetui.tui.widgets.table import LiveTable
-
 if TYPE_CHECKING:
     from textual.app import App
 
@@ -22,28 +19,18 @@ else:
 class TakingAway(_Mixed):
     """The part of the app that copies and saves what is seen."""
 
-    def copyable(self) -> LiveTable | None:
-        """The table whose row would be copied."""
+    @property
+    def can_copy(self) -> bool:
+        """Whether the present screen has a row to copy."""
         screen = cast("Cockpit", self).present_screen
-        table = screen.table if screen is not None else None
-        return table if table is not None and table.cursor_key is not None else None
+        return screen is not None and screen.can_copy
 
-    def copy(self, *, cell: bool) -> None:
-        """The row under the cursor, or the figure that the table is sorted by."""
-        from tunetui.tui.row_detail import as_text
-        from tunetui.tui.screens.board_screen import BoardScreen
-
-        table, screen = self.copyable(), cast("Cockpit", self).present_screen
-        if table is None or table.cursor_key is None or not isinstance(screen, BoardScreen):
-            return
-        detail = screen.detail_of(table.cursor_key)
-        if detail is None:
-            return
-        name = table.ordering.sort_key or MEDIAN
-        if cell:
-            self.copy_text(str(detail.figures.get(name, "n/a")), name)
-        else:
-            self.copy_text(as_text(detail), "row")
+    def copy(self, *, figure: bool) -> None:
+        """The present row, or one figure of it."""
+        screen = cast("Cockpit", self).present_screen
+        copied = screen.copied(figure=figure) if screen is not None else None
+        if copied is not None:
+            self.copy_text(*copied)
 
     def save_picture(self) -> None:
         """The screen as SVG, in the working directory."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tunetui.tui.commands.boards import ReverseSort
 from tunetui.tui.commands.command import Command
 
 if TYPE_CHECKING:
@@ -38,6 +39,18 @@ class SortCompared(Command["CompareScreen"]):
         place.sort_next()
 
 
+class ExplainVerdict(Command["CompareScreen"]):
+    """Show the row under the cursor: its verdict and why, the change, and both sides."""
+
+    key, name, footer = "enter,d", "Why this verdict", "why"
+
+    def enabled(self, place: CompareScreen) -> bool:
+        return place.can_copy
+
+    def run(self, place: CompareScreen) -> None:
+        place.show_row()
+
+
 class SwapBoards(Command["CompareScreen"]):
     """Hold the first against the second."""
 
@@ -56,4 +69,4 @@ class ShowMethod(Command["CompareScreen"]):
         place.show_method()
 
 
-COMPARE = (NextVerdict, SortCompared, SwapBoards, ShowMethod)
+COMPARE = (NextVerdict, SortCompared, ReverseSort, ExplainVerdict, SwapBoards, ShowMethod)

@@ -61,22 +61,22 @@ class CopyRow(Command["Cockpit"]):
     key, name = "y", "Copy row"
 
     def enabled(self, place: Cockpit) -> bool:
-        return place.copyable() is not None
+        return place.can_copy
 
     def run(self, place: Cockpit) -> None:
-        place.copy(cell=False)
+        place.copy(figure=False)
 
 
 class CopyCell(Command["Cockpit"]):
-    """Copy the figure that the table is sorted by, of the row under the cursor."""
+    """Copy one figure of the row under the cursor: the one that the table is sorted by."""
 
     key, name = "Y", "Copy figure"
 
     def enabled(self, place: Cockpit) -> bool:
-        return place.copyable() is not None
+        return place.can_copy
 
     def run(self, place: Cockpit) -> None:
-        place.copy(cell=True)
+        place.copy(figure=True)
 
 
 class SavePicture(Command["Cockpit"]):

@@ -16,7 +16,7 @@ from tunetui.core.figures import count
 from tunetui.core.labels import one_line
 from tunetui.tui.board_columns import BoardFacts, columns_for, usual_names
 from tunetui.tui.figure_table import RANK, FigureTable
-from tunetui.tui.row_detail import RowDetail
+from tunetui.tui.row_detail import RowDetail, as_text, figure_as_text
 from tunetui.tui.screens.command_screen import CommandScreen, PaletteEntry
 from tunetui.tui.spans import LinesPane, Span, Spans
 from tunetui.tui.tabs import Tab, TabsLine
@@ -74,8 +74,17 @@ class BoardScreen(CommandScreen):
         return None
 
     @property
-    def table(self) -> LiveTable:
-        return self.board_table
+    def can_copy(self) -> bool:
+        return self.board_table.cursor_key is not None
+
+    def copied(self, *, figure: bool) -> tuple[str, str] | None:
+        """The figure is the one that the table is sorted by."""
+        key = self.board_table.cursor_key
+        detail = self.detail_of(key) if key is not None else None
+        if detail is None:
+            return None
+        name = self.board_table.ordering.sort_key or MEDIAN
+        return (figure_as_text(detail, name), name) if figure else (as_text(detail), "row")
 
     def on_resize(self, event: Resize) -> None:
         """The columns know how much room there is once it is known."""

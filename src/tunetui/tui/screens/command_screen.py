@@ -11,7 +11,6 @@ from tunetui.tui.commands.command import AnyCommand, by_id
 from tunetui.tui.pacing import Beat
 from tunetui.tui.spans import Spans
 from tunetui.tui.terminal_port import PacedScreen
-from tunetui.tui.widgets.table import LiveTable
 
 if TYPE_CHECKING:
     from tunetui.tui.app import Cockpit
@@ -50,8 +49,12 @@ class CommandScreen(PacedScreen):
         return (*head, (f" {text}", "strong"))
 
     @property
-    def table(self) -> LiveTable | None:
-        """The table that rows are copied from, where there is one."""
+    def can_copy(self) -> bool:
+        """Whether there is a row to copy."""
+        return False
+
+    def copied(self, *, figure: bool) -> tuple[str, str] | None:
+        """The text of the present row, or of one figure of it, and what that text is; None where there is none."""
         return None
 
     def beat(self, beat: Beat) -> None:

@@ -3,43 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from tunetui.core.compare import FASTER, SAME, SLOWER, UNDECIDED, ComparedRow, Comparison, compare
+from tunetui.core.compare import Comparison, compare
 from tunetui.core.errors import TunetuiError
-from tunetui.core.figures import count, counted
 from tunetui.core.gate import interval_in_words
-from tunetui.core.labels import assignments, one_line, short_problem, varying
+from tunetui.core.labels import one_line, varying
 from tunetui.core.leaderboard import Leaderboard
 from tunetui.core.publishing import build_leaderboard
 from tunetui.session import library, read_leaderboard
 from tunetui.tui.commands.command import AnyCommand, bindings_of
 from tunetui.tui.commands.comparing import COMPARE
+from tunetui.tui.compared_text import (
+    SORTABLE,
+    VERDICTS,
+    Compared,
+    columns_of,
+    in_order,
+    method_lines,
+    row_lines,
+    store_of,
+    summary_lines,
+)
 from tunetui.tui.screens.command_screen import CommandScreen
 from tunetui.tui.screens.text import TextScreen
-from tunetui.tui.spans import LinesPane, Spans, plain, spread, toned
-from tunetui.tui.widgets.columns import Column, number_column, text_column
+from tunetui.tui.spans import LinesPane, Spans, text_of, toned
 from tunetui.tui.widgets.keys_line import KeysLine
 from tunetui.tui.widgets.store import ColumnStore, Mask, Rows
 from tunetui.tui.widgets.table import LiveTable
-from tunetui.tui.widgets.tones import Tone
-from tunetui_agent.messages import Value
 
 if TYPE_CHECKING:
     from tunetui.tui.screens.leaderboard import LeaderboardScreen
 
-_VERDICTS = (SLOWER, FASTER, UNDECIDED, SAME)
-_TONES: dict[str, Tone] = {SLOWER: "bad", FASTER: "good", UNDECIDED: "warning"}
-_NUMBERS = ("place", "percent", "first", "second")
-_TEXTS = ("verdict", "change", "problem", "row", "reason")
-_SORTABLE = ("place", "percent", "first", "second", "row")
 _SUMMARY_LINES = 3
-_LEAST_ROW_CELLS, _MOST_ROW_CELLS = 20, 100
 
 
 def compare_with(place: LeaderboardScreen, chosen: object) -> None:
@@ -72,7 +73,9 @@ class CompareScreen(CommandScreen):
         self.heading = LinesPane(classes="title")
         self.summary = LinesPane(id="compared")
         self.summary.styles.height = _SUMMARY_LINES
-        self.rows = LiveTable(ColumnStore(_NUMBERS, _TEXTS), _columns(several=False), fixed=2, id="board")
+        self._in_order: list[Compared] = []
+        nothing = store_of([], [])
+        self.rows = LiveTable(nothing, columns_of(nothing), fixed=2, id="board")
 
     def compose(self) -> ComposeResult:
         yield self.heading
@@ -83,10 +86,6 @@ class CompareScreen(CommandScreen):
     def on_mount(self) -> None:
         self.rows.focus()
         self.begin()
-
-    def on_resize(self) -> None:
-        """Lines are cut to the width."""
-        self.say()
 
     def begin(self) -> None:
         """Compare anew; large leaderboards take a while, and keys stay quick meanwhile."""
@@ -103,10 +102,9 @@ class CompareScreen(CommandScreen):
             self.say()
             return
         self.found = found
-        fields = varying([board.problem for board in found.boards])
-        store = _store(found, fields)
-        longest = max((len(store.text("row", row)) for row in range(store.count)), default=0)
-        self.rows.columns = _columns(several=bool(fields), row_cells=longest)
+        self._in_order = in_order(found)
+        store = store_of(self._in_order, varying([board.problem for board in found.boards]))
+        self.rows.columns = columns_of(store)
         self.rows.choose_columns(None)
         self.rows.ordering.sort_key, self.rows.ordering.descending = "place", False
         self.rows.show(store)
@@ -115,43 +113,37 @@ class CompareScreen(CommandScreen):
     # ---------------------------------------------------------------------------------------- what is said
 
     def say(self) -> None:
-        """Whose, how many of each verdict, and the best of each."""
+        """Which against which, and what came out."""
         first, second = (one_line(name) for name in self.names)
-        counts = self.found.counts if self.found else {}
-        said = "  ".join(f"{counts[verdict]} {verdict.upper()}" for verdict in _VERDICTS if self.found)
-        title = self.titled(f"{second} against {first}")
-        self.heading.show([spread(title, ((f"{said} ", None),), max(self.size.width, 1))])
+        self.heading.show([self.titled(f"{second} against {first}")])
         if self.found is not None:
-            self.summary.show(self._summary(self.found))
+            self.summary.show(summary_lines(self.found, self.alone))
         else:
             self.summary.show(self.refusal or [toned(" comparing ...", "muted")])
-
-    def _summary(self, found: Comparison) -> list[Spans]:
-        changed = ", ".join(change.what for change in found.changes)
-        changed_tone: Tone = "warning" if changed else "muted"
-        lines = [toned(f" changed: {changed or 'nothing that is recorded'}", changed_tone)]
-        best = next((board.best for board in found.boards if board.best is not None), None)
-        if best is not None:
-            tone = _TONES.get(best.row.verdict)
-            head = f" best against best: {best.row.verdict.upper()} {interval_in_words(best.row)}  "
-            lines.append(
-                ((head, tone), (best.first if best.same_configuration else f"{best.first} -> {best.second}", None))
-            )
-        shown = f"only {self.alone}" if self.alone else f"all {count(sum(found.counts.values()))} rows of both"
-        only = sum(len(board.only_first) + len(board.only_second) for board in found.boards)
-        beside = f", {counted(only, 'row')} of only one" if only else ""
-        lines.append(toned(f" {shown}{beside}; positive is slower", "muted"))
-        return lines
 
     # ---------------------------------------------------------------------------------------- commands
 
     @property
-    def table(self) -> LiveTable | None:
-        return self.rows
+    def can_copy(self) -> bool:
+        return self.rows.cursor_key is not None
+
+    def copied(self, *, figure: bool) -> tuple[str, str] | None:
+        """The figure is the change."""
+        row = self.cursor_row
+        if row is None:
+            return None
+        return (interval_in_words(row[1]), "change") if figure else ("\n".join(map(text_of, row_lines(*row))), "row")
+
+    @property
+    def cursor_row(self) -> Compared | None:
+        """The row under the cursor, and the board that it is of."""
+        key = self.rows.cursor_key
+        return self._in_order[int(key)] if key is not None and self.found is not None else None
 
     def next_verdict(self) -> None:
-        """All, then each verdict alone."""
-        turns = (None, *_VERDICTS)
+        """All, then each verdict alone that any row has."""
+        counts = self.found.counts if self.found is not None else {}
+        turns = (None, *(verdict for verdict in VERDICTS if counts.get(verdict) or verdict == self.alone))
         self.alone = turns[(turns.index(self.alone) + 1) % len(turns)]
         wanted = self.alone
 
@@ -163,8 +155,19 @@ class CompareScreen(CommandScreen):
 
     def sort_next(self) -> None:
         """By verdict and size first."""
-        now = self.rows.ordering.sort_key or _SORTABLE[0]
-        self.rows.sort_by(_SORTABLE[(_SORTABLE.index(now) + 1) % len(_SORTABLE)], descending=False)
+        now = self.rows.ordering.sort_key or SORTABLE[0]
+        self.rows.sort_by(SORTABLE[(SORTABLE.index(now) + 1) % len(SORTABLE)], descending=False)
+
+    def reverse_sort(self) -> None:
+        """The other way round."""
+        self.rows.sort_by(self.rows.ordering.sort_key or SORTABLE[0])
+
+    @on(LiveTable.RowChosen)
+    def show_row(self) -> None:
+        """The row under the cursor: its verdict, why, and both sides."""
+        row = self.cursor_row
+        if row is not None:
+            self.app.push_screen(TextScreen("Compared", row_lines(*row)))
 
     def swap(self) -> None:
         """What was first becomes the second."""
@@ -174,67 +177,4 @@ class CompareScreen(CommandScreen):
     def show_method(self) -> None:
         """Everything around the rows, to read."""
         if self.found is not None:
-            self.app.push_screen(TextScreen("What changed, and how it was judged", _method_lines(self.found)))
-
-
-def _method_lines(found: Comparison) -> list[Spans]:
-    lines: list[Spans] = [toned("changed between the first and the second", "strong")]
-    lines += [(((f"{one.what}: "), "accent"), (f"{one.first} -> {one.second}", None)) for one in found.changes]
-    lines += [plain("nothing that is recorded")] if not found.changes else []
-    for board in found.boards:
-        lines += [plain(""), toned(" ".join(assignments(board.problem)), "strong")]
-        for noise in board.noise:
-            large = noise.smallest_found_percent
-            could = "" if large is None else f"; a change of {large:.1f} % is found half of the time"
-            lines.append(
-                plain(f"{one_line(noise.implementation)}: noise ±{noise.sd_percent:.2f} %, {noise.source}{could}")
-            )
-        for name, only in (("first", board.only_first), ("second", board.only_second)):
-            lines += [toned(f"only in the {name}: {each}", "muted") for each in only]
-    lines += [toned(f"not compared, {one_line(name)}", "muted") for name in found.unpaired]
-    return [*lines, plain(""), toned("method", "strong"), plain(found.method)]
-
-
-def _store(found: Comparison, fields: list[str]) -> ColumnStore:
-    rows = [(board, row) for board in found.boards for row in board.rows]
-    store = ColumnStore(_NUMBERS, _TEXTS, capacity=max(len(rows), 1))
-    ordered = sorted(rows, key=lambda pair: (_VERDICTS.index(pair[1].verdict), -_size(pair[1])))
-    by_name: dict[str, list[Mapping[str, Value]]] = {}
-    for _, row in rows:
-        by_name.setdefault(row.implementation, []).append(row.configuration)
-    told = {name: varying(configurations) for name, configurations in by_name.items()}
-    for place, (board, row) in enumerate(ordered):
-        own = {
-            axis: value for axis, value in row.configuration.items() if axis in told[row.implementation]
-        } or row.configuration
-        words = [one_line(row.implementation), *assignments(own)]
-        store.upsert(str(place), {
-            "place": float(place), "percent": row.difference.percent if row.difference else None,
-            "first": row.first_ms, "second": row.second_ms, "verdict": row.verdict,
-            "change": interval_in_words(row), "problem": short_problem(board.problem, fields),
-            "row": " ".join(words), "reason": one_line(row.reason),
-        })  # fmt: skip
-    return store
-
-
-def _size(row: ComparedRow) -> float:
-    return abs(row.difference.percent) if row.difference else 0.0
-
-
-def _verdict_tone(store: ColumnStore, row: int) -> Tone | None:
-    return _TONES.get(store.text("verdict", row))
-
-
-def _columns(*, several: bool, row_cells: int = 0) -> list[Column]:
-    columns = [
-        Column("place", "verdict", 10, lambda store, row: store.text("verdict", row).upper(), right=False,
-               tone=_verdict_tone),
-        text_column("change", "change (95 %)", 26, right=True),
-        number_column("first", "first ms", 11, decimals=5, gives_way=2),
-        number_column("second", "second ms", 11, decimals=5, gives_way=1),
-        text_column("row", "configuration", min(max(row_cells, _LEAST_ROW_CELLS), _MOST_ROW_CELLS)),
-        text_column("reason", "why undecided", 60, gives_way=3),
-    ]  # fmt: skip
-    if several:
-        columns.insert(4, text_column("problem", "problem", 24))
-    return columns
+            self.app.push_screen(TextScreen("What changed, and how it was judged", method_lines(self.found)))

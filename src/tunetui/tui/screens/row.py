@@ -46,6 +46,15 @@ class RowScreen(CommandScreen):
         self.text = TextView(id="page")
         self._evidence: Evidence | None = None
 
+    @property
+    def can_copy(self) -> bool:
+        return True
+
+    def copied(self, *, figure: bool) -> tuple[str, str] | None:
+        """The figure is the median."""
+        detail = self.detail
+        return (row_detail.figure_as_text(detail, MEDIAN), MEDIAN) if figure else (row_detail.as_text(detail), "row")
+
     def compose(self) -> ComposeResult:
         yield self.heading
         yield self.summary
