@@ -72,6 +72,7 @@ class Method:
     throttle_retries: int = 2  # of a trial whose samples were taken while the device was throttled
     energy: str = "leaders"  # whose energy is measured once times stand: "leaders" | "all" | "none"
     energy_seconds: float = 1.0  # of executions back to back, for each of them
+    ceilings: str = "measured"  # what the device can do at most, once a start: "measured" | "none" (n/a)
     seed: int = 0
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.folder import RunFolder
 from tunetui_agent.lifeline import Lifeline, live_and_die_with, read_spec, read_trials
-from tunetui_agent.messages import TrialFailed, TrialMeasured, TrialRef, reference_to
+from tunetui_agent.messages import TrialFailed, TrialMeasured, TrialRef, Value, reference_to
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def main(spec_path: Path, supervisor: int) -> int:
     })  # fmt: skip
     for message in line.messages():
         if message["do"] == "measure":
-            last = _measure(line, device, evaluator, message)
+            last = _measure(line, device, evaluator, spec, message)
         elif message["do"] == "race":
             last = _race(line, device, evaluator, spec, message)
         elif message["do"] == "foresee":
@@ -53,7 +53,7 @@ def main(spec_path: Path, supervisor: int) -> int:
     return 0
 
 
-def _measure(line: Lifeline, device: OpenDevice, evaluator: Evaluator, message: dict[str, Any]) -> bool:
+def _measure(line: Lifeline, device: OpenDevice, evaluator: Evaluator, spec: RunSpec, message: dict[str, Any]) -> bool:
     """One trial; whether it was the last that this process can measure."""
     (trial,) = read_trials([message["trial"]])
     outcome = evaluator.evaluate(
@@ -65,7 +65,7 @@ def _measure(line: Lifeline, device: OpenDevice, evaluator: Evaluator, message: 
     )
     last = _is_lost(device)
     if isinstance(outcome, TrialMeasured):
-        _tell_ceilings(line, device, message)
+        _tell_ceilings(line, device, spec, message)
     try:
         _tell(line, "outcome", outcome, last=last)
     except ValueError:
@@ -81,7 +81,7 @@ def _race(line: Lifeline, device: OpenDevice, evaluator: Evaluator, spec: RunSpe
     race = Race(evaluator, device, spec.method, lambda event: _tell(line, "progress", event), line.is_called)
     result = race.run(list(zip(trials, message["artifacts"], strict=True)))
     if result.outcomes:
-        _tell_ceilings(line, device, message)
+        _tell_ceilings(line, device, spec, message)
     for outcome in result.outcomes:
         try:
             _tell(line, "outcome", outcome)
@@ -113,13 +113,15 @@ def _examine(line: Lifeline, device: OpenDevice, evaluator: Evaluator, spec: Run
     return last
 
 
-def _tell_ceilings(line: Lifeline, device: OpenDevice, message: dict[str, Any]) -> None:
+def _tell_ceilings(line: Lifeline, device: OpenDevice, spec: RunSpec, message: dict[str, Any]) -> None:
     """What the device can do at most, before the first figure that is held against it; nothing waits for it to begin."""
     if not message["ceilings"] or _is_lost(device):
         return
     line.send({"say": "describing"})
+    figures: dict[str, Value] = {"ceiling_reason": "n/a: method.ceilings is none"}
     try:
-        figures = device.ceilings()
+        if spec.method.ceilings != "none":
+            figures = device.ceilings()
     except (OSError, RuntimeError, MemoryError) as error:  # what is on the device leaves no room for it, say
         figures = {"ceiling_reason": f"n/a: {' '.join(str(error).split())[:200]}"}
     line.send({"say": "ceilings", "figures": figures})

@@ -26,7 +26,7 @@ HOWS = (
 @pytest.fixture(scope="module")
 def records(shared_host: Host) -> list[dict[str, Any]]:
     """One run of all sorts of kernels, one after the other in the same worker as long as it lives."""
-    return shared_host.measure(spec("all", trial_timeout_seconds=6.0), *HOWS)
+    return shared_host.measure(spec("all", ceilings="measured", trial_timeout_seconds=6.0), *HOWS)
 
 
 def outcome(records: list[dict[str, Any]], how: str) -> dict[str, Any]:
@@ -117,6 +117,11 @@ def test_what_the_device_can_do_is_measured_once_and_said_before_the_first_figur
     said = kinds.index("CeilingsMeasured")
     assert kinds.index("TrialStarted") < said < kinds.index("TrialMeasured")
     assert records[said]["figures"]["ceiling_read_gb_per_s"] > 0
+
+
+def test_what_the_device_can_do_is_not_measured_where_nobody_asks_for_it(host: Host) -> None:
+    (found,) = [each for each in host.measure(spec("r"), "works") if each["kind"] == "CeilingsMeasured"]
+    assert found["figures"] == {"ceiling_reason": "n/a: method.ceilings is none"}
 
 
 def test_the_host_is_watched_while_trials_run(records: list[dict[str, Any]]) -> None:

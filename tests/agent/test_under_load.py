@@ -210,7 +210,7 @@ def double(x, y, *, how):
 
 
 def loaded(seconds: float = 60.0, verify_every: int = 0) -> dict[str, Any]:
-    run = spec("load", energy="none")
+    run = spec("load")
     run["kernel"]["files"]["double.py"] = LATER
     return {**run, "reliability": {"seconds": seconds, "verify_every": verify_every}}
 

@@ -37,6 +37,8 @@ queries = 1
 k = 3
 [method]
 max_seconds = {seconds}
+ceilings = "none"
+energy = "none"
 precision_percent = {precision}
 [targets]
 "latency_ms.median" = "{target}"

@@ -150,7 +150,7 @@ def test_usd_that_are_used_up_end_the_run_and_count_over_all_its_starts(workplac
 
 
 def test_an_agent_whose_app_was_killed_ends_by_itself_when_the_usd_are_used_up(workplace: Workplace) -> None:
-    workplace.grid('energy = "none"\n[reliability]\nminutes = 60', number="[1]")
+    workplace.grid("[reliability]\nminutes = 60", number="[1]")
     dear = ("--set", "budget.usd=0.02", "--usd-per-hour", "36")  # two seconds' worth
     run = workplace.start("--events", *dear)
     until(run.stdout, b'"kind":"TrialStarted"')

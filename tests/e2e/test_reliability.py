@@ -10,18 +10,14 @@ from tests.agent.agent_runs import wait_for_death
 from tests.e2e.workplace import Workplace, finished, until
 from tunetui.core.errors import ExitCode
 
-ENERGY = '\nenergy = "none"\n'
-SHORT = (
-    ENERGY
-    + """
+SHORT = """
 [reliability]
 seconds = 0.5
 [targets]
 reliability_p99_ms = "< 10_000"
 reliability_errors = "== 0"
 """
-)
-LONG = ENERGY + "[reliability]\nminutes = 60\n"
+LONG = "\n[reliability]\nminutes = 60\n"
 
 
 def load_of(workplace: Workplace) -> dict[str, Any]:

@@ -59,6 +59,8 @@ warmup_seconds = 0.0
 finalists = 0
 revisit_percent = 0
 sentinel_seconds = 0
+ceilings = "none"
+energy = "none"
 """
 
 

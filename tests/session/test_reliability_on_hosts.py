@@ -21,7 +21,7 @@ def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
 
 async def test_each_winner_is_run_under_load_once_whoever_measured_it(hosts: Hosts) -> None:
     load = "[reliability]\nseconds = 0.3\n[problem]\nn = [64, 128]"
-    hosts.grid(f'energy = "none"\n{load}', number="[1, 2, 3]")
+    hosts.grid(load, number="[1, 2, 3]")
     await hosts.measure("east", "west", usd_per_hour={"east": 3.6, "west": 3.6})
     boards = hosts.leaderboard()["boards"]
     for board in boards:

@@ -36,6 +36,8 @@ cache = "hot"
 min_samples = 6
 max_samples = 6
 max_seconds = 0.2
+ceilings = "none"
+energy = "none"
 finalists = 0
 """
 

@@ -47,6 +47,8 @@ k = 4
 
 [method]
 max_seconds = 0.4
+ceilings = "none"
+energy = "none"
 precision_percent = 0.1
 """
 

@@ -36,6 +36,8 @@ k = 4
 max_seconds = 0.4
 precision_percent = 0.2
 finalists_seconds = 0.5
+ceilings = "none"
+energy = "none"
 """
 
 

@@ -33,6 +33,8 @@ k = 4
 max_seconds = 0.8
 precision_percent = 0.05
 finalists_seconds = 0.5
+ceilings = "none"
+energy = "none"
 """
 TOTAL = 32
 

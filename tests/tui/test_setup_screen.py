@@ -46,6 +46,8 @@ k = 4
 
 [method]
 max_seconds = 0.2
+ceilings = "none"
+energy = "none"
 """
 
 

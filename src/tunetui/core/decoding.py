@@ -44,6 +44,7 @@ METHOD_CHOICES = {
     "cache": ("cold", "hot"),
     "occupancy": ("traced", "theoretical"),
     "energy": ("leaders", "all", "none"),
+    "ceilings": ("measured", "none"),
 }
 
 

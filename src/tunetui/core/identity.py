@@ -16,7 +16,7 @@ from tunetui_agent.messages import Device, Method, Toolchain, Value
 
 _NOT_MEASURED_BY = (
     "trial_timeout_seconds", "build_timeout_seconds",  # they end a trial, they do not change a figure
-    "occupancy", "energy", "energy_seconds",  # looked at beside the samples
+    "occupancy", "energy", "energy_seconds", "ceilings",  # looked at beside the samples
     "finalists", "finalists_seconds", "revisit_percent", "sentinel_seconds", "throttle_retries",  # which figure stands, as its row says
 )  # fmt: skip
 """Fields of the method under which one trial's samples are taken all the same."""
