@@ -158,7 +158,7 @@ def test_a_measured_trial_has_its_figures_device_and_raw_samples() -> None:
     assert list(row.samples_ns) == [9, 4, 5, 6, 7, 8]
     assert (row.median_ns, row.ci_low_ns, row.ci_high_ns) == (6.5, 4.0, 9.0)
     assert (row.device, row.measured_at, row.times_measured) == ("cpu", 1234.5, 1)
-    assert run.best_row(PROBLEM, "cpu") is row
+    assert run.best_row(PROBLEM, "cpu") == row
 
 
 def test_five_samples_are_too_few_for_an_interval_and_the_row_does_not_claim_one() -> None:

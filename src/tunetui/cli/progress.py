@@ -87,7 +87,7 @@ class News:
         fresh = [
             row
             for trial, row in run.rows.items()
-            if known.get(trial) is not row and _is_finished(row) and not _same_result(known.get(trial), row)
+            if known.get(trial) != row and _is_finished(row) and not _same_result(known.get(trial), row)
         ]
         fresh.sort(key=lambda row: row.measured_at or 0.0)
         places = iter(range(run.counts.done - sum(not _was_done(known, row) for row in fresh) + 1, run.counts.done + 1))

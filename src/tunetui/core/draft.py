@@ -84,7 +84,7 @@ class Draft:
     def put(self, row: Row) -> None:
         """Set one row and keep counts and best in step."""
         trial, best = row.trial, self.best
-        old = self.rows.set(trial, row)
+        old = self.rows.set(row)
         self.puts += 1
         self.latest_puts.append(trial)
         if old is not None:
@@ -130,7 +130,7 @@ class Draft:
         if "plan" not in fields:
             fields["plan"] = old.plan if old is not None else -1 if self.plan_number else 0
         return Row.of(
-            trial=ref.id if old is None else old.trial,
+            trial=ref.id,
             implementation=ref.implementation,
             problem=ref.problem,
             problem_key=problem_key(ref.problem),

@@ -1,4 +1,4 @@
-"""How a row is packed into bytes: a head of fixed length, then the values of its axes, its samples, and what was told."""
+"""How a row is packed into bytes: a head of fixed length, its id, the values of its axes, its samples, and what was told."""
 
 from __future__ import annotations
 
@@ -64,10 +64,11 @@ CAUSES: Final = Shared[str]()
 VALUES: Final = Shared[Value]()
 STATUS_CODES = {status: code for code, status in enumerate(STATUSES)}
 
-HEAD = Struct("<BBHIIIIIiddd3d")
+HEAD = Struct("<BBHIIIIIiddd3dI")
 """Status, bytes of a sample, number of axes, samples, subject, circumstances, cause, times measured, plan; then floats:
-median and the ends of its interval, when it was measured, how long it took to build, and in all.  NaN: not known."""
-_CODES, PLAN, MEDIAN_AT, INTERVAL_AT, TIMES_AT = 4, 24, 28, 36, 52
+median and the ends of its interval, when it was measured, how long it took to build, and in all, NaN: not known; then
+the bytes of its id."""
+_CODES, PLAN, MEDIAN_AT, INTERVAL_AT, TIMES_AT, ID_BYTES_AT = 4, 24, 28, 36, 52, 76
 STANDING = Struct("<8xII8xid")
 INT, UNSIGNED, FLOAT, TWO_FLOATS = Struct("<i"), Struct("<I"), Struct("<d"), Struct("<2d")
 SAMPLES_AT, SUBJECT_AT, CIRCUMSTANCES_AT, CAUSE_AT, TIMES_MEASURED_AT = range(_CODES, PLAN, 4)

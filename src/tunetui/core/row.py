@@ -15,6 +15,7 @@ from tunetui.core.packing import (
     CIRCUMSTANCES_AT,
     FLOAT,
     HEAD,
+    ID_BYTES_AT,
     IN_HEAD,
     INT,
     INTERVAL_AT,
@@ -73,11 +74,10 @@ class Evidence(NamedTuple):
 class Row(msgspec.Struct, frozen=True, gc=False):
     """What is known of one trial.  Times in nanoseconds unless the name says otherwise.
 
-    Everything but the id is packed into one string of bytes, from which each property is read when it is asked for:
-    dicts and samples are new ones every time, so ask once.
+    Everything is packed into one string of bytes, from which each property is read when it is asked for: dicts and
+    samples are new ones every time, so ask once.
     """
 
-    trial: str
     packed: bytes
 
     @classmethod
@@ -113,6 +113,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     ) -> Row:
         """A row of its parts, named as its properties."""
         width, samples = packed_samples(samples_ns)
+        name = trial.encode(errors="surrogatepass")
         how = (device, stage, stopped_by, tuple(tags), tuple(quality), tuple(resources), tuple(telemetry))
         head = HEAD.pack(
             STATUS_CODES[status],
@@ -130,11 +131,12 @@ class Row(msgspec.Struct, frozen=True, gc=False):
             NAN if measured_at is None else measured_at,
             NAN if build_seconds is None else build_seconds,
             seconds,
+            len(name),
         )
         told = b""
         if artifact or detail or quality or resources or telemetry:
             told = packed_told([artifact, detail, *quality.values(), *resources.values(), *telemetry.values()])
-        return cls(trial, b"".join((head, packed_values(configuration.values()), samples, told)))
+        return cls(b"".join((head, name, packed_values(configuration.values()), samples, told)))
 
     def but(self, **changes: Any) -> Row:
         """The same row with some of its parts changed."""
@@ -144,12 +146,20 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         for name, value in changes.items():
             place, code = IN_HEAD[name]
             head[place] = code(value)
-        return Row(self.trial, HEAD.pack(*head) + self.packed[HEAD.size :])
+        return Row(HEAD.pack(*head) + self.packed[HEAD.size :])
 
     def __repr__(self) -> str:
         return f"Row({', '.join(f'{name}={getattr(self, name)!r}' for name in _PARTS)})"
 
     # ------------------------------------------------------------------------------------------- what it is of
+
+    @property
+    def trial(self) -> str:
+        """Its id."""
+        packed = self.packed
+        return packed[HEAD.size : HEAD.size + UNSIGNED.unpack_from(packed, ID_BYTES_AT)[0]].decode(
+            errors="surrogatepass"
+        )
 
     @property
     def implementation(self) -> str:
@@ -179,7 +189,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     @property
     def settings(self) -> tuple[Value, ...]:
         """The values of its configuration, in the order of `axes`."""
-        codes = packing(len(self.axes)).unpack_from(self.packed, HEAD.size)
+        codes = packing(len(self.axes)).unpack_from(self.packed, HEAD.size + self._unsigned(ID_BYTES_AT))
         return tuple(map(VALUES.values.__getitem__, codes))
 
     # ----------------------------------------------------------------------------------------- what came of it
@@ -267,7 +277,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     @property
     def samples_ns(self) -> array[int]:
         """Raw samples in the order they were taken, int64; ``np.frombuffer(samples_ns, np.int64)`` copies nothing."""
-        width, count, begin = self.packed[1], self.count, HEAD.size + 4 * len(self.axes)
+        width, count, begin = self.packed[1], self.count, self._samples_at
         if not count:
             return NO_SAMPLES
         return array("q", array(TYPECODES[width], self.packed[begin : begin + width * count]))
@@ -294,7 +304,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def _told(self) -> list[Any]:
-        begin = HEAD.size + 4 * len(self.axes) + self.packed[1] * self.count
+        begin = self._samples_at + self.packed[1] * self.count
         return decode_told(self.packed[begin:]) if begin < len(self.packed) else NOTHING_TOLD
 
     @property
@@ -312,6 +322,10 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     def count(self) -> int:
         """How many samples it has."""
         return self._unsigned(SAMPLES_AT)
+
+    @property
+    def _samples_at(self) -> int:
+        return HEAD.size + self._unsigned(ID_BYTES_AT) + 4 * len(self.axes)
 
     def _unsigned(self, at: int) -> int:
         found: int = UNSIGNED.unpack_from(self.packed, at)[0]
@@ -343,12 +357,14 @@ def opened_alike(rows: Sequence[Row]) -> Opened:
     """The columns of rows that share their `Row.subject` and `Row.circumstances`."""
     packed = [row.packed for row in rows]
     axes = packing(len(rows[0].axes))
-    begin = HEAD.size + axes.size
-    _, widths, _, counts, _, _, causes, _, _, medians, lows, highs, _, built, _ = zip(
+    _, widths, _, counts, _, _, causes, _, _, medians, lows, highs, _, built, _, ids = zip(
         *map(HEAD.unpack_from, packed), strict=True
     )
-    ends = [begin + width * count for width, count in zip(widths, counts, strict=True)]
-    codes = zip(*[axes.unpack_from(each, HEAD.size) for each in packed], strict=True)
+    begins = [HEAD.size + length + axes.size for length in ids]
+    ends = [begin + width * count for begin, width, count in zip(begins, widths, counts, strict=True)]
+    codes = zip(
+        *[axes.unpack_from(each, begin - axes.size) for each, begin in zip(packed, begins, strict=True)], strict=True
+    )
     told = [
         decode_told(each[end:]) if end < len(each) else NOTHING_TOLD for each, end in zip(packed, ends, strict=True)
     ]
@@ -361,7 +377,7 @@ def opened_alike(rows: Sequence[Row]) -> Opened:
         build_seconds=list(map(known_number, built)),
         samples_ns=[
             array("q", array(TYPECODES[width], each[begin:end]) if width else ())
-            for each, width, end in zip(packed, widths, ends, strict=True)
+            for each, width, begin, end in zip(packed, widths, begins, ends, strict=True)
         ],
         told=list(zip(*told, strict=True))[2:],
     )

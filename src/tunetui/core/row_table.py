@@ -3,142 +3,165 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
-from itertools import islice
-from typing import Generic, TypeVar
+from itertools import chain
 
-V = TypeVar("V")
+from tunetui.core.key_index import KeyIndex
+from tunetui.core.row import Row
 
-_PER_SHARD = 256
-_GROWTH = 8
+_CHUNK_BITS = 8
+_PER_CHUNK = 1 << _CHUNK_BITS
+_WITHIN = _PER_CHUNK - 1
 
 
-class RowTable(Mapping[str, V], Generic[V]):
-    """A mapping in the order in which keys came, spread over shards by the hash of the key.
+class RowTable(Mapping[str, Row]):
+    """Rows by trial, in the order in which they came.  It holds their bytes alone; a `Row` is made when one is asked for.
 
-    No shard is written to once a table holds it, and the list of keys only grows: a copy with one row set costs one
-    shard, some microseconds at 100,000 rows, where a copy of the whole takes milliseconds.
+    No chunk is written to once a table holds it, and the index only grows: a copy with one row set costs one chunk,
+    a microsecond at 100,000 rows, where a copy of the whole takes milliseconds.
     """
 
-    __slots__ = ("count", "ordered", "shards")
+    __slots__ = ("chunks", "count", "index")
 
-    def __init__(self, rows: Mapping[str, V] | None = None) -> None:
-        self.ordered: list[str] = list(rows or ())
-        """The keys in their order: the first ``count`` are this table's, later ones those of tables made from it."""
-        self.count = len(self.ordered)
-        self.shards = _spread(rows or {}, _shards_for(self.count))
+    def __init__(self, rows: Mapping[str, Row] | None = None) -> None:
+        self.chunks: list[list[bytes]] = []
+        self.index = KeyIndex()
+        """Trials to their places: the first ``count`` are this table's, later ones those of tables made from it."""
+        self.count = 0
+        if rows:
+            draft = RowsDraft(self)
+            for row in rows.values():
+                draft.set(row)
+            made = draft.finish()
+            self.chunks, self.index, self.count = made.chunks, made.index, made.count
 
     @classmethod
-    def over(cls, ordered: list[str], count: int, shards: list[dict[str, V]]) -> RowTable[V]:
+    def over(cls, chunks: list[list[bytes]], index: KeyIndex, count: int) -> RowTable:
         """A table of parts that nobody changes from now on."""
-        table: RowTable[V] = cls.__new__(cls)
-        table.ordered, table.count, table.shards = ordered, count, shards
+        table = cls.__new__(cls)
+        table.chunks, table.index, table.count = chunks, index, count
         return table
 
-    def __getitem__(self, key: str) -> V:
-        return self.shards[hash(key) & len(self.shards) - 1][key]
+    def __getitem__(self, trial: str) -> Row:
+        row = self.get(trial)
+        if row is None:
+            raise KeyError(trial)
+        return row
 
-    def __contains__(self, key: object) -> bool:
-        return key in self.shards[hash(key) & len(self.shards) - 1]
+    def get(self, trial: str, default: Row | None = None) -> Row | None:  # type: ignore[override]  # a row or None
+        place = self.index.find(trial, self._holds)
+        return default if place < 0 else Row(self.chunks[place >> _CHUNK_BITS][place & _WITHIN])
+
+    def __contains__(self, trial: object) -> bool:
+        return isinstance(trial, str) and self.index.find(trial, self._holds) >= 0
 
     def __iter__(self) -> Iterator[str]:
-        return islice(self.ordered, self.count)
+        return (row.trial for row in self.values())
 
     def __len__(self) -> int:
         return self.count
 
-    def values(self) -> ValuesView[V]:
+    def values(self) -> ValuesView[Row]:
         """The rows; one pass takes a fraction of asking for each."""
-        return self._merged().values()
+        return _Rows(self)
 
-    def items(self) -> ItemsView[str, V]:
-        """Keys and rows, as fast."""
-        return self._merged().items()
+    def items(self) -> ItemsView[str, Row]:
+        """Trials and rows, as fast."""
+        return _TrialsAndRows(self)
 
-    def different_from(self, before: RowTable[V]) -> list[V]:
+    def different_from(self, before: RowTable) -> list[Row]:
         """The rows that ``before``, which this table was made from in whatever steps, does not have; new ones last."""
-        if len(before.shards) != len(self.shards):
-            return [row for key, row in self.items() if before.get(key) is not row]
-        found: dict[str, V] = {}
-        for own, others in zip(self.shards, before.shards, strict=True):
+        found: list[Row] = []
+        for number, own in enumerate(self.chunks):
+            others = before.chunks[number] if number < len(before.chunks) else []
             if own is not others:
-                found |= {key: row for key, row in own.items() if others.get(key) is not row}
-        new = self.ordered[before.count : self.count]
-        return [found[key] for key in sorted(found.keys() - new)] + [self[key] for key in new]
+                found += [Row(row) for row, other in zip(own, others, strict=False) if row is not other]
+                found += map(Row, own[len(others) :])
+        return found
 
     def __repr__(self) -> str:
-        return f"RowTable({self._merged()!r})"
+        return f"RowTable({dict(self.items())!r})"
 
-    def _merged(self) -> dict[str, V]:
-        shards, last = self.shards, len(self.shards) - 1
-        return {key: shards[hash(key) & last][key] for key in self} if last else shards[0]
+    def _holds(self, place: int, trial: str) -> bool:
+        return place < self.count and Row(self.chunks[place >> _CHUNK_BITS][place & _WITHIN]).trial == trial
 
 
-class RowsDraft(Generic[V]):
+class _Rows(ValuesView[Row]):
+    _mapping: RowTable
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(Row, chain.from_iterable(self._mapping.chunks))
+
+
+class _TrialsAndRows(ItemsView[str, Row]):
+    _mapping: RowTable
+
+    def __iter__(self) -> Iterator[tuple[str, Row]]:
+        return ((row.trial, row) for row in self._mapping.values())
+
+
+class RowsDraft:
     """The next table in the making; the table that it begins with stays as it is."""
 
-    def __init__(self, rows: Mapping[str, V]) -> None:
-        self._table: RowTable[V] = rows if isinstance(rows, RowTable) else RowTable(rows)
-        self._ordered, self._count, self._shards = self._table.ordered, self._table.count, self._table.shards
+    def __init__(self, rows: Mapping[str, Row]) -> None:
+        self._table = rows if isinstance(rows, RowTable) else RowTable(rows)
+        self._chunks, self._index, self._count = self._table.chunks, self._table.index, self._table.count
         self._own: set[int] = set()
-        """Shards that no table holds."""
+        """Chunks that no table holds."""
 
-    def get(self, key: str) -> V | None:
+    def get(self, trial: str) -> Row | None:
         """The row as set last, or None."""
-        return self._shards[hash(key) & len(self._shards) - 1].get(key)
+        place = self._index.find(trial, self._holds)
+        return None if place < 0 else Row(self._chunks[place >> _CHUNK_BITS][place & _WITHIN])
 
-    def __getitem__(self, key: str) -> V:
-        return self._shards[hash(key) & len(self._shards) - 1][key]
+    def __getitem__(self, trial: str) -> Row:
+        row = self.get(trial)
+        if row is None:
+            raise KeyError(trial)
+        return row
 
-    def set(self, key: str, value: V) -> V | None:
+    def set(self, row: Row) -> Row | None:
         """Set one row, of which one that is new comes last; returns what stood there before."""
-        place = hash(key) & len(self._shards) - 1
-        if place not in self._own:
+        place = self._index.find(row.trial, self._holds)
+        is_new = place < 0
+        if is_new:
+            place = self._add(row.trial)
+        number = place >> _CHUNK_BITS
+        if number not in self._own:
             if not self._own:
-                self._shards = self._shards.copy()
-            self._shards[place] = self._shards[place].copy()
-            self._own.add(place)
-        shard = self._shards[place]
-        before = shard.get(key)
-        shard[key] = value
-        if before is None:
-            self._add(key)
-        return before
+                self._chunks = self._chunks.copy()
+            if number == len(self._chunks):
+                self._chunks.append([])
+            self._chunks[number] = self._chunks[number].copy()
+            self._own.add(number)
+        chunk = self._chunks[number]
+        if is_new:
+            chunk.append(row.packed)
+            self._count += 1
+            return None
+        before = chunk[place & _WITHIN]
+        chunk[place & _WITHIN] = row.packed
+        return Row(before)
 
-    def values(self) -> ValuesView[V]:
+    def values(self) -> ValuesView[Row]:
         """The rows as they are now."""
         return self.finish().values()
 
-    def finish(self) -> RowTable[V]:
+    def finish(self) -> RowTable:
         """The table; this draft copies what it shares before it writes again."""
         if self._own:
             self._own.clear()
-            self._table = RowTable.over(self._ordered, self._count, self._shards)
+            self._table = RowTable.over(self._chunks, self._index, self._count)
         return self._table
 
-    def _add(self, key: str) -> None:
-        if len(self._ordered) != self._count:  # another table was made from the same one, and has keys of its own
-            self._ordered = self._ordered[: self._count]
-        self._ordered.append(key)
-        self._count += 1
-        if self._count > _PER_SHARD * len(self._shards):
-            self._grow()
+    def _add(self, trial: str) -> int:
+        if self._index.count != self._count:  # another table was made from the same one, and has rows of its own
+            self._index = KeyIndex()
+            for place in range(self._count):
+                self._index.add(self._trial_at(place), self._trial_at)
+        return self._index.add(trial, self._trial_at)
 
-    def _grow(self) -> None:
-        rows = RowTable.over(self._ordered, self._count, self._shards)
-        self._shards = _spread(dict(rows.items()), _shards_for(self._count))
-        self._own = set(range(len(self._shards)))
+    def _trial_at(self, place: int) -> str:
+        return Row(self._chunks[place >> _CHUNK_BITS][place & _WITHIN]).trial
 
-
-def _shards_for(count: int) -> int:
-    """A power of two."""
-    shards = 1
-    while count > _PER_SHARD * shards:
-        shards *= _GROWTH
-    return shards
-
-
-def _spread(rows: Mapping[str, V], count: int) -> list[dict[str, V]]:
-    shards: list[dict[str, V]] = [{} for _ in range(count)]
-    for key, value in rows.items():
-        shards[hash(key) & count - 1][key] = value
-    return shards
+    def _holds(self, place: int, trial: str) -> bool:
+        return place < self._count and self._trial_at(place) == trial

@@ -228,7 +228,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             return [self.rows[trial] for trial in latest]
         if isinstance(self.rows, RowTable) and isinstance(before.rows, RowTable):
             return self.rows.different_from(before.rows)
-        return [row for trial, row in self.rows.items() if before.rows.get(trial) is not row]
+        return [row for trial, row in self.rows.items() if before.rows.get(trial) != row]
 
     def current_rows(self) -> list[Row]:
         """The rows of the present plan, in the order first heard of."""

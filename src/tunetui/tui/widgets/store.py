@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tunetui.core.key_index import KeyList
 from tunetui.tui.widgets.store_columns import Floats, KeyColumn, Mask, NumberColumn, Rows, TextColumn, overwrite
 
 __all__ = ["ColumnStore", "Floats", "Mask", "Rows", "Value"]
@@ -34,7 +35,7 @@ class ColumnStore:
         self._texts: dict[str, TextColumn] = {name: TextColumn(capacity) for name in texts}
         if shared := self._numbers.keys() & self._texts.keys():
             raise ValueError(f"both a number and a text: {', '.join(sorted(shared))}")
-        self._row_of: dict[str, int] = {}
+        self._row_of = KeyList()
         self._keys = KeyColumn(capacity, self._row_of)
         if keys:
             self._texts[keys] = self._keys
@@ -71,8 +72,8 @@ class ColumnStore:
             KeyError: a name that is no column.
         """
         first_new = self.count
-        self._reserve(first_new + sum(key not in self._row_of for key in keys))
-        found = map(self._row_of.get, keys)
+        found = list(map(self._row_of.get, keys))
+        self._reserve(first_new + found.count(None))
         rows = np.array([self._add(key) if row is None else row for key, row in zip(keys, found, strict=True)], np.intp)
         changed = rows >= first_new
         for name, values in columns.items():
@@ -94,15 +95,14 @@ class ColumnStore:
             ValueError: a key is here already or comes twice, or a column has another length.
         """
         first = self.count
-        added = {key: first + offset for offset, key in enumerate(keys)}
-        if len(added) != len(keys) or not self._row_of.keys().isdisjoint(added):
+        if len(set(keys)) != len(keys) or any(key in self._row_of for key in keys):
             raise ValueError("a key comes twice")
         if wrong := [name for name, values in columns.items() if len(values) != len(keys)]:
             raise ValueError(f"not {len(keys)} values, one per key: {', '.join(wrong)}")
         self._reserve(first + len(keys))
         self.count += len(keys)
-        self._keys.words += keys
-        self._row_of |= added
+        for key in keys:
+            self._row_of.append(key)
         rows = np.arange(first, self.count)
         for name, values in columns.items():
             text = self._texts.get(name)
@@ -151,8 +151,7 @@ class ColumnStore:
         row = self.count
         self._reserve(row + 1)
         self.count += 1
-        self._keys.words.append(key)
-        self._row_of[key] = row
+        self._row_of.append(key)
         return row
 
     def _reserve(self, needed: int) -> None:
@@ -176,10 +175,13 @@ class ColumnStore:
 
     def row_of(self, key: str) -> int:
         """Raises KeyError where no row has this key."""
-        return self._row_of[key]
+        row = self._row_of.get(key)
+        if row is None:
+            raise KeyError(key)
+        return row
 
     def key_of(self, row: int) -> str:
-        return self._keys.words[row + 1]
+        return self._row_of[row]
 
     def is_text(self, name: str) -> bool:
         return name in self._texts

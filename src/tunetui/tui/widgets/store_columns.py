@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tunetui.core.key_index import KeyList
 
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -77,24 +79,38 @@ class TextColumn:
 class KeyColumn(TextColumn):
     """The rows' own keys as a column of text: each is here once, and its code is the row's number and one."""
 
-    def __init__(self, capacity: int, row_of: Mapping[str, int]) -> None:
+    def __init__(self, capacity: int, keys: KeyList) -> None:
         super().__init__(capacity)
         self.codes = np.arange(1, capacity + 1, dtype=np.int32)
-        self._row_of = row_of
+        self.words = _KeyWords(keys)  # type: ignore[assignment]  # which nobody writes to
+        self._keys = keys
 
     def grow(self, capacity: int) -> None:
         self.codes = np.arange(1, capacity + 1, dtype=np.int32)
 
     def code(self, word: str) -> int:
         """Of a key that is here."""
-        return self._row_of[word] + 1
+        return self.find(word)
 
     def find(self, word: str) -> int:
-        row = self._row_of.get(word)
+        row = self._keys.get(word)
         return -1 if row is None else row + 1
 
     def forget_unused(self, count: int) -> None:
         """All are used."""
+
+
+class _KeyWords(Sequence[str]):
+    """Keys by their codes, the empty word first."""
+
+    def __init__(self, keys: KeyList) -> None:
+        self._keys = keys
+
+    def __len__(self) -> int:
+        return len(self._keys) + 1
+
+    def __getitem__(self, code: int) -> str:  # type: ignore[override]  # nobody asks for slices
+        return self._keys[code - 1] if code else ""
 
 
 class NumberColumn:
