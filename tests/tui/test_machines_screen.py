@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from textual.pilot import Pilot
 
-from tests.lambda_cloud.cloud import KEY, TOKEN, Cloud
-from tests.lambda_cloud.renting import Clock
-from tests.lambda_cloud.server import served
-from tests.lambda_cloud.users import PUBLIC
+from tests.lambda_cloud.cloud import TOKEN, Cloud
 from tests.tui.cockpit import by_palette, cockpit_of, opened, shown, until
-from tunetui.hosts.lambda_cloud.ledger import Ledger
-from tunetui.settings import rented_hosts_path
 from tunetui.tui.commands.command import AnyCommand
 from tunetui.tui.commands.machines import MACHINES
 from tunetui.tui.keys import clashes
 from tunetui.tui.opening import SCOPES
 from tunetui.tui.screens.confirming import ConfirmScreen
 from tunetui.tui.screens.machines import MachinesScreen
-
-
-@pytest.fixture
-def cloud(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    clock = Clock()
-    made = Cloud(clock.now)
-    made.keys[0]["public_key"] = PUBLIC
-    (home / ".ssh").mkdir()
-    (home / ".ssh" / "id").write_text("the other half")
-    (home / ".ssh" / "id.pub").write_text(PUBLIC)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("LAMBDA_API_KEY", KEY)
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    monkeypatch.setattr("tunetui.session.renting.SystemClock", lambda: clock)
-    with served(made) as url:
-        monkeypatch.setenv("TUNETUI_LAMBDA_URL", url)
-        yield made
-
-
-@pytest.fixture
-def rented(cloud: Cloud) -> str:
-    """A machine that the ledger knows."""
-    machine = cloud.add("tunetui-1x-a10-12345678-t1")
-    ledger = Ledger(rented_hosts_path().parent)
-    ledger.write("LaunchAsked", machine.name, cloud.now(), type="gpu_1x_a10", usd_per_hour=1.29, key_mark="aa656a95")
-    ledger.write("LaunchAccepted", machine.name, cloud.now(), instance=machine.id)
-    return machine.id
 
 
 async def looked(pilot: Pilot[None]) -> MachinesScreen:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tunetui.core.cleaning import clean
 from tunetui.core.figures import NOT_MEASURED, count, memory, percent, setting, with_uncertainty
+from tunetui.core.routes import LOCAL
 from tunetui_agent.messages import Device, Toolchain, Value
 
 _NS_PER_MS = 1e6
@@ -24,6 +25,11 @@ def trial_label(implementation: str, configuration: Mapping[str, Value]) -> str:
 def one_line(text: object) -> str:
     """Text from outside as one literal line."""
     return clean(str(text)).replace("\n", " ").replace("\t", " ").strip()
+
+
+def host_name(name: str) -> str:
+    """A host as people call it."""
+    return "this machine" if name == LOCAL else one_line(name)
 
 
 def varying(problems: Sequence[Mapping[str, Value]]) -> list[str]:

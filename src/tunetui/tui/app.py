@@ -21,6 +21,7 @@ from tunetui.tui.navigation import Navigation
 from tunetui.tui.paced_app import PacedApp
 from tunetui.tui.pacing import Beat
 from tunetui.tui.palette import CockpitCommands, SafePalette
+from tunetui.tui.rented_here import RentedHere
 from tunetui.tui.screens.command_screen import CommandScreen, PaletteEntry, carry_out
 from tunetui.tui.taking_away import TakingAway
 from tunetui.tui.themes import DEFAULT_THEME
@@ -75,6 +76,7 @@ class Cockpit(Navigation, TakingAway, PacedApp[None]):
         self.said: list[Said] = []
         self.failures: list[failing.Failure] = []
         """What went wrong in the app itself."""
+        self.rented = RentedHere()
         self.leaving = ""
         """How a live run is to be left: "leave" or "stop"."""
         self.grid_to_start: Path | None = None

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from tunetui.core.examination import Check, Examination
 from tunetui.core.figures import clock, count
-from tunetui.core.labels import one_line
+from tunetui.core.labels import host_name, one_line
 from tunetui.core.links import LinkState
 from tunetui.session.host_answers import NamedHost
 from tunetui.session.run_life import KnownRun
-from tunetui.tui.setup_text import host_name
 from tunetui.tui.spans import Spans, plain, toned
 from tunetui.tui.widgets.form import FormLine
 from tunetui.tui.widgets.tones import Tone

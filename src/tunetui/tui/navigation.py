@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tunetui.core.errors import TunetuiError
-from tunetui.core.figures import count
 from tunetui.tui.screens.command_screen import CommandScreen, PaletteEntry
 
 if TYPE_CHECKING:
@@ -232,26 +231,13 @@ class Navigation(_Mixed):
     # ---------------------------------------------------------------------------------------- how to leave
 
     async def action_quit(self) -> None:
-        """Leave; with a run at work, ask what is to become of it."""
+        """Leave; with a run at work or a machine that was rented, ask what is to become of it."""
         screens = [screen for screen in self.screen_stack if isinstance(screen, CommandScreen)]
         if not any(screen.held_back(self.quit_anyway) for screen in screens):
             self.quit_anyway()
 
     def quit_anyway(self) -> None:
         """Leave, whatever the screens would lose."""
-        from tunetui.tui.screens.leaving import LeavingScreen
+        from tunetui.tui.quitting import ask_and_quit
 
-        live = self._cockpit.live
-        if live is None or not live.alive:
-            self.exit()
-            return
-        counts = live.snapshot.counts
-        name = live.snapshot.plan.name if live.snapshot.plan is not None else "the run"
-        progress = f"{count(counts.done)} of {count(counts.total)} done"
-        if not isinstance(self.screen, LeavingScreen):
-            self.push_screen(LeavingScreen(name, progress), self._leave)
-
-    def _leave(self, choice: str | None) -> None:
-        if choice in {"leave", "stop"}:
-            self._cockpit.leaving = choice
-            self.exit()
+        self.run_worker(ask_and_quit(self._cockpit), name="quit", group="quit")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunetui.core.errors import ExitCode, InputError, TunetuiError
+from tunetui.core.labels import host_name
 from tunetui.tui.app import Cockpit, Looks
 from tunetui.tui.commands.boards import BOARD
 from tunetui.tui.commands.command import AnyCommand
@@ -148,22 +149,34 @@ async def _finished(live: LiveRun) -> None:
 
 
 async def close_up(cockpit: Cockpit) -> int:
-    """After the app: let the run go or wait for its end, and say what became of it."""
+    """After the app: let the run go or wait for its end, then settle what was rented, and say what became of each."""
+    from tunetui.tui.rented_here import settle
+
     live = cockpit.live
     try:
         if live is not None and live.alive:
-            if cockpit.leaving == "stop":
-                live.session.request_stop()
-                print("stopping after the present trial ...", file=sys.stderr)  # noqa: T201 - the app is gone
-                await _finished(live)
-            else:
-                await live.leave()
-                print("the run goes on; the same grid attaches to it again", file=sys.stderr)  # noqa: T201
+            await _let_go(live, cockpit.leaving)
     finally:
         if live is not None:
             live.close()
     for path in live.saved if live is not None else []:
         print(f"wrote {path}", file=sys.stderr)  # noqa: T201
+    sure = await settle(cockpit.rented, live.links if live is not None else ())
     if cockpit.failures and cockpit.return_code:
         raise TunetuiError("the app failed and was closed", hint=cockpit.failures[-1].where)
-    return ExitCode.OK
+    return ExitCode.OK if sure else ExitCode.UNAVAILABLE
+
+
+async def _let_go(live: LiveRun, leaving: str) -> None:
+    """End the run, or go away from it and say how to come back."""
+    from tunetui.session.leaving import how_to_come_back
+
+    if leaving == "stop":
+        live.session.request_stop()
+        print("stopping after the present trial ...", file=sys.stderr)  # noqa: T201 - the app is gone
+        await _finished(live)
+        return
+    plan = live.snapshot.plan
+    await live.leave()
+    if plan is not None:
+        print(how_to_come_back(plan.run, [host_name(host) for host in live.links]), file=sys.stderr)  # noqa: T201

@@ -8,14 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tunetui.core.errors import TunetuiError
-from tunetui.core.labels import one_line
+from tunetui.core.labels import host_name, one_line
 from tunetui.session.host_answers import HostAnswer, NamedHost, ask_host, named_hosts
 from tunetui.session.probing import required_modules
 from tunetui.session.setting_up import Prospect, SettingUp
 from tunetui.tui.aside import aside
 from tunetui.tui.grid_draft import GridDraft
 from tunetui.tui.setup_fields import chosen_hosts, kind_of, read_plain
-from tunetui.tui.setup_text import host_name
 
 if TYPE_CHECKING:
     from tunetui.tui.app import Cockpit

@@ -8,9 +8,10 @@ from tunetui.core.definitions import Grid
 from tunetui.core.errors import ExpressionError
 from tunetui.core.expressions import parse
 from tunetui.core.figures import count, counted, rough_duration, setting
-from tunetui.core.labels import device_label, one_line
+from tunetui.core.labels import device_label, host_name, one_line
 from tunetui.core.mistakes import show_path
 from tunetui.core.planning import Forecast
+from tunetui.core.routes import LOCAL
 from tunetui.core.text_fitting import wrapped
 from tunetui.session.host_answers import HostAnswer
 from tunetui.session.setting_up import Prospect
@@ -20,13 +21,7 @@ from tunetui.tui.widgets.form import Choice, FormLine
 from tunetui.tui.widgets.tones import Tone
 
 _SECONDS_PER_HOUR = 3600.0
-_HERE = "this machine"
 _EXCLUSION_CELLS = 17
-
-
-def host_name(name: str) -> str:
-    """As people call it."""
-    return _HERE if name == "local" else one_line(name)
 
 
 # ---------------------------------------------------------------------------------------------- the form
@@ -195,7 +190,7 @@ def _cost(prospect: Prospect, prices: Mapping[str, float | None]) -> list[str]:
     unknown = [host_name(name) for name, price in prices.items() if price is None]
     known = [price for price in prices.values() if price is not None]
     if told is None or not known:
-        return [f"not known: no usd_per_hour of {', '.join(unknown)} in settings.toml"] if unknown != [_HERE] else []
+        return [f"not known: no usd_per_hour of {', '.join(unknown)} in settings.toml"] if {*prices} != {LOCAL} else []
     seconds, estimated = told
     usd = sum(known) * seconds / _SECONDS_PER_HOUR / len(prices)
     at_most = "" if estimated else " at most"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
@@ -10,7 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
-from tunetui.core.labels import one_line
+from tunetui.core.labels import host_name, one_line
 
 Choice = Literal["leave", "stop", "stay"]
 
@@ -23,16 +24,18 @@ class LeavingScreen(ModalScreen[Choice]):
         ("escape", "choose('stay')", "Stay"),
     ]  # fmt: skip
 
-    def __init__(self, run: str, progress: str) -> None:
+    def __init__(self, run: str, progress: str, hosts: Sequence[str]) -> None:
         super().__init__()
-        self.run_name, self.progress = run, progress
+        self.run_name, self.progress, self.hosts = run, progress, hosts
 
     def compose(self) -> ComposeResult:
+        where = ", ".join(host_name(host) for host in self.hosts) or "its host"
+        leave = f"(l) leave it running on {where}: the same grid, or a on the Hosts screen, attaches to it again"
         with Vertical(classes="dialog"):
             yield Static(
                 Content(f"{one_line(self.run_name)} is still at work: {one_line(self.progress)}."), markup=False
             )
-            yield Button(Content("(l) leave it running: the same grid attaches to it again"), id="leave", compact=True)
+            yield Button(Content(leave), id="leave", compact=True)
             yield Button(
                 Content("(s) stop after the present trial, and save what was measured"), id="stop", compact=True
             )

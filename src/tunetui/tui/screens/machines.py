@@ -170,7 +170,7 @@ class MachinesScreen(CommandScreen):
         order = await order_for(account, wanted, offer)
         if not await self._agreed(offer):
             return
-        entry = await account.launch(order, self._say(kind))
+        entry = await self.cockpit.rented.launch(account, order, self._say(kind))
         self.cockpit.tell(f"{entry.name} is rented: ${offer.usd_per_hour:.2f} an hour from now on")
         await self._list(account)
         await self._ready(account, entry.name, kind)
