@@ -34,10 +34,12 @@ SCREENS: dict[str, Callable[[], CommandScreen]] = {
 @pytest.mark.parametrize("name", SCREENS)
 async def test_no_screen_fails_in_a_terminal_of_any_size(name: str, home: Path) -> None:
     async with opened(SCREENS[name](), (20, 5)) as pilot:
+        await until(pilot, lambda: "20x5 is too small" in shown(pilot))
         for size in ((1, 1), (60, 20), (20, 5), (300, 70)):
             await pilot.resize_terminal(*size)
             await pilot.press("down", "question_mark", "escape")
         await until(pilot, lambda: "quit" in shown(pilot))
+        assert "too small" not in shown(pilot)
 
 
 async def test_a_journal_torn_in_the_middle_is_shown_as_far_as_it_can_be_read(tmp_path: Path) -> None:

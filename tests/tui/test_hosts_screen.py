@@ -97,6 +97,16 @@ def reachable(server: Sshd, home: Path, monkeypatch: pytest.MonkeyPatch, *, know
     monkeypatch.setenv("TUNETUI_SSH_CONFIG", str(config))
 
 
+async def test_what_is_known_of_a_host_is_scrolled_through_by_keyboard(home: Path) -> None:
+    async with opened(HostsScreen(), (60, 20)) as pilot:
+        screen = await looked(pilot)
+        checks = [Check(section="Host", name=f"check {n}", status="ok", found="fine") for n in range(40)]
+        screen.found["local"] = Examination(host="local", checks=checks)
+        screen.show_all()
+        await pilot.press("tab", "end")
+        await until(pilot, lambda: "check 39" in shown(pilot))
+
+
 EFFECTS: dict[str, Callable[[Pilot[None]], bool]] = {
     "examine_host": lambda p: "local" in hosts_screen(p).found and "Python" in shown(p),
     "look_for_runs": lambda p: "quickstart-00000000" in hosts_screen(p).runs,

@@ -61,8 +61,10 @@ async def test_chosen_columns_are_shown_in_place_of_the_usual_ones() -> None:
         screen = pilot.app.screen
         assert isinstance(screen, LeaderboardScreen)
         await pilot.press("v")
-        await pilot.pause()
-        await pilot.press("space", "enter")  # the first of the list is switched off
+        await until(pilot, lambda: "[x] rank" in shown(pilot) and "[ ] build_seconds" in shown(pilot))
+        await pilot.press("space")  # the first of the list is switched off, which needs no colour to be seen
+        await until(pilot, lambda: "[ ] rank" in shown(pilot))
+        await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is screen)
         assert screen.chosen is not None
         assert "rank" not in screen.board_table.shown_keys
@@ -78,7 +80,7 @@ async def test_a_journal_is_opened_as_the_leaderboard_that_it_gives_and_every_fi
         await until(pilot, lambda: "24 rows" in shown(pilot))
         await pilot.press("enter")
         await until(pilot, lambda: "samples in order" in shown(pilot))
-        await pilot.press("j")
+        await pilot.press("6")
         screen = pilot.app.screen
         assert isinstance(screen, RowScreen)
         assert '"kind":"TrialMeasured"' in screen.text.text

@@ -37,8 +37,6 @@ class RunPanes:
         self.heatmap = Heatmap(id="heatmap")
         self.plot = Plot("s", "best ms", id="plot")
         self.log = TailLog(id="log")
-        self.too_small = LinesPane(id="too-small")
-        self.too_small.display = False
         self._shown: frozenset[str] = frozenset(layout.PANES)
         self._last: Happening | None = None
 
@@ -50,9 +48,6 @@ class RunPanes:
             pane: LinesPane | Heatmap | Plot | TailLog = getattr(self, name)
             pane.display = name in self._shown
         self.present.display = not small and "live" not in self._shown
-        self.too_small.display = small
-        needed = f"{layout.LEAST_WIDTH}x{layout.LEAST_HEIGHT}"
-        self.too_small.show([toned(f"{width}x{height} is too small", "warning"), toned(f"needs {needed}", "muted")])
 
     def show_pictures(self, screen: RunScreen, names: Collection[str]) -> None:
         """Those of `PICTURES` that are asked for: the panes that cost most, and that a slow link does without."""

@@ -59,7 +59,7 @@ class ShowProvenance(Command["RowScreen"]):
 class ShowRecords(Command["RowScreen"]):
     """Show the raw records of the journal that the row was made from."""
 
-    key, name, footer = "6,j", "Journal records", "journal"
+    key, name, footer = "6", "Journal records", "journal"
 
     def run(self, place: RowScreen) -> None:
         place.show_page("records")

@@ -10,8 +10,8 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import SelectionList, Static
-from textual.widgets.selection_list import Selection
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
 
 from tunetui.core.labels import one_line
 
@@ -21,27 +21,34 @@ class ColumnsScreen(ModalScreen[list[str] | None]):
 
     BINDINGS: ClassVar = [
         Binding("enter", "take", "Take these", priority=True),  # before the list, where Enter would switch a line
-        ("escape", "give_up", "As before"), ("u", "usual", "The usual ones"),
+        ("space", "switch", "Switch"), ("escape", "give_up", "As before"), ("u", "usual", "The usual ones"),
     ]  # fmt: skip
 
     def __init__(self, shown: Sequence[str], others: Sequence[str]) -> None:
         super().__init__()
-        self.shown, self.others = list(shown), list(others)
+        self.names, self.on = [*shown, *others], set(shown)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog tall"):
             yield Static("Columns: space switches, enter takes, u the usual ones, escape as before", markup=False)
-            names = [*self.shown, *self.others]
-            chosen = set(self.shown)
-            yield SelectionList(*(Selection(Content(one_line(name)), name, name in chosen) for name in names))
+            yield OptionList(*(Option(self._line(name)) for name in self.names), markup=False)
 
     def on_mount(self) -> None:
-        self.query_one(SelectionList).focus()
+        self.query_one(OptionList).focus()
+
+    def action_switch(self) -> None:
+        """The line under the cursor."""
+        place = self.query_one(OptionList).highlighted
+        if place is not None:
+            self._switch(place)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """A click."""
+        self._switch(event.option_index)
 
     def action_take(self) -> None:
         """The switched-on ones, in the order of the list."""
-        selected = set(self.query_one(SelectionList).selected)
-        self.dismiss([name for name in [*self.shown, *self.others] if name in selected])
+        self.dismiss([name for name in self.names if name in self.on])
 
     def action_usual(self) -> None:
         """No choice of one's own."""
@@ -50,3 +57,11 @@ class ColumnsScreen(ModalScreen[list[str] | None]):
     def action_give_up(self) -> None:
         """As it was."""
         self.dismiss(None)
+
+    def _switch(self, place: int) -> None:
+        self.on ^= {self.names[place]}
+        self.query_one(OptionList).replace_option_prompt_at_index(place, self._line(self.names[place]))
+
+    def _line(self, name: str) -> Content:
+        """Its mark needs no colour."""
+        return Content(f"[{'x' if name in self.on else ' '}] {one_line(name)}")

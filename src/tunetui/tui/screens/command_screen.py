@@ -6,14 +6,20 @@ from collections.abc import Awaitable, Callable, Iterable
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from textual.events import Resize
+
 from tunetui.core.errors import TunetuiError
 from tunetui.tui.commands.command import AnyCommand, by_id
+from tunetui.tui.layout import LEAST_HEIGHT, LEAST_WIDTH, is_too_small
 from tunetui.tui.pacing import Beat
-from tunetui.tui.spans import Spans
+from tunetui.tui.spans import LinesPane, Spans, toned
 from tunetui.tui.terminal_port import PacedScreen
 
 if TYPE_CHECKING:
     from tunetui.tui.app import Cockpit
+
+
+_TOO_SMALL = "too-small"
 
 
 class PaletteEntry(NamedTuple):
@@ -67,6 +73,17 @@ class CommandScreen(PacedScreen):
     def palette_entries(self) -> Iterable[PaletteEntry]:
         """Further lines for the palette."""
         return ()
+
+    def on_resize(self, event: Resize) -> None:
+        """Where nothing fits, every screen says only that; Textual calls this beside what a subclass does."""
+        width, height = event.size.width, event.size.height
+        small = is_too_small(width, height)
+        if small and not self.query(f"#{_TOO_SMALL}"):
+            self.mount(LinesPane(id=_TOO_SMALL))
+        for pane in self.query(f"#{_TOO_SMALL}").results(LinesPane):
+            pane.display = small
+            needed = f"needs {LEAST_WIDTH}x{LEAST_HEIGHT}"
+            pane.show([toned(f"{width}x{height} is too small", "warning"), toned(needed, "muted")])
 
     async def action_command(self, name: str) -> None:
         """Carry out one of the commands that this screen offers; a refusal is shown, not raised."""

@@ -22,7 +22,7 @@ from tunetui.tui.commands.boards import BOARD
 from tunetui.tui.commands.command import AnyCommand, bindings_of
 from tunetui.tui.commands.comparing import CompareBoards
 from tunetui.tui.figure_table import PROBLEM_TEXT, FigureTable
-from tunetui.tui.layout import LEAST_HEIGHT, is_too_small
+from tunetui.tui.layout import LEAST_HEIGHT
 from tunetui.tui.row_detail import RowDetail, detail_of_entry
 from tunetui.tui.screens.board_screen import BoardScreen
 from tunetui.tui.spans import LinesPane, Spans, spread
@@ -83,7 +83,6 @@ class LeaderboardScreen(BoardScreen):
     def on_resize(self, event: Resize) -> None:
         """The targets give way first."""
         self.targets.display = event.size.height >= 2 * LEAST_HEIGHT
-        self.footer.display = not is_too_small(event.size.width, event.size.height)
         self.say_title()
 
     @property

@@ -62,7 +62,6 @@ class RunScreen(SteeringScreen):
         yield self.filter_line
         yield self.status_line
         yield self.bottom
-        yield self.panes.too_small
         yield self.footer
 
     def beat(self, beat: Beat) -> None:
