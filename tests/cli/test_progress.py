@@ -97,6 +97,21 @@ def test_time_left_counts_only_trials_of_this_start() -> None:
     assert remaining_seconds(run, 1007.0) == pytest.approx(7.0)
 
 
+def test_time_left_is_not_longer_for_a_slow_start_nor_shorter_for_what_ended_before_somebody_came_back() -> None:
+    rows = [*(measured(name) for name in "abcde"), row("f"), row("g")]
+    slow_start = run_of(*rows, finished_since_resumed=5, first_finished_at=1040.0)  # 40 s of builds, then one a second
+    assert remaining_seconds(slow_start, 1044.0) == pytest.approx(2.0)
+    taken_up = run_of(*rows, finished_since_resumed=5, first_finished_at=960.0)  # one in ten seconds all the while
+    assert remaining_seconds(taken_up, 1000.0) == pytest.approx(20.0)
+
+
+def test_time_left_ends_with_the_budget() -> None:
+    run = run_of(measured("a"), *(row(f"b{number}") for number in range(1000)), finished_since_resumed=1)
+    assert run.plan is not None
+    plan = msgspec.structs.replace(run.plan, grid={"budget": {"minutes": 1}})
+    assert remaining_seconds(msgspec.structs.replace(run, plan=plan), 1010.0) == pytest.approx(50.0)
+
+
 def racing(**facts: Any) -> Run:
     race = Race(problem={**PROBLEM}, trials=["a", "b"], limit_seconds=10.0, started=1008.0, **facts)
     run = run_of(measured("a"), measured("b"), finished_since_resumed=2, races={"agent": race})

@@ -38,7 +38,7 @@ class Draft:
         self.rows = RowsDraft(run.rows)
         self.statuses = _tally(run.counts)
         self.plan_number = run.plan_number
-        self.finished = run.finished_since_resumed
+        self.finished, self.first_finished_at = run.finished_since_resumed, run.first_finished_at
         self.best = dict(run.best)
         self.unsure: set[tuple[str, str]] = set()  # boards whose best row changed for the worse
         self.running = dict(run.running)
@@ -59,6 +59,7 @@ class Draft:
             counts=_counts(self.statuses),
             plan_number=self.plan_number,
             finished_since_resumed=self.finished,
+            first_finished_at=self.first_finished_at,
             best=self.best,
             running=self.running,
             log=tuple(self.log),
@@ -76,6 +77,12 @@ class Draft:
             found = getattr(self.run, name)
             self.changes[name] = dict(found) if isinstance(found, dict) else found
         return self.changes[name]
+
+    def count_finished(self, t: float) -> None:
+        """One more trial of the sweep is over, at ``t``."""
+        self.finished += 1
+        if self.first_finished_at is None:
+            self.first_finished_at = t
 
     def say(self, record: Record, text: str, trial: str = "") -> None:
         """One more line of the log."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tunetui.core.snapshot import Run
 from tunetui_agent.messages import reliability
 
@@ -9,7 +11,8 @@ from tunetui_agent.messages import reliability
 def remaining_seconds(run: Run, now: float) -> float | None:
     """Time left, from what trials took since this start, and the races and runs under load still to come; None before the first is finished.
 
-    Whether a problem has anybody to race, and for how long, shows at its end only: each is counted in full.
+    Whether a problem has anybody to race, and for how long, shows at its end only: each is counted in full.  The budget's
+    minutes end all of it.
     """
     if run.resumed is None or run.finished_since_resumed == 0:
         return None
@@ -17,8 +20,17 @@ def remaining_seconds(run: Run, now: float) -> float | None:
     missing = run.counts.total - run.counts.done
     if missing == 0:
         return races
-    per_trial = (now - run.resumed) / run.finished_since_resumed
-    return per_trial * missing + races
+    minutes = (run.plan.grid.get("budget") or {}).get("minutes") if run.plan else None
+    until_budget = run.resumed + 60.0 * minutes - now if isinstance(minutes, int | float) else math.inf
+    return min(_seconds_per_trial(run, run.resumed, now) * missing + races, max(0.0, until_budget))
+
+
+def _seconds_per_trial(run: Run, resumed: float, now: float) -> float:
+    """Between trials that end; before every device at work has ended a second one, since the start, with its builds."""
+    at_work = max(1, sum(not agent.ended for agent in run.agents.values()))
+    if run.first_finished_at is not None and run.finished_since_resumed >= max(2 * at_work, 4):
+        return max(0.0, now - run.first_finished_at) / (run.finished_since_resumed - at_work)
+    return (now - resumed) / run.finished_since_resumed
 
 
 def _loads_seconds(run: Run) -> float:

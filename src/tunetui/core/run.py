@@ -117,7 +117,7 @@ def _run_resumed(draft: Draft, record: Record, event: RunResumed) -> None:
 
 def _begin(draft: Draft, record: Record) -> None:
     draft.changes |= {"resumed": record.t, "ended": None, "ended_at": None}
-    draft.finished = 0
+    draft.finished, draft.first_finished_at = 0, None
 
 
 def _provenance_recorded(draft: Draft, _record: Record, event: ProvenanceRecorded) -> None:
@@ -257,7 +257,8 @@ def _trial_measured(draft: Draft, record: Record, event: TrialMeasured) -> None:
         measured_at=record.t,
     )
     draft.put(row)
-    draft.finished += event.stage == "sweep"  # a race begins when no trial is missing: it says nothing of what remains
+    if event.stage == "sweep":  # a race begins when no trial is missing: it says nothing of what remains
+        draft.count_finished(record.t)
 
 
 def _trial_failed(draft: Draft, record: Record, event: TrialFailed) -> None:
@@ -278,7 +279,8 @@ def _trial_failed(draft: Draft, record: Record, event: TrialFailed) -> None:
         measured_at=record.t,
     )
     draft.put(row)
-    draft.finished += event.stage == "sweep"
+    if event.stage == "sweep":
+        draft.count_finished(record.t)
 
 
 def _trial_examined(draft: Draft, record: Record, event: TrialExamined) -> None:

@@ -158,6 +158,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts = Counts()
     finished_since_resumed: int = 0
     """Trials measured or failed since ``resumed``; with it and the time, an estimate of what remains."""
+    first_finished_at: float | None = None
+    """Unix seconds of the first of these: what came before was the start and the first builds."""
     best: dict[tuple[str, str], str] = {}
     """(problem key, id of the first device of a model) to the trial with the smallest median of the present plan: no claim of a win."""
     running: dict[str, Progress] = {}
