@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tunetui.core.links import LinkPhase, LinkState
@@ -28,11 +29,15 @@ class Links:
         self._recording = recording
 
     def tell(self, state: LinkState) -> None:
-        """A link changed."""
+        """A link changed; tried again in vain it is lost since it was lost first, for the reason last heard of."""
+        if state.state == "lost" and (began := self._lost_since.get(state.host)) is not None:
+            text = state.text or self.states[state.host].text
+            self.states[state.host] = replace(state, since=began, text=text)
+            return
         self.states[state.host] = state
         if state.host == LOCAL or self._recording is None:
             return
-        if state.state == "lost" and state.host not in self._lost_since:
+        if state.state == "lost":
             self._lost_since[state.host] = state.since
             self._say("link-lost", f"the link to {state.host} is lost; the run goes on there")
             self._say_what_waits(state.host)
