@@ -24,14 +24,14 @@ class KeyIndex:
         """Open hash tables of numbers, counted from 1; 0 is a free place."""
         self._used = [0] * _TABLES
 
-    def find(self, key: str, holds: Callable[[int, str], bool]) -> int:
-        """The number of ``key``, of which ``holds`` says whether a number is that of it; -1: it is not here."""
+    def find(self, key: str, holds: Callable[[int], bool]) -> int:
+        """The number of ``key``, of which ``holds`` says whether it is a given one; -1: it is not here."""
         code = hash(key)
         table = self._tables[code % _TABLES]
         last = len(table) - 1
         place = code // _TABLES & last
         while number := table[place]:
-            if holds(number - 1, key):
+            if holds(number - 1):
                 return number - 1
             place = place + 1 & last
         return -1
@@ -79,11 +79,11 @@ class KeyList(Sequence[str]):
 
     def get(self, key: str) -> int | None:
         """The place of ``key``; None: it is not here."""
-        place = self._index.find(key, self._holds)
+        place = self._find(key)
         return None if place < 0 else place
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self._index.find(key, self._holds) >= 0
+        return isinstance(key, str) and self._find(key) >= 0
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -93,5 +93,6 @@ class KeyList(Sequence[str]):
             raise IndexError(place)
         return self._written[self._ends[place] : self._ends[place + 1]].decode(errors="surrogatepass")
 
-    def _holds(self, place: int, key: str) -> bool:
-        return self[place] == key
+    def _find(self, key: str) -> int:
+        written, ends, sought = self._written, self._ends, key.encode(errors="surrogatepass")
+        return self._index.find(key, lambda place: written[ends[place] : ends[place + 1]] == sought)

@@ -64,11 +64,11 @@ CAUSES: Final = Shared[str]()
 VALUES: Final = Shared[Value]()
 STATUS_CODES = {status: code for code, status in enumerate(STATUSES)}
 
-HEAD = Struct("<BBHIIIIIiddd3dI")
+HEAD = Struct("<BBHIIIIIiddd3d")
 """Status, bytes of a sample, number of axes, samples, subject, circumstances, cause, times measured, plan; then floats:
-median and the ends of its interval, when it was measured, how long it took to build, and in all, NaN: not known; then
-the bytes of its id."""
-_CODES, PLAN, MEDIAN_AT, INTERVAL_AT, TIMES_AT, ID_BYTES_AT = 4, 24, 28, 36, 52, 76
+median and the ends of its interval, when it was measured, how long it took to build, and in all.  NaN: not known."""
+_CODES, PLAN, MEDIAN_AT, INTERVAL_AT, TIMES_AT = 4, 24, 28, 36, 52
+ID_BYTES_AT, ID_AT = HEAD.size, HEAD.size + 4
 STANDING = Struct("<8xII8xid")
 INT, UNSIGNED, FLOAT, TWO_FLOATS = Struct("<i"), Struct("<I"), Struct("<d"), Struct("<2d")
 SAMPLES_AT, SUBJECT_AT, CIRCUMSTANCES_AT, CAUSE_AT, TIMES_MEASURED_AT = range(_CODES, PLAN, 4)
@@ -81,6 +81,12 @@ _BIG_INT: Final = 1
 decode_told = msgspec.msgpack.Decoder(
     list[Any], ext_hook=lambda _, data: int.from_bytes(data, "little", signed=True)
 ).decode
+
+
+def packed_id(trial: str) -> bytes:
+    """The id of a row as it stands from `ID_BYTES_AT` on, its length before it."""
+    written = trial.encode(errors="surrogatepass")
+    return UNSIGNED.pack(len(written)) + written
 
 
 def known_number(value: float) -> float | None:

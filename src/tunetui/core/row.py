@@ -15,6 +15,7 @@ from tunetui.core.packing import (
     CIRCUMSTANCES_AT,
     FLOAT,
     HEAD,
+    ID_AT,
     ID_BYTES_AT,
     IN_HEAD,
     INT,
@@ -41,6 +42,7 @@ from tunetui.core.packing import (
     circumstances_code,
     decode_told,
     known_number,
+    packed_id,
     packed_samples,
     packed_told,
     packed_values,
@@ -113,7 +115,6 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     ) -> Row:
         """A row of its parts, named as its properties."""
         width, samples = packed_samples(samples_ns)
-        name = trial.encode(errors="surrogatepass")
         how = (device, stage, stopped_by, tuple(tags), tuple(quality), tuple(resources), tuple(telemetry))
         head = HEAD.pack(
             STATUS_CODES[status],
@@ -131,12 +132,11 @@ class Row(msgspec.Struct, frozen=True, gc=False):
             NAN if measured_at is None else measured_at,
             NAN if build_seconds is None else build_seconds,
             seconds,
-            len(name),
         )
         told = b""
         if artifact or detail or quality or resources or telemetry:
             told = packed_told([artifact, detail, *quality.values(), *resources.values(), *telemetry.values()])
-        return cls(b"".join((head, name, packed_values(configuration.values()), samples, told)))
+        return cls(b"".join((head, packed_id(trial), packed_values(configuration.values()), samples, told)))
 
     def but(self, **changes: Any) -> Row:
         """The same row with some of its parts changed."""
@@ -157,9 +157,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     def trial(self) -> str:
         """Its id."""
         packed = self.packed
-        return packed[HEAD.size : HEAD.size + UNSIGNED.unpack_from(packed, ID_BYTES_AT)[0]].decode(
-            errors="surrogatepass"
-        )
+        return packed[ID_AT : ID_AT + UNSIGNED.unpack_from(packed, ID_BYTES_AT)[0]].decode(errors="surrogatepass")
 
     @property
     def implementation(self) -> str:
@@ -189,7 +187,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     @property
     def settings(self) -> tuple[Value, ...]:
         """The values of its configuration, in the order of `axes`."""
-        codes = packing(len(self.axes)).unpack_from(self.packed, HEAD.size + self._unsigned(ID_BYTES_AT))
+        codes = packing(len(self.axes)).unpack_from(self.packed, ID_AT + self._unsigned(ID_BYTES_AT))
         return tuple(map(VALUES.values.__getitem__, codes))
 
     # ----------------------------------------------------------------------------------------- what came of it
@@ -325,7 +323,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def _samples_at(self) -> int:
-        return HEAD.size + self._unsigned(ID_BYTES_AT) + 4 * len(self.axes)
+        return ID_AT + self._unsigned(ID_BYTES_AT) + 4 * len(self.axes)
 
     def _unsigned(self, at: int) -> int:
         found: int = UNSIGNED.unpack_from(self.packed, at)[0]
@@ -357,10 +355,10 @@ def opened_alike(rows: Sequence[Row]) -> Opened:
     """The columns of rows that share their `Row.subject` and `Row.circumstances`."""
     packed = [row.packed for row in rows]
     axes = packing(len(rows[0].axes))
-    _, widths, _, counts, _, _, causes, _, _, medians, lows, highs, _, built, _, ids = zip(
+    _, widths, _, counts, _, _, causes, _, _, medians, lows, highs, _, built, _ = zip(
         *map(HEAD.unpack_from, packed), strict=True
     )
-    begins = [HEAD.size + length + axes.size for length in ids]
+    begins = [ID_AT + UNSIGNED.unpack_from(each, ID_BYTES_AT)[0] + axes.size for each in packed]
     ends = [begin + width * count for begin, width, count in zip(begins, widths, counts, strict=True)]
     codes = zip(
         *[axes.unpack_from(each, begin - axes.size) for each, begin in zip(packed, begins, strict=True)], strict=True

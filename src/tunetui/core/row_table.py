@@ -6,6 +6,7 @@ from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from itertools import chain
 
 from tunetui.core.key_index import KeyIndex
+from tunetui.core.packing import ID_BYTES_AT, packed_id
 from tunetui.core.row import Row
 
 _CHUNK_BITS = 8
@@ -48,11 +49,11 @@ class RowTable(Mapping[str, Row]):
         return row
 
     def get(self, trial: str, default: Row | None = None) -> Row | None:  # type: ignore[override]  # a row or None
-        place = self.index.find(trial, self._holds)
+        place = _find(self.index, self.chunks, self.count, trial, packed_id(trial))
         return default if place < 0 else Row(self.chunks[place >> _CHUNK_BITS][place & _WITHIN])
 
     def __contains__(self, trial: object) -> bool:
-        return isinstance(trial, str) and self.index.find(trial, self._holds) >= 0
+        return isinstance(trial, str) and self.get(trial) is not None
 
     def __iter__(self) -> Iterator[str]:
         return (row.trial for row in self.values())
@@ -81,8 +82,14 @@ class RowTable(Mapping[str, Row]):
     def __repr__(self) -> str:
         return f"RowTable({dict(self.items())!r})"
 
-    def _holds(self, place: int, trial: str) -> bool:
-        return place < self.count and Row(self.chunks[place >> _CHUNK_BITS][place & _WITHIN]).trial == trial
+
+def _find(index: KeyIndex, chunks: list[list[bytes]], count: int, trial: str, sought: bytes) -> int:
+    """The place of a trial, its packed id ``sought``, among the first ``count`` rows; -1: it is not there."""
+
+    def holds(place: int) -> bool:
+        return place < count and chunks[place >> _CHUNK_BITS][place & _WITHIN].startswith(sought, ID_BYTES_AT)
+
+    return index.find(trial, holds)
 
 
 class _Rows(ValuesView[Row]):
@@ -107,10 +114,12 @@ class RowsDraft:
         self._chunks, self._index, self._count = self._table.chunks, self._table.index, self._table.count
         self._own: set[int] = set()
         """Chunks that no table holds."""
+        self._sought, self._found = b"", -1
+        """The packed id that was looked up last, and its place: whoever asks for a row often sets it next."""
 
     def get(self, trial: str) -> Row | None:
         """The row as set last, or None."""
-        place = self._index.find(trial, self._holds)
+        place = self._place_of(trial, packed_id(trial))
         return None if place < 0 else Row(self._chunks[place >> _CHUNK_BITS][place & _WITHIN])
 
     def __getitem__(self, trial: str) -> Row:
@@ -121,10 +130,12 @@ class RowsDraft:
 
     def set(self, row: Row) -> Row | None:
         """Set one row, of which one that is new comes last; returns what stood there before."""
-        place = self._index.find(row.trial, self._holds)
+        packed = row.packed
+        is_known = self._sought and packed.startswith(self._sought, ID_BYTES_AT)
+        place = self._found if is_known else self._place_of(row.trial, packed_id(row.trial))
         is_new = place < 0
         if is_new:
-            place = self._add(row.trial)
+            place = self._found = self._add(row.trial)
         number = place >> _CHUNK_BITS
         if number not in self._own:
             if not self._own:
@@ -135,11 +146,11 @@ class RowsDraft:
             self._own.add(number)
         chunk = self._chunks[number]
         if is_new:
-            chunk.append(row.packed)
+            chunk.append(packed)
             self._count += 1
             return None
         before = chunk[place & _WITHIN]
-        chunk[place & _WITHIN] = row.packed
+        chunk[place & _WITHIN] = packed
         return Row(before)
 
     def values(self) -> ValuesView[Row]:
@@ -163,5 +174,8 @@ class RowsDraft:
     def _trial_at(self, place: int) -> str:
         return Row(self._chunks[place >> _CHUNK_BITS][place & _WITHIN]).trial
 
-    def _holds(self, place: int, trial: str) -> bool:
-        return place < self._count and self._trial_at(place) == trial
+    def _place_of(self, trial: str, sought: bytes) -> int:
+        if sought != self._sought:
+            self._found = _find(self._index, self._chunks, self._count, trial, sought)
+            self._sought = sought
+        return self._found
