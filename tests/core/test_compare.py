@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cli.boards import leaderboard, measured, ref
-from tunetui.core.compare import FASTER, SAME, SLOWER, UNDECIDED, ComparedRow, Comparison, compare
+from tunetui.core.compare import FASTER, ONE_RUN_EACH, SAME, SLOWER, UNDECIDED, ComparedRow, Comparison, compare
 from tunetui.core.differences import holm, se_of_log_median
 from tunetui.core.errors import InputError
 from tunetui.core.gate import BEST, OPEN, PASSED, REGRESSED, ROWS, gate
@@ -71,6 +71,7 @@ def test_a_run_and_its_repetition_on_an_h200_give_no_verdict_that_is_false(
         assert decided(found) == []
         assert found.counts[SAME] > 0
         assert found.changes == []
+        assert found.caution == ""
 
 
 def test_one_row_made_three_percent_slower_is_found_and_no_other(h200: Leaderboard, h200_again: Leaderboard) -> None:
@@ -93,6 +94,7 @@ def test_the_smallest_change_that_is_found_is_stated_and_true(h200: Leaderboard,
 
 def test_a_slowdown_of_every_row_is_found_in_most_of_them(h200: Leaderboard, h200_again: Leaderboard) -> None:
     found = compare(h200, planted(h200_again, 1.06, *range(96)))
+    assert found.caution == ONE_RUN_EACH
     assert found.counts[SLOWER] > 90
     assert found.counts[FASTER] == 0
     assert found.boards[0].best is not None

@@ -37,6 +37,7 @@ def comparison_lines(
     lines += ["", *[f"not compared, {one_line(name)}" for name in found.unpaired]]
     counted = ", ".join(f"{found.counts[verdict]} {verdict.upper()}" for verdict in (SAME, FASTER, SLOWER, UNDECIDED))
     lines += [f"{counted}  (margin of SAME: {found.margin_percent:g} %)", *_wrapped(f"method: {found.method}", face)]
+    lines += _wrapped(found.caution, face) if found.caution else []
     return [*lines, *(["", *_gate(judged, face)] if judged is not None else [])]
 
 

@@ -37,6 +37,13 @@ from tunetui_agent.messages import Value
 
 __all__ = ["FASTER", "SAME", "SLOWER", "UNDECIDED", "Comparison", "compare", "row_key"]
 
+ONE_RUN_EACH = (
+    "one run each: where a process's data lie is the same for a whole run and other in the next, and moves some rows by several "
+    "percent; how much is known of an implementation's rows on average, not of each, so that a row that depends on it more than its "
+    "fellows may be called faster or slower: see whether it is in a second run"
+)
+"""What is said beside every `FASTER` and `SLOWER`."""
+
 _NEVER_RAN = frozenset({STALE, SKIPPED})
 _HOPELESS_PERCENT = 300
 
@@ -130,6 +137,8 @@ class Comparison(_Part, frozen=True, kw_only=True):
     boards: list[ComparedBoard]
     unpaired: list[str] = []
     """Problems (with their device) that only one of the two has."""
+    caution: str = ""
+    """What the verdicts cannot know; empty where no row is faster or slower."""
 
 
 def compare(first: Leaderboard, second: Leaderboard, *, margin_percent: float = 1.0) -> Comparison:
@@ -166,6 +175,7 @@ def compare(first: Leaderboard, second: Leaderboard, *, margin_percent: float = 
         counts={verdict: verdicts.count(verdict) for verdict in (FASTER, SLOWER, SAME, UNDECIDED)},
         boards=boards,
         unpaired=unpaired,
+        caution=ONE_RUN_EACH if {FASTER, SLOWER} & set(verdicts) else "",
     )
 
 
