@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.agent.damaging import store_damaged
 from tests.agent.kernel_folders import KERNELS, QUICK, double_spec, folder_spec, folder_trial, measured
 from tunetui_agent.build import Target, open_builder
 from tunetui_agent.build.cache import META, ArtifactCache, content_key
@@ -51,9 +51,17 @@ def edited(old: str, new: str) -> RunSpec:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[BuildFinished]]:
-    """A cache with two variants, and what was said of them: the front end alone takes seconds."""
+    """A cache with two variants, and what was said of them: the front end alone takes seconds.
+
+    There was no C compiler, and the first of them was in the cache already, but damaged.
+    """
     cache, spec = tmp_path_factory.mktemp("built"), folder_spec(FOLDER)
-    return cache, open_builder("mojo", cache).build(spec, mojo_of(spec), BATCH, target())
+    builder = open_builder("mojo", cache)
+    store_damaged(cache, str(builder.key(spec, mojo_of(spec), BATCH[0], target())))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path_factory.mktemp("nothing")))
+        assert [shutil.which(name) for name in ("cc", "gcc", "clang", "ld")] == [None] * 4
+        return cache, builder.build(spec, mojo_of(spec), BATCH, target())
 
 
 @needs_mojo
@@ -72,21 +80,12 @@ def test_a_batch_is_built_once_loaded_and_right(built: tuple[Path, list[BuildFin
 
 
 @needs_mojo
-def test_a_damaged_artifact_is_built_again_and_without_any_c_compiler(
-    built: tuple[Path, list[BuildFinished]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    for name in ("cc", "gcc", "clang", "ld"):
-        assert shutil.which(name) is None
-    cache = shutil.copytree(built[0], tmp_path / "cache")
-    spec, builder, first = folder_spec(FOLDER), open_builder("mojo", cache), built[1][0]
-    library = builder.folder(first.artifact) / json.loads((builder.folder(first.artifact) / META).read_text())["file"]
-    whole = library.read_bytes()
-    library.write_bytes(whole[:-1000] + bytes(1000))
-    (second,) = builder.build(spec, mojo_of(spec), [row_sum_trial(1)], target())
-    assert (second.ok, second.cached, second.artifact) == (True, False, first.artifact), second.log
-    assert library.read_bytes()[-1000:] != bytes(1000)
-    assert [each.cached for each in builder.build(spec, mojo_of(spec), [row_sum_trial(1)], target())] == [True]
+def test_a_damaged_artifact_is_built_again_and_without_any_c_compiler(built: tuple[Path, list[BuildFinished]]) -> None:
+    cache, (first, _) = built
+    assert (first.ok, first.cached) == (True, False), first.log
+    meta = ArtifactCache(cache).find(first.artifact)
+    assert meta is not None
+    assert (cache / "builds" / first.artifact / meta["file"]).read_bytes()[:4] == b"\x7fELF"
 
 
 @needs_mojo
@@ -211,6 +210,12 @@ def test_an_artifact_without_its_file_is_no_artifact(tmp_path: Path) -> None:
     (cache.folder("a") / "kernel.so").unlink()
     assert cache.find("a") is None
     assert not cache.folder("a").exists()
+
+
+def test_an_artifact_with_a_damaged_file_is_no_artifact(tmp_path: Path) -> None:
+    store_damaged(tmp_path, "a")
+    assert ArtifactCache(tmp_path).find("a") is None
+    assert not ArtifactCache(tmp_path).folder("a").exists()
 
 
 def test_a_cache_that_cannot_be_written_says_so(tmp_path: Path) -> None:

@@ -133,8 +133,11 @@ def test_what_is_built_for_a_cpu_never_comes_from_elsewhere(host: Path) -> None:
 def test_a_compiler_of_the_same_version_builds_what_the_bundle_lacks(host: Path) -> None:
     builder, spec = open_builder("mojo", host, "gpu", ["mojo"]), mojo_spec()
     assert builder.toolchain().reason == ""
-    records = builder.build(spec, implementation_of(spec), [variant(64), variant(32)], H100)
-    assert [(record.ok, record.cached) for record in records] == [(True, True), (True, False)]
+    found, asked = builder.build(spec, implementation_of(spec), [variant(64), variant("another")], H100)
+    assert (found.ok, found.cached) == (True, True)
+    assert (asked.ok, asked.cached) == (False, False)  # what the compiler refuses it refuses soon
+    assert REFUSED in asked.log
+    assert "bundle" not in asked.log
 
 
 def test_a_compiler_of_another_version_gives_way_only_to_a_bundle_sent_for_this_run(host: Path) -> None:
