@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.cockpit import BOARD, JOURNAL, leaderboard_screen, opened, replay_screen, shown, until
+from tests.tui.cockpit import BOARD, JOURNAL, cockpit_of, leaderboard_screen, opened, replay_screen, shown, until
 from tests.tui.tmux import Tmux, needs_tmux
+from tunetui.core.errors import InputError
 from tunetui.session import read_leaderboard
 from tunetui.tui.grid_draft import GridDraft
 from tunetui.tui.opening import AppOptions, find_looks
@@ -20,6 +21,7 @@ from tunetui.tui.screens.leaderboard import board_screen
 from tunetui.tui.screens.run import RunScreen
 from tunetui.tui.screens.setup import SetupScreen
 from tunetui.tui.screens.start import StartScreen
+from tunetui.tui.terminal_port import standing_notices
 
 SCREENS: dict[str, Callable[[], CommandScreen]] = {
     "run": replay_screen,
@@ -66,7 +68,23 @@ async def test_what_is_wrong_with_the_settings_is_said_at_the_start_and_can_be_r
         await until(pilot, lambda: wrong in shown(pilot))
         said = " ".join(shown(pilot).split())
         assert "did you mean 'show_heatmap'?" in said
-        assert "there is no theme '[b]none[/b]'" in said
+        assert "there is no theme '[b]none[/b]', slate is used" in said
+
+
+async def test_many_mistakes_in_the_settings_do_not_cover_the_screen_and_nothing_is_said_twice_at_once() -> None:
+    looks = find_looks(AppOptions(warnings=tuple(f"mistake {n}" for n in range(9))))
+    async with opened(leaderboard_screen(), (80, 24), looks) as pilot:
+        app = cockpit_of(pilot)
+        await until(pilot, lambda: bool(standing_notices(app)))
+        assert standing_notices(app) == ["9 things in settings and themes cannot be used: ctrl+n lists them"]
+        app.tell_error(InputError("no"))
+        await until(pilot, lambda: standing_notices(app)[1:] == ["no"])
+        app.tell_error(InputError("no"))
+        await pilot.pause()
+        assert standing_notices(app)[1:] == ["no"]
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: "mistake 0" in shown(pilot) and shown(pilot).count("  no") == 2)
+        assert not standing_notices(app)
 
 
 def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(home: Path) -> None:

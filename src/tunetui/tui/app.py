@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 from textual.theme import Theme
 
-from tunetui.core.errors import TunetuiError
-from tunetui.core.labels import one_line
 from tunetui.tui import failing
 from tunetui.tui.commands.command import AnyCommand, bindings_of, by_id
 from tunetui.tui.commands.everywhere import EVERYWHERE
@@ -24,23 +21,12 @@ from tunetui.tui.palette import CockpitCommands, SafePalette
 from tunetui.tui.rented_here import RentedHere
 from tunetui.tui.screens.command_screen import CommandScreen, PaletteEntry, carry_out
 from tunetui.tui.taking_away import TakingAway
+from tunetui.tui.telling import Telling
 from tunetui.tui.themes import DEFAULT_THEME
 
 if TYPE_CHECKING:
     from tunetui.session import BatchOptions
     from tunetui.tui.sources import LiveRun
-
-_SAID_KEPT = 500
-_ERROR_STAYS_SECONDS = 15.0
-
-
-@dataclass(frozen=True)
-class Said:
-    """One thing that the app told the user; ``t`` in Unix seconds."""
-
-    t: float
-    text: str
-    severity: str = "information"
 
 
 @dataclass(frozen=True)
@@ -53,7 +39,7 @@ class Looks:
     problems: list[str] = field(default_factory=list)
 
 
-class Cockpit(Navigation, TakingAway, PacedApp[None]):
+class Cockpit(Navigation, TakingAway, Telling, PacedApp[None]):
     """The interactive app over sessions, replays and saved leaderboards."""
 
     TITLE = "tunetui"
@@ -73,7 +59,6 @@ class Cockpit(Navigation, TakingAway, PacedApp[None]):
         self._begin_with_theme(self.looks.theme or DEFAULT_THEME)
         self.live: LiveRun | None = None
         """The run that this app has at work, if any; it outlives every screen."""
-        self.said: list[Said] = []
         self.failures: list[failing.Failure] = []
         """What went wrong in the app itself."""
         self.rented = RentedHere()
@@ -97,8 +82,7 @@ class Cockpit(Navigation, TakingAway, PacedApp[None]):
 
     def on_mount(self) -> None:
         self.set_keymap(self.looks.keymap)
-        for problem in self.looks.problems:
-            self.tell(problem, "warning")
+        self.tell_problems(self.looks.problems)
         if self.grid_to_start is not None:
             self.start_grid(self.grid_to_start)
 
@@ -150,19 +134,6 @@ class Cockpit(Navigation, TakingAway, PacedApp[None]):
             place = names.index(self.theme) + 1 if self.theme in names else 0
             self.theme = names[place % len(names)]
             self.tell(f"theme: {self.theme}")
-
-    # -------------------------------------------------------------------------------------- what is said
-
-    def tell(self, text: str, severity: str = "information") -> None:
-        """Say something that can be read again later; it is text, not markup."""
-        line = one_line(text)
-        self.said = [*self.said[1 - _SAID_KEPT :], Said(time.time(), line, severity)]
-        known: Any = severity
-        self.notify(line, severity=known, markup=False, timeout=_ERROR_STAYS_SECONDS if severity == "error" else None)
-
-    def tell_error(self, error: TunetuiError) -> None:
-        """Say no: the message and what to do."""
-        self.tell(f"{error.message}. {error.hint}" if error.hint else error.message, "error")
 
     # -------------------------------------------------------------------------------------- how it ends
 

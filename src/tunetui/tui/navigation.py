@@ -68,6 +68,7 @@ class Navigation(_Mixed):
         """What was said so far."""
         from tunetui.tui.screens.help import notices_screen
 
+        self.clear_notifications()  # they would stand over themselves
         self.push_screen(notices_screen(self._cockpit.said))
 
     async def go_back(self) -> None:

@@ -128,7 +128,7 @@ def find_looks(options: AppOptions) -> Looks:
     if not theme and os.environ.get("NO_COLOR"):
         theme = "mono"
     if theme and theme not in themes:
-        problems.append(f"there is no theme {theme!r}; there is: {', '.join(sorted(themes))}")
+        problems.append(f"there is no theme {theme!r}, {DEFAULT_THEME} is used; there is: {', '.join(sorted(themes))}")
         theme = DEFAULT_THEME
     return Looks(themes, theme, keymap, problems)
 

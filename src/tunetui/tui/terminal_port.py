@@ -138,3 +138,8 @@ def text_of_screen(screen: Screen[Any]) -> list[str]:
 def present_pump() -> MessagePump | None:
     """Whose message is being handled now: a widget, a screen or the app; None outside of all."""
     return active_message_pump.get(None)
+
+
+def standing_notices(app: App[Any]) -> list[str]:
+    """The texts of the notifications that are on screen now."""
+    return [notification.message for notification in app._notifications]

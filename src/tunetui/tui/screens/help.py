@@ -19,7 +19,7 @@ from tunetui.tui.spans import Spans, plain, toned
 from tunetui.tui.widgets.tones import Tone
 
 if TYPE_CHECKING:
-    from tunetui.tui.app import Said
+    from tunetui.tui.telling import Said
 
 
 def help_screen(name: str, groups: Mapping[str, Sequence[AnyCommand]], keymap: Mapping[str, str],
