@@ -17,6 +17,7 @@ from tunetui.core.statistics import (
     median,
     p_values,
     percentile,
+    percentiles,
     relative_half_width_percent,
     samples_needed,
 )
@@ -29,6 +30,15 @@ def test_percentiles_are_numpys_default_definition() -> None:
     for q in (0.0, 0.05, 0.5, 0.95, 0.99, 1.0):
         assert percentile(ordered, q) == pytest.approx(np.percentile(ordered, q * 100), rel=1e-12)
     assert median([1, 2, 4, 9]) == 3.0
+
+
+@given(
+    st.integers(1, 7).flatmap(lambda n: st.lists(st.lists(st.integers(1, 2**62), min_size=n, max_size=n), min_size=1))
+)
+def test_percentiles_of_many_rows_are_those_of_each(rows: list[list[int]]) -> None:
+    ordered = [sorted(row) for row in rows]
+    for q in (0.0, 0.05, 0.5, 0.95, 0.99, 1.0):
+        assert percentiles(np.array(ordered, np.int64).T, q).tolist() == [percentile(row, q) for row in ordered]
 
 
 @pytest.mark.parametrize(("ordered", "q"), [([], 0.5), ([1], 1.5), ([1], math.nan)])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from tunetui.core import figures, metrics
 from tunetui.core.board_figures import INTERVAL, MEDIAN
+from tunetui.core.opened_rows import Opened, opened_alike
 from tunetui.core.ranking import Contender, rank
-from tunetui.core.row import Opened, opened_alike
 from tunetui.core.snapshot import MEASURED, Progress, Row, Run
-from tunetui.core.statistics import percentile
+from tunetui.core.statistics import percentiles
 from tunetui.core.targets import NS_PER_MS, NS_PER_S
 from tunetui_agent.messages import Value
 
@@ -112,16 +113,25 @@ def _columns_of_alike(run: Run, rows: list[Row], *, has_figures: bool) -> dict[s
 
 
 def _latencies(opened: Opened) -> dict[str, Sequence[Value | None]]:
-    samples = list(map(sorted, opened.samples_ns))
-    found: dict[str, Sequence[Value | None]] = {
-        name: [percentile(ordered, q) / NS_PER_MS for ordered in samples] for name, q in _QUANTILES.items()
-    }
+    found = _of_samples(opened.samples_ns)
     medians = [median_ns or 0.0 for median_ns in opened.medians_ns]
     found[MEDIAN] = [median_ns / NS_PER_MS for median_ns in medians]
-    found["latency_ms.min"] = [ordered[0] / NS_PER_MS for ordered in samples]
-    found["latency_ms.n"] = list(map(len, samples))
     ends = zip(medians, opened.ci_low_ns, opened.ci_high_ns, strict=True)
     intervals = [figures.relative_half_width_percent(*each) for each in ends]
     if any(half_width is not None for half_width in intervals):
         found[INTERVAL] = intervals
     return found
+
+
+def _of_samples(samples_ns: Sequence[array[int]]) -> dict[str, Sequence[Value | None]]:
+    """Least, quantiles and number of each row's samples, which rows with equally many are asked for together."""
+    counts = list(map(len, samples_ns))
+    found = {name: np.empty(len(counts)) for name in ("latency_ms.min", *_QUANTILES)}
+    for count in set(counts):
+        places = [place for place, own in enumerate(counts) if own == count]
+        block = np.frombuffer(b"".join([samples_ns[place].tobytes() for place in places]), np.int64)
+        ordered = np.sort(block.reshape(-1, count), axis=1).T
+        found["latency_ms.min"][places] = ordered[0] / NS_PER_MS
+        for name, q in _QUANTILES.items():
+            found[name][places] = percentiles(ordered, q) / NS_PER_MS
+    return {**{name: values.tolist() for name, values in found.items()}, "latency_ms.n": counts}

@@ -54,7 +54,8 @@ def of_alike(metrics: Mapping[str, str], columns: Mapping[str, Any], count: int)
     for name, text in metrics.items():
         if ENERGY not in text or ENERGY in columns:
             figures = _figures(text, columns, count)
-            found[name] = [None if isinstance(figure, str) else figure for figure in figures]
+            lacking = str in set(map(type, figures))
+            found[name] = [None if isinstance(each, str) else each for each in figures] if lacking else figures  # type: ignore[assignment]
     return found
 
 
@@ -95,11 +96,15 @@ def _figures(text: str, columns: Mapping[str, Any], count: int) -> list[float | 
         result = parse(text, columns).column(columns, count)
         with np.errstate(all="ignore"):
             figures = result.astype(np.float64)
+            finite = np.isfinite(figures)
     except (ExpressionError, ValueError) as error:  # ValueError: the result is text
         if count == 1:
             return [str(error)]
         return _one_by_one(text, columns, count)
-    return [figure if np.isfinite(figure) else "not a finite number" for figure in figures.tolist()]
+    found: list[float | str] = figures.tolist()
+    if not finite.all():
+        found = [figure if known else "not a finite number" for figure, known in zip(found, finite, strict=True)]
+    return found
 
 
 def _one_by_one(text: str, columns: Mapping[str, Any], count: int) -> list[float | str]:

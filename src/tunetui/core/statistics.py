@@ -53,6 +53,15 @@ def percentile(ordered: Sequence[int] | Sequence[float], q: float) -> float:
     return float(low + (high - low) * (place - below))
 
 
+def percentiles(ordered: NDArray[np.int64], q: float) -> NDArray[np.float64]:
+    """As `percentile`, to the last bit, of many rows with equally many samples: ``ordered[rank, row]``, ascending ranks."""
+    place = q * (len(ordered) - 1)
+    below = math.floor(place)
+    low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
+    found: NDArray[np.float64] = low + (high - low) * (place - below)
+    return found
+
+
 def median(ordered: Sequence[int] | Sequence[float]) -> float:
     """The middle of samples sorted ascending; the mean of the two middle ones where their number is even."""
     return percentile(ordered, 0.5)

@@ -54,9 +54,10 @@ class FigureTable:
         learnt = self._learn(columns)
         written: dict[str, Sequence[float | None] | Sequence[str]] = {}
         for name, column in columns.items():
-            written[name] = (
-                list(map(_written, column)) if name in self.texts else cast("Sequence[float | None]", column)
-            )
+            if name not in self.texts or set(map(type, column)) == {str}:
+                written[name] = cast("Sequence[float | None] | Sequence[str]", column)
+            else:
+                written[name] = list(map(_written, column))
         for name in self.numbers - columns.keys() - {RANK}:
             written[name] = [None] * len(keys)
         for name in self.texts - columns.keys() - {RANK_TEXT}:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
 from itertools import islice
 from time import monotonic
+from typing import cast
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from tunetui.core.labels import short_problem, varying
 from tunetui.core.live_figures import Columns, figure_columns, overlaid, ranks_of
 from tunetui.core.snapshot import MEASURED, Row, Run
 from tunetui.tui.board_columns import BoardFacts
+from tunetui.tui.device_text import device_names
 from tunetui.tui.figure_table import PROBLEM_TEXT, FigureTable
 from tunetui.tui.tabs import Tab
 from tunetui_agent.messages import FAILURES, Value, reliability
@@ -40,8 +42,8 @@ class RunBoard:
         self.columns_changed = True
         """Whether there is another set of columns than at the last look; whoever looks sets it back."""
         self._seen: Run = Run()
-        self._waiting: dict[str, None] = {}
-        """Trials whose rows changed and were not written yet."""
+        self._waiting: dict[str, Row] = {}
+        """By trial: rows that changed and were not written yet."""
         self._overlaid: dict[str, object] = {}
         self._ranked: object = None
         self._ranked_at = 0.0
@@ -53,19 +55,19 @@ class RunBoard:
         """Bring the table to the state of ``run``; returns how many rows were written."""
         if run.plan is not self._seen.plan:
             self._plan_changed(run)
-            changed = list(run.rows.values())
+            rows: Iterable[Row] = run.rows.values()
         else:
-            changed = run.changed_since(self._seen)
-        changed = [row for row in changed if run.current(row)]
+            rows = run.changed_since(self._seen)
+        changed = {row.trial: row for row in rows if run.current(row)}
         self._seen = run
-        self._waiting |= dict.fromkeys([row.trial for row in changed])
+        self._waiting |= changed
         self._write_some()
-        overlaid_rows = self._overlay(run, {row.trial for row in changed})
+        overlaid_rows = self._overlay(run, changed.keys())
         if self.table.put(overlaid_rows):
             self.columns_changed = True
         self._rank(run, rank_now=rank_now and not self.is_behind)
-        self._look_at_facts(run, changed)
-        return len({row.trial for row in changed} | overlaid_rows.keys())
+        self._look_at_facts(run, changed.values())
+        return len(changed.keys() | overlaid_rows.keys())
 
     @property
     def is_behind(self) -> bool:
@@ -81,10 +83,10 @@ class RunBoard:
     def _write_some(self) -> None:
         end = monotonic() + _TAKE_SECONDS
         while self._waiting:
-            some = list(islice(self._waiting, _WRITTEN_AT_ONCE))
+            some = dict(islice(self._waiting.items(), _WRITTEN_AT_ONCE))
             for trial in some:
                 del self._waiting[trial]
-            self._write(self._seen, [self._seen.rows[trial] for trial in some])
+            self._write(self._seen, some.values())
             if monotonic() >= end:
                 break
 
@@ -92,7 +94,7 @@ class RunBoard:
         """One tab for everything, one for each device and for each problem where there are several."""
         tabs = [Tab("all", {})]
         if len(run.devices) > 1:
-            tabs += [Tab(device.name or device.id, {"device": device.id}) for device in run.devices.values()]
+            tabs += [Tab(name, {"device": device}) for device, name in device_names(run).items()]
         problems = run.plan.problems if run.plan else []
         if len(problems) > 1:
             texts = dict.fromkeys(short_problem(problem, self._problem_fields) for problem in problems)
@@ -115,18 +117,18 @@ class RunBoard:
             self._problem_texts[row.problem_key] = short_problem(row.problem, self._problem_fields)
         return self._problem_texts[row.problem_key]
 
-    def _columns(self, run: Run, rows: Sequence[Row]) -> tuple[list[Row], Columns]:
-        """What the table holds of rows, and these in the order of that."""
+    def _columns(self, run: Run, rows: Iterable[Row]) -> Columns:
+        """What the table holds of rows, each group of those measured alike in the order of ``rows``."""
         ordered, columns = figure_columns(run, rows)
         self._qualities.update(dict.fromkeys(name for name in columns if name.startswith("quality.")))
         if self._problem_fields:
             columns[PROBLEM_TEXT] = [self._problem_text(row) for row in ordered]
         columns[MEASURED_AT] = [row.measured_at for row in ordered]
-        return ordered, columns
+        return columns
 
-    def _write(self, run: Run, rows: Sequence[Row]) -> None:
-        ordered, columns = self._columns(run, rows)
-        if self.table.write([row.trial for row in ordered], columns):
+    def _write(self, run: Run, rows: Iterable[Row]) -> None:
+        columns = self._columns(run, rows)
+        if self.table.write(cast("list[str]", columns["trial"]), columns):
             self.columns_changed = True
 
     def _overlay(self, run: Run, written: AbstractSet[str]) -> dict[str, dict[str, Value]]:
@@ -138,7 +140,7 @@ class RunBoard:
             if row is None or (self._overlaid.get(trial) is progress and trial not in written):
                 continue
             self._waiting.pop(trial, None)  # written later it would hide what is overlaid
-            columns = self._columns(run, [row])[1]
+            columns = self._columns(run, [row])
             figures = {name: value for name, (value,) in columns.items() if value is not None}
             found[trial] = figures if progress is None else overlaid(figures, progress)
         self._overlaid = dict(present)
@@ -172,7 +174,7 @@ class RunBoard:
             found += [store.key_of(row) for row in rows[own].tolist()]
         return found
 
-    def _look_at_facts(self, run: Run, changed: list[Row]) -> None:
+    def _look_at_facts(self, run: Run, changed: Collection[Row]) -> None:
         facts = BoardFacts(
             axes=_swept_axes(run),
             metrics=[name for name in (run.plan.kernel.metrics if run.plan else {}) if name in self.table.numbers],

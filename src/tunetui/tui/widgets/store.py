@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,8 @@ class ColumnStore:
             if text is None:
                 changed |= self._numbers[name].write(rows, np.array(values, np.float64))
             elif text is not self._keys:
-                codes = np.array(list(map(text.code, values)))  # type: ignore[arg-type]
+                known = {word: text.code(word) for word in dict.fromkeys(cast("Sequence[str]", values))}
+                codes = np.array([known[word] for word in cast("Sequence[str]", values)])
                 changed |= overwrite(text.codes, rows, codes)
                 text.forget_unused(self.count)
         if changed.any():
