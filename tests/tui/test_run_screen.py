@@ -15,6 +15,7 @@ from tunetui.core.links import LinkPhase, LinkState
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Happening, Run
 from tunetui.tui import layout, run_text
+from tunetui.tui.device_text import host_of, rail_line, spark
 from tunetui.tui.figure_table import RANK_TEXT
 from tunetui.tui.run_board import RunBoard
 from tunetui.tui.run_panes import RESULTS_TOLD_AT_ONCE, worth_telling
@@ -157,14 +158,14 @@ def test_a_lost_link_is_a_state_in_words_that_takes_the_place_of_old_figures() -
     run = run_of(TelemetrySampled(figures={"busy_percent": 50.0, "clock_mhz": 2000.0}))
     device = run.devices["cpu"]
     lost = LinkState(host="here", state="lost", since=940.0, text="no answer")
-    line = run_text.rail_line(run, device, 1000.0, lost)
-    assert text_of(line) == " A real CPU  link lost; the run continues on the host, 1:00 (no answer)"
-    assert "2000 MHz" in text_of(run_text.rail_line(run, device, 1001.0))
+    line = rail_line(run, device, 1000.0, lost)
+    assert text_of(line) == " A real CPU  link lost 1:00 ago; the run continues on the host (no answer)"
+    assert "2000 MHz" in text_of(rail_line(run, device, 1001.0))
 
 
 def test_old_telemetry_says_how_old_it_is() -> None:
     run = run_of(TelemetrySampled(figures={"busy_percent": 50.0}))
-    line = run_text.rail_line(run, run.devices["cpu"], 1090.0)
+    line = rail_line(run, run.devices["cpu"], 1090.0)
     assert "1:30 old" in text_of(line)
     assert line[0][1] == "muted"
 
@@ -181,7 +182,7 @@ def test_throttling_is_said_in_words() -> None:
             throttle_reasons="power cap, hardware slowdown",
         )
     )
-    line = text_of(run_text.rail_line(run, run.devices["cpu"], 1000.0))
+    line = text_of(rail_line(run, run.devices["cpu"], 1000.0))
     assert "GPU  97%" in line
     assert "SM 1695 MHz  148 W  61 °C" in line
     assert "throttled: power cap, hardware slowdown" in line
@@ -189,9 +190,9 @@ def test_throttling_is_said_in_words() -> None:
 
 def test_a_gpu_that_nothing_slows_down_says_so_and_of_a_cpu_nobody_tells() -> None:
     free = run_of(TelemetrySampled(figures={"sm_clock_mhz": 1695.0}, throttle_reasons=""))
-    assert text_of(run_text.rail_line(free, free.devices["cpu"], 1000.0)).endswith("SM 1695 MHz  no throttle")
+    assert text_of(rail_line(free, free.devices["cpu"], 1000.0)).endswith("SM 1695 MHz  no throttle")
     untold = run_of(TelemetrySampled(figures={"clock_mhz": 2000.0}))
-    assert text_of(run_text.rail_line(untold, untold.devices["cpu"], 1000.0)).endswith("throttling n/a")
+    assert text_of(rail_line(untold, untold.devices["cpu"], 1000.0)).endswith("throttling n/a")
 
 
 def test_the_cost_is_told_with_its_budget() -> None:
@@ -201,8 +202,8 @@ def test_the_cost_is_told_with_its_budget() -> None:
 
 
 def test_a_spark_stays_within_its_cells() -> None:
-    assert run_text.spark([0.0, 50.0, 100.0, 900.0], 100.0, 3) == "▅██"
-    assert run_text.spark([], 100.0, 3) == "   "
+    assert spark([0.0, 50.0, 100.0, 900.0], 100.0, 3) == "▅██"
+    assert spark([], 100.0, 3) == "   "
 
 
 # ------------------------------------------------------------------------------------------------- the rest
@@ -303,7 +304,7 @@ async def test_while_no_host_answers_rows_are_dim_and_words_say_why() -> None:
         assert screen.row_tone(screen.figures.store, 0) is None
         source = CutOff(screen.source)
         screen.source = source
-        await until(pilot, lambda: screen.out_of_touch)
+        await until(pilot, lambda: bool(screen.out_of_touch))
         assert screen.row_tone(screen.figures.store, 0) == "muted"
         assert "the run continues on the host" in shown(pilot)
         source.state = "ready"
@@ -333,7 +334,7 @@ class CutOff:
 
     @property
     def links(self) -> dict[str, LinkState]:
-        host = run_text.host_of(self.snapshot, "cpu")
+        host = host_of(self.snapshot, "cpu")
         return {host: LinkState(host=host, state=self.state, since=self.now - 5.0)}
 
     @property

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tunetui.core.board_figures import MEDIAN
+from tunetui.core.labels import host_name
 from tunetui.core.snapshot import Happening, Run
-from tunetui.tui import layout, run_text
+from tunetui.tui import device_text, layout, run_text
 from tunetui.tui.heat_data import best_over, telling_axes
 from tunetui.tui.run_board import MEASURED_AT
 from tunetui.tui.spans import LinesPane, Spans, spread, text_of, toned
@@ -21,6 +22,7 @@ from tunetui.tui.widgets.thinning import least_so_far, thinned
 if TYPE_CHECKING:
     from tunetui.tui.screens.run import RunScreen
 
+_RAIL_SHARE = 5  # at most this part of the lines are for devices
 PICTURES = ("heatmap", "plot")
 RESULTS_TOLD_AT_ONCE = 12
 """More came since the last frame than anybody reads; the table and the journal have all of them."""
@@ -49,43 +51,46 @@ class RunPanes:
             pane.display = name in self._shown
         self.present.display = not small and "live" not in self._shown
 
-    def show_pictures(self, screen: RunScreen, names: Collection[str]) -> None:
-        """Those of `PICTURES` that are asked for: the panes that cost most, and that a slow link does without."""
-        if "heatmap" in self._shown and "heatmap" in names:
-            self._show_heatmap(screen)
-        if "plot" in self._shown and "plot" in names:
-            self._show_plot(screen)
+    def show_picture(self, screen: RunScreen, name: str) -> None:
+        """One of `PICTURES`: the panes that cost most, and that a slow link does without."""
+        if name in self._shown:
+            (self._show_heatmap if name == "heatmap" else self._show_plot)(screen)
 
     def show_words(self, run: Run, screen: RunScreen) -> None:
-        """The panes of text."""
-        now = screen.source.now
+        """The panes of text; on the tab of one device those of that device."""
+        now, quiet, device = screen.source.now, screen.out_of_touch, screen.tab.where.get("device", "")
         if "rail" in self._shown:
-            self._show_rail(run, screen, now)
+            self._show_rail(run, screen, now, device)
         if "live" in self._shown:
-            self.live.show(run_text.live_lines(run, now, screen.pinned, self.live.size.height))
+            height = self.live.size.height
+            self.live.show(run_text.live_lines(run, now, screen.pinned, height, quiet, device))
         else:
-            lines = run_text.live_lines(run, now, (), 3)
-            self.present.show([_joined(lines)])
+            self.present.show([_joined(run_text.live_lines(run, now, (), 3, quiet, device))])
         if "log" in self._shown:
             self._follow_log(run)
 
-    def _show_rail(self, run: Run, screen: RunScreen, now: float) -> None:
-        links = screen.source.links
+    def _show_rail(self, run: Run, screen: RunScreen, now: float, device: str) -> None:
+        links, names, width = screen.source.links, device_text.device_names(run), screen.size.width
         lines: list[Spans] = []
-        for device in run.devices.values():
-            host = run_text.host_of(run, device.id)
-            lines.append(run_text.rail_line(run, device, now, links.get(host)))
-        heard = {run_text.host_of(run, device) for device in run.devices}
+        for ident, each in run.devices.items():
+            if not device or ident == device:
+                link = links.get(device_text.host_of(run, ident))
+                lines.append(device_text.rail_line(run, each, now, link, name=names[ident], width=width))
+        heard = {device_text.host_of(run, ident) for ident in run.devices}
         lines += [
-            ((f" {host}  ", "muted"), (run_text.link_words(link, now), "warning"))
+            ((f" {host_name(host)}  ", "muted"), (device_text.link_words(link, now), "warning"))
             for host, link in links.items()
             if host not in heard and link.state != "ready"
         ]
-        method = f"  {run_text.method_line(run)} "
-        if (
-            lines and method.strip() and len(text_of(lines[0])) + len(method) < screen.size.width
-        ):  # the device goes first
-            lines[0] = spread(lines[0], ((method, "muted"),), screen.size.width)
+        method = f"  {device_text.method_line(run)} "
+        if lines and method.strip() and len(text_of(lines[0])) + len(method) < width:  # the device goes first
+            lines[0] = spread(lines[0], ((method, "muted"),), width)
+        most = max(screen.size.height // _RAIL_SHARE, 1)
+        if len(lines) > most:
+            lines = [
+                *lines[: most - 1],
+                toned(f" and {len(lines) - most + 1} more: ] shows one after the other", "muted"),
+            ]
         wanted = max(len(lines), 1)
         if self.rail.styles.height is None or self.rail.styles.height.value != wanted:
             self.rail.styles.height = wanted

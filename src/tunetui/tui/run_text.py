@@ -3,52 +3,50 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from tunetui.core.cost_outlook import outlook_words
-from tunetui.core.figures import clock, count, memory, percent, with_uncertainty
+from tunetui.core.figures import clock, count, percent, with_uncertainty
 from tunetui.core.labels import one_line, short_problem, trial_label, varying
-from tunetui.core.links import LinkState
 from tunetui.core.loads import load_words
 from tunetui.core.outlook import remaining_seconds
-from tunetui.core.snapshot import MEASURED, QUEUED, Progress, Row, Run, Telemetry
+from tunetui.core.snapshot import MEASURED, QUEUED, Progress, Row, Run
 from tunetui.tui.board_columns import FAILED_MARK, STATE_MARKS, state_tone
-from tunetui.tui.spans import Span, Spans
+from tunetui.tui.device_text import all_devices, device_names
+from tunetui.tui.spans import Part, Spans, fitting, text_of, toned
 from tunetui.tui.widgets.tones import Tone
-from tunetui_agent.messages import FAILURES, Device, reliability
+from tunetui_agent.messages import FAILURES, reliability
 
-SPARK_CELLS = 12
-_BARS = "▁▂▃▄▅▆▇█"
 _BAR_CELLS = 12
 _NS_PER_MS = 1e6
-_STALE_SECONDS = 5.0
-"""Telemetry comes about once a second; older than this it is shown with its age."""
 _SECONDS_PER_HOUR = 3600.0
+NOBODY: Mapping[str, float] = {}
 
 
-def title_line(run: Run, label: str) -> Spans:
-    """``tunetui · quickstart · AMD EPYC``; a replay's label stands first."""
+def title_line(run: Run, label: str, width: int = 0) -> Spans:
+    """``tunetui · quickstart · box: AMD EPYC``; a replay's label stands first."""
     name = one_line(run.plan.name) if run.plan else "no plan yet"
-    devices = ", ".join(dict.fromkeys(one_line(device.name or device.id) for device in run.devices.values()))
-    head: Spans = ((f" {label} ", "warning"),) if label else ()
-    where = f" · {devices}" if devices and not label else ""
-    return (*head, (" tunetui", "strong"), (f" · {name}{where}", None))
+    where = "" if label else all_devices(run)
+    parts: list[Part] = [(0, (f" {label} ", "warning"))] if label else []
+    parts += [(1, (" tunetui ·", "strong")), (0, (f" {name}", None))]
+    parts += [(0, (f" · {where}", None))] if where else []
+    return fitting(parts, width)
 
 
-def progress_spans(run: Run, now: float, usd_per_hour: float | None = None) -> Spans:
-    """``153/288 ▰▰▰▱▱ 2 failed  2:41 left  $0.04 of $1.00``."""
+def progress_spans(run: Run, now: float, usd_per_hour: float | None = None, width: int = 0) -> Spans:
+    """``153/288 ▰▰▰▱▱ 2 failed  2:41 left  $0.04 of $1.00``, in ``width`` cells where that can be (0: no limit)."""
     counts = run.counts
     share = counts.done / counts.total if counts.total else 0.0
     filled = int(share * _BAR_CELLS)
-    spans: list[Span] = [(f"{count(counts.done)}/{count(counts.total)} ", "strong")]
-    spans.append(("▰" * filled + "▱" * (_BAR_CELLS - filled), "accent"))
+    parts: list[Part] = [(0, (f"{count(counts.done)}/{count(counts.total)}", "strong"))]
+    parts.append((3, (f" {'▰' * filled}{'▱' * (_BAR_CELLS - filled)}", "accent")))
     if counts.failed:
-        spans.append((f"  {FAILED_MARK} {count(counts.failed)} failed", "bad"))
-    spans.append((f"  {_time_left(run, now)}", None))
-    money = cost_text(run, now, usd_per_hour)
-    if money:
-        spans.append((f"  {money}", None))
-    return (*spans, (" ", None))
+        parts.append((1, (f"  {FAILED_MARK} {count(counts.failed)} failed", "bad")))
+    parts.append((0, (f"  {_time_left(run, now)}", None)))
+    spent, _, more = cost_text(run, now, usd_per_hour).partition(", ")
+    parts += [(0, (f"  {spent}", None))] if spent else []
+    parts += [(2, (f", {more}", None))] if more else []
+    return (*fitting(parts, width - 1 if width else 0), (" ", None))
 
 
 def _time_left(run: Run, now: float) -> str:
@@ -74,117 +72,30 @@ def cost_text(run: Run, now: float, usd_per_hour: float | None) -> str:
     return f"${spent:.2f}" + (f" of ${float(asked):.2f}" if isinstance(asked, int | float) else "")
 
 
-# ---------------------------------------------------------------------------------- devices
-
-
-def rail_line(run: Run, device: Device, now: float, link: LinkState | None = None) -> Spans:
-    """One device: load, clock, power, temperature, what slows it down, and how old that is where it is old."""
-    source = next((a.source for a in reversed(run.agents.values()) if a.device == device.id), "")
-    samples = [sample for sample in run.telemetry if sample.source == source]
-    name = one_line(device.name or device.id)
-    if link is not None and link.state in {"lost", "connecting", "catching-up", "dead"}:
-        return ((f" {name}  ", "muted"), (link_words(link, now), "bad" if link.state == "dead" else "warning"))
-    if not samples:
-        return ((f" {name}  no telemetry yet", "muted"),)
-    figures = samples[-1].figures
-    age = now - samples[-1].t
-    old = age > _STALE_SECONDS and run.ended is None
-    tone: Tone | None = "muted" if old or run.ended is not None else None
-    spans: list[Span] = [(f" {name}  ", "strong" if tone is None else "muted")]
-    load = "utilisation_percent" if "utilisation_percent" in figures else "busy_percent"
-    if load in figures:
-        history = [sample.figures[load] for sample in samples if load in sample.figures]
-        kind = "GPU" if load == "utilisation_percent" else "busy"
-        spans += [(f"{kind} {figures[load]:3.0f}% ", tone), (spark(history, 100.0), tone or "accent"), ("  ", None)]
-    spans.append(("  ".join(_device_words(figures)), tone))
-    spans += _slowed(samples[-1], tone)
-    if old:
-        spans.append((f"  {clock(age)} old", "warning"))
-    return tuple(spans)
-
-
-def host_of(run: Run, device: str) -> str:
-    """The host that a device is on, as the user named it where that is known."""
-    placed = next((p for p in run.placed.values() if p.device == device), None)
-    if placed is not None:
-        return placed.host
-    return next((agent.host for agent in reversed(run.agents.values()) if agent.device == device), "")
-
-
-def _device_words(figures: Mapping[str, float]) -> list[str]:
-    words = []
-    if (mhz := figures.get("sm_clock_mhz", figures.get("clock_mhz"))) is not None:
-        words.append(f"{'SM ' if 'sm_clock_mhz' in figures else ''}{mhz:.0f} MHz")
-    if (watts := figures.get("power_w")) is not None:
-        words.append(f"{watts:.0f} W")
-    if (celsius := figures.get("temperature_c")) is not None:
-        words.append(f"{celsius:.0f} °C")
-    if (used := figures.get("memory_used_bytes")) is not None:
-        words.append(f"{memory(used)} used")
-    elif (free := figures.get("memory_available_bytes")) is not None:
-        words.append(f"{memory(free)} free")
-    if (load := figures.get("load_average_1m")) is not None and "utilisation_percent" not in figures:
-        words.append(f"load {load:.2f}")
-    return words
-
-
-def _slowed(sample: Telemetry, tone: Tone | None) -> list[Span]:
-    """What slows the device down, in words; of a CPU nobody tells why its clock is what it is."""
-    spans: list[Span] = []
-    stolen = sample.figures.get("stolen_percent", 0.0)
-    if stolen >= 1.0:
-        spans.append((f"  {stolen:.0f}% stolen by other guests", "warning"))
-    reasons = sample.throttle_reasons
-    if reasons:
-        return [(f"  throttled: {one_line(reasons)}", "warning"), *spans]
-    return [*spans, ("  throttling n/a" if reasons is None else "  no throttle", tone or "muted")]
-
-
-def spark(values: Sequence[float], top: float, cells: int = SPARK_CELLS) -> str:
-    """The last ``cells`` values as bars between 0 and ``top``."""
-    shown = values[-cells:]
-    bars = (int(min(max(value / top, 0.0), 1.0) * (len(_BARS) - 1) + 0.5) for value in shown)
-    return "".join(_BARS[bar] for bar in bars).rjust(cells)
-
-
-def link_words(link: LinkState, now: float) -> str:
-    """What a link that is not ready means for the run."""
-    since = clock(now - link.since)
-    said = {
-        "connecting": "connecting",
-        "lost": "link lost; the run continues on the host",
-        "catching-up": "catching up with what happened meanwhile",
-        "dead": "not used any more",
-    }.get(link.state, link.state)
-    why = f" ({one_line(link.text)})" if link.text else ""
-    return f"{said}, {since}{why}"
-
-
-def method_line(run: Run) -> str:
-    """``cold caches · ±2% · ceiling 25.3 GB/s``: how figures come about, for the rail's end."""
-    if run.plan is None:
-        return ""
-    method = run.plan.method
-    parts = [f"{method.get('cache', 'cold')} caches", f"±{percent(float(method.get('precision_percent', 1.0)))}%"]
-    ceilings = {d.details.get("ceiling_read_gb_per_s") for d in run.devices.values()} - {None}
-    if len(ceilings) == 1 and isinstance(ceiling := ceilings.pop(), int | float):
-        parts.append(f"ceiling {ceiling:.4g} GB/s")
-    return " · ".join(parts)
-
-
 # ---------------------------------------------------------------------------------- what happens now
 
 
-def live_lines(run: Run, now: float, pinned: Iterable[str], height: int) -> list[Spans]:
-    """The live pane: what is on each device, what is compiled, how many wait, pinned rows, what finished last."""
+def live_lines(
+    run: Run, now: float, pinned: Iterable[str], height: int, quiet: Mapping[str, float] = NOBODY, device: str = ""
+) -> list[Spans]:
+    """The live pane: what is on each device, what is compiled, how many wait, pinned rows, what finished last.
+
+    ``quiet`` are devices of which nothing is heard since then; with ``device`` what is on others is left out.
+    """
+    names = device_names(run) if len(run.devices) > 1 else {}
     lines: list[Spans] = []
-    for progress in run.running.values():
-        lines += _present(run, progress, now)
-    for race in run.races.values():
+    for source, progress in run.running.items():
+        where = run.agents[source].device if source in run.agents else ""
+        if not device or where == device:
+            lines += _said_of(_present(run, progress, now), names.get(where, ""), quiet.get(where), now)
+    for source, race in run.races.items():
+        where = run.agents[source].device if source in run.agents else ""
         how = (
             f"n={race.samples} each, {race.seconds:.0f} of {race.limit_seconds:.0f} s" if race.samples else "preparing"
         )
-        lines.append(((f"▶ race of {len(race.trials)} finalists, {how}", "accent"),))
+        if not device or where == device:
+            race_line: Spans = ((f"▶ race of {len(race.trials)} finalists, {how}", "accent"),)
+            lines += _said_of([race_line], names.get(where, ""), quiet.get(where), now)
     if not lines and run.ended is None and run.plan is not None:
         waiting = "paused" if run.paused else "waiting for a build" if any(run.building.values()) else "waiting"
         lines.append(((f"· {waiting}", "muted"),))
@@ -200,6 +111,17 @@ def live_lines(run: Run, now: float, pinned: Iterable[str], height: int) -> list
             lines.append((("» ", "accent"), *_outcome(run, row)))
     room = max(0, height - len(lines))
     return [*lines, *(_outcome(run, row) for row in _finished_last(run, room))]
+
+
+def _said_of(lines: list[Spans], name: str, quiet_since: float | None, now: float) -> list[Spans]:
+    """What is on a device, with its name where there are others, and dim with its age where nothing is heard of it."""
+    if not lines or (not name and quiet_since is None):
+        return lines
+    *before, last = lines
+    if quiet_since is not None:
+        before = [toned(text_of(line), "muted") for line in before]
+        last = ((text_of(last), "muted"), (f", {clock(now - quiet_since)} ago", "warning"))
+    return [*before, (*last, (f"  {name}", "muted"))] if name else [*before, last]
 
 
 def _present(run: Run, progress: Progress, now: float) -> list[Spans]:

@@ -13,6 +13,19 @@ Spans = tuple[Span, ...]
 """One line; a tone of None is plain text."""
 
 
+Part = tuple[int, Span]
+"""A piece of a line, and when it gives way: 0 never, 1 last."""
+
+
+def fitting(parts: Sequence[Part], width: int) -> Spans:
+    """The parts, of which those that give way first are left out where there are more than ``width`` cells (0: no limit)."""
+    for most in sorted({place for place, _ in parts}, reverse=True):
+        kept = tuple(span for place, span in parts if place <= most)
+        if not width or len(text_of(kept)) <= width:
+            return kept
+    return tuple(span for place, span in parts if not place)
+
+
 def plain(text: str) -> Spans:
     """A line without a tone."""
     return ((text, None),)

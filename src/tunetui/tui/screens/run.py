@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -16,6 +16,7 @@ from tunetui.tui import layout, run_text
 from tunetui.tui.commands.boards import BOARD
 from tunetui.tui.commands.command import AnyCommand, bindings_of
 from tunetui.tui.commands.runs import STEERING
+from tunetui.tui.device_text import out_of_touch
 from tunetui.tui.feed import Feed
 from tunetui.tui.figure_table import RANK_TEXT
 from tunetui.tui.pacing import Beat
@@ -24,13 +25,13 @@ from tunetui.tui.run_board import RunBoard
 from tunetui.tui.run_panes import RunPanes
 from tunetui.tui.screens.steering import SteeringScreen
 from tunetui.tui.sources import RunSource
-from tunetui.tui.spans import spread
+from tunetui.tui.spans import spread, text_of
 from tunetui.tui.widgets.keys_line import KeysLine
 from tunetui.tui.widgets.store import ColumnStore
 from tunetui.tui.widgets.table import LiveTable
 from tunetui.tui.widgets.tones import Tone
 
-_WIDE_TITLE_CELLS = 70
+_TITLE_CELLS = 26  # for what runs where, before how far it is gives way
 
 
 class RunScreen(SteeringScreen):
@@ -50,7 +51,8 @@ class RunScreen(SteeringScreen):
         self.bottom = Horizontal(self.panes.heatmap, self.panes.plot, self.panes.log, id="bottom")
         self.footer = KeysLine()
         self.feed = Feed(self)
-        self.out_of_touch = False  # whether no host answers now
+        self.out_of_touch: dict[str, float] = {}
+        """Devices of which nothing is heard, with since when."""
         self._enabled: list[bool] = []
 
     def compose(self) -> ComposeResult:
@@ -64,9 +66,9 @@ class RunScreen(SteeringScreen):
         yield self.bottom
         yield self.footer
 
-    def beat(self, beat: Beat) -> None:
+    def beat(self, beat: Beat) -> Iterator[None]:
         """Pull the newest snapshot."""
-        self.feed.beat(beat)
+        return self.feed.beat(beat)
 
     def on_unmount(self) -> None:
         """A replay's file is not needed any more; a live run goes on without its screen."""
@@ -93,45 +95,52 @@ class RunScreen(SteeringScreen):
 
     # ------------------------------------------------------------------------------------------- showing
 
-    def show_run(self, run: Run, *, words: bool, pictures: Collection[str]) -> None:
-        """Bring the table, with ``words`` the lines around it, and some ``pictures`` to this state."""
+    def show_run(self, run: Run, *, words: bool, pictures: Collection[str]) -> Iterator[None]:
+        """Bring the table, with ``words`` the lines around it, and some ``pictures`` to this state, in steps."""
         if run is not self.run_now:
             self.run_now = run
-            self.board.take(run, rank_now=run.ended is not None)
+            self.board.take(run)
             if self.board.table is not self.figures:
                 self.figures = self.board.table
                 self.board_table.show(self.figures.store)
             self.facts = self.board.facts
+            yield
+        if self.board.rank():
+            yield
         if self.board.columns_changed:
             self.board.columns_changed = False
             self.lay_out_columns()
             self.set_tabs(self.board.tabs(run))
         self.board_table.tick()
-        self.panes.show_pictures(self, pictures)
         if words:
+            yield
             self._look_at_links()
             self.panes.show_words(run, self)
             self.say_title()
             self.say_status()
+        for name in pictures:
+            yield
+            self.panes.show_picture(self, name)
 
     def _look_at_links(self) -> None:
-        """While no host can be heard the rows are dim: they may be old by now."""
-        states = {link.state for link in self.source.links.values()}
-        out_of_touch = bool(states) and not states & {"ready", "catching-up"}
-        if out_of_touch != self.out_of_touch:
-            self.out_of_touch = out_of_touch
+        """While a host cannot be heard its rows are dim, and all where none can: they may be old by now."""
+        before, self.out_of_touch = self.out_of_touch, out_of_touch(self.run_now, self.source.links)
+        if before.keys() != self.out_of_touch.keys():
             self.board_table.forget_drawing()
 
     def row_tone(self, store: ColumnStore, row: int) -> Tone | None:
-        return "muted" if self.out_of_touch else None
+        quiet = self.out_of_touch
+        if not quiet:
+            return None
+        alone = quiet.keys() >= self.run_now.devices.keys()
+        return "muted" if alone or (store.is_text("device") and store.text("device", row) in quiet) else None
 
     def say_title(self) -> None:
         """What runs where, how far it is, and what it costs."""
-        left = run_text.title_line(self.run_now, self.source.label)
-        right = run_text.progress_spans(self.run_now, self.source.now, self.usd_per_hour)
-        if self.size.width < _WIDE_TITLE_CELLS:
-            right = right[:1]
-        self.panes.title.show([spread(left, right, self.size.width)])
+        width, now = self.size.width, self.source.now
+        right = run_text.progress_spans(self.run_now, now, self.usd_per_hour, width - _TITLE_CELLS)
+        left = run_text.title_line(self.run_now, self.source.label, width - len(text_of(right)) - 1)
+        self.panes.title.show([spread(left, right, width)])
 
     def detail_of(self, key: str) -> RowDetail | None:
         """A row as the newest snapshot has it."""
