@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunetui.core.opened_rows import opened_alike
 from tunetui.core.packing import STATUSES
-from tunetui.core.row import Row, opened_alike, problem_key
+from tunetui.core.row import Row, problem_key
 
 TEXTS = st.text(max_size=6)
 FLOATS = st.floats(allow_nan=False)

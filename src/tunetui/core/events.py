@@ -224,3 +224,5 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     seq: int
     t: float
     event: Event
+    at: int = -1
+    """Where its line begins in the app's journal, in bytes; -1: that is not known."""

@@ -64,13 +64,15 @@ CAUSES: Final = Shared[str]()
 VALUES: Final = Shared[Value]()
 STATUS_CODES = {status: code for code, status in enumerate(STATUSES)}
 
-HEAD = Struct("<BBHIIIIIiddd3d")
+HEAD = Struct("<BBHIIIIIiddd3dq")
 """Status, bytes of a sample, number of axes, samples, subject, circumstances, cause, times measured, plan; then floats:
-median and the ends of its interval, when it was measured, how long it took to build, and in all.  NaN: not known."""
-_CODES, PLAN, MEDIAN_AT, INTERVAL_AT, TIMES_AT = 4, 24, 28, 36, 52
+median and the ends of its interval, when it was measured, how long it took to build, and in all (NaN: not known); last
+where the journal tells its outcome, counted from 1, below 0 where its samples and what was told stand only there."""
+AXES_AT, _CODES, PLAN, MEDIAN_AT, INTERVAL_AT, TIMES_AT, TOLD_AT = 2, 4, 24, 28, 36, 52, 76
 ID_BYTES_AT, ID_AT = HEAD.size, HEAD.size + 4
 STANDING = Struct("<8xII8xid")
-INT, UNSIGNED, FLOAT, TWO_FLOATS = Struct("<i"), Struct("<I"), Struct("<d"), Struct("<2d")
+SHORT, INT, UNSIGNED, LONG = Struct("<H"), Struct("<i"), Struct("<I"), Struct("<q")
+FLOAT, TWO_FLOATS = Struct("<d"), Struct("<2d")
 SAMPLES_AT, SUBJECT_AT, CIRCUMSTANCES_AT, CAUSE_AT, TIMES_MEASURED_AT = range(_CODES, PLAN, 4)
 NAN = float("nan")
 _PLAIN = frozenset({int, str})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from array import array
 from typing import Any, cast
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
 from tunetui.core.events import APP_EVENTS, APP_SOURCE, Event, Record, UnknownEvent
+from tunetui.core.row import Evidence
 from tunetui_agent.messages import (
     EVENTS,
     FAILURES,
@@ -18,6 +20,7 @@ from tunetui_agent.messages import (
     TrialFailed,
     TrialMeasured,
     TrialProgressed,
+    Value,
     reliability,
 )
 
@@ -66,8 +69,10 @@ def decode_envelope(line: bytes) -> Record:
     return decode_record(source, raw)
 
 
-def decode_record(source: str, raw: bytes) -> Record:
+def decode_record(source: str, raw: bytes, at: int = -1) -> Record:
     """The record in one raw line of ``source``; free text comes out cleaned of what could steer a terminal.
+
+    ``at`` says where it stands in the app's journal.
 
     Raises:
         RecordError: not JSON, wrong types, samples that are no times, or a negative place.
@@ -85,7 +90,48 @@ def decode_record(source: str, raw: bytes) -> Record:
         event = _cleaned(event)
     if not _plain(source.encode()):
         source = clean(source)
-    return Record(source, head.seq, head.t, event)
+    return Record(source, head.seq, head.t, event, at)
+
+
+class _Outcome(msgspec.Struct):
+    """What of a trial's outcome is not kept in its row."""
+
+    trial: _Named
+    samples_ns: list[int] = []
+    quality: dict[str, float] = {}
+    resources: dict[str, Value] = {}
+    telemetry: dict[str, Value] = {}
+    artifact: str = ""
+    detail: str = ""
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+class _OutcomeLine(msgspec.Struct):
+    record: _Outcome
+
+
+_OUTCOME = msgspec.json.Decoder(_OutcomeLine)
+
+
+def decode_evidence(line: bytes) -> tuple[str, Evidence]:
+    """The trial whose outcome one line of the app's journal tells, and what stands behind its figures.
+
+    Raises:
+        RecordError: the line tells of no outcome.
+    """
+    try:
+        found = _OUTCOME.decode(line).record
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RecordError(f"not the outcome of a trial: {error}") from None
+    if not _plain(line):
+        found = cast("_Outcome", _cleaned(found))
+    samples = array("q", found.samples_ns)
+    return found.trial.id, Evidence(
+        samples, found.quality, found.resources, found.telemetry, found.artifact, found.detail
+    )
 
 
 def encode_app_record(seq: int, t: float, event: Event) -> bytes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from tunetui.core.packing import (
+    AXES_AT,
     CAUSE_AT,
     CAUSES,
     CIRCUMSTANCES,
@@ -20,11 +21,13 @@ from tunetui.core.packing import (
     IN_HEAD,
     INT,
     INTERVAL_AT,
+    LONG,
     MEDIAN_AT,
     NAN,
     NOTHING_TOLD,
     PLAN,
     SAMPLES_AT,
+    SHORT,
     STANDING,
     STATUS_CODES,
     STATUSES,
@@ -32,6 +35,7 @@ from tunetui.core.packing import (
     SUBJECTS,
     TIMES_AT,
     TIMES_MEASURED_AT,
+    TOLD_AT,
     TWO_FLOATS,
     TYPECODES,
     UNSIGNED,
@@ -73,14 +77,22 @@ class Evidence(NamedTuple):
     detail: str
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
+class Archive(Protocol):
+    """The journal that rows came from: what stands behind their figures can be read there again."""
+
+    def evidence(self, at: int, trial: str) -> Evidence:
+        """What the line at ``at`` (bytes) tells of this trial.  Raises TunetuiError: it is not there any more."""
+
+
+class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
     """What is known of one trial.  Times in nanoseconds unless the name says otherwise.
 
     Everything is packed into one string of bytes, from which each property is read when it is asked for: dicts and
-    samples are new ones every time, so ask once.
+    samples are new ones every time, so ask once.  Of most rows what stands behind the figures is left in the journal.
     """
 
     packed: bytes
+    archive: Archive | None = None
 
     @classmethod
     def of(
@@ -112,8 +124,9 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         detail: str = "",
         measured_at: float | None = None,
         times_measured: int = 0,
+        told_at: int = -1,
     ) -> Row:
-        """A row of its parts, named as its properties."""
+        """A row of its parts, named as its properties; ``told_at``: where the journal tells of its outcome, in bytes."""
         width, samples = packed_samples(samples_ns)
         how = (device, stage, stopped_by, tuple(tags), tuple(quality), tuple(resources), tuple(telemetry))
         head = HEAD.pack(
@@ -132,6 +145,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
             NAN if measured_at is None else measured_at,
             NAN if build_seconds is None else build_seconds,
             seconds,
+            told_at + 1,
         )
         told = b""
         if artifact or detail or quality or resources or telemetry:
@@ -140,16 +154,49 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
     def but(self, **changes: Any) -> Row:
         """The same row with some of its parts changed."""
-        if not changes.keys() <= IN_HEAD.keys():
-            return Row.of(**{name: getattr(self, name) for name in _PARTS} | changes)
+        if not changes.keys() <= IN_HEAD.keys() | _SHARED.keys():
+            return Row.of(**{name: getattr(self, name) for name in _PARTS} | self.evidence._asdict() | changes)
         head = list(HEAD.unpack_from(self.packed))
-        for name, value in changes.items():
+        shared = {name: made_of(changes[name]) for name, made_of in _SHARED.items() if name in changes}
+        if shared:
+            head[_CIRCUMSTANCES] = circumstances_code(tuple(self.circumstances._replace(**shared)))
+        for name in changes.keys() - shared.keys():
             place, code = IN_HEAD[name]
-            head[place] = code(value)
-        return Row(HEAD.pack(*head) + self.packed[HEAD.size :])
+            head[place] = code(changes[name])
+        return Row(HEAD.pack(*head) + self.packed[HEAD.size :], self.archive)
+
+    @property
+    def told_at(self) -> int:
+        """Where the journal tells of its outcome, in bytes; -1: that is not known, or it tells only a part."""
+        return abs(self._told_at) - 1
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether samples and all that was reported with them stand in the journal alone."""
+        return self._told_at < 0
+
+    def bare(self) -> bytes:
+        """Its bytes without what the journal tells; all of them where it does not."""
+        if self._told_at <= 0:
+            return self.packed
+        return b"".join((self.packed[:TOLD_AT], LONG.pack(-self._told_at), self.packed[ID_BYTES_AT : self._samples_at]))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Row):
+            return NotImplemented
+        if self.packed == other.packed:
+            return True
+        return self.is_bare != other.is_bare and self.bare() == other.bare()
+
+    def __ne__(self, other: object) -> bool:  # the one that it would have instead compares every byte
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.packed[:TOLD_AT])
 
     def __repr__(self) -> str:
-        return f"Row({', '.join(f'{name}={getattr(self, name)!r}' for name in _PARTS)})"
+        parts = {name: getattr(self, name) for name in _PARTS} | ({} if self.is_bare else self.evidence._asdict())
+        return f"Row({', '.join(f'{name}={value!r}' for name, value in parts.items())})"
 
     # ------------------------------------------------------------------------------------------- what it is of
 
@@ -264,7 +311,13 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def evidence(self) -> Evidence:
-        """Samples and all that was reported with them."""
+        """Samples and all that was reported with them.
+
+        Raises:
+            TunetuiError: they stand in the journal alone, which cannot be read any more.
+        """
+        if self.is_bare and self.archive is not None:
+            return self.archive.evidence(self.told_at, self.trial)
         artifact, detail, *values = self._told
         how, rest = self.circumstances, iter(values)
         quality, resources, telemetry = (
@@ -278,6 +331,8 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         width, count, begin = self.packed[1], self.count, self._samples_at
         if not count:
             return NO_SAMPLES
+        if self.is_bare:
+            return self.evidence.samples_ns
         return array("q", array(TYPECODES[width], self.packed[begin : begin + width * count]))
 
     @property
@@ -323,7 +378,12 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def _samples_at(self) -> int:
-        return ID_AT + self._unsigned(ID_BYTES_AT) + 4 * len(self.axes)
+        return ID_AT + self._unsigned(ID_BYTES_AT) + 4 * SHORT.unpack_from(self.packed, AXES_AT)[0]
+
+    @property
+    def _told_at(self) -> int:
+        found: int = LONG.unpack_from(self.packed, TOLD_AT)[0]
+        return found
 
     def _unsigned(self, at: int) -> int:
         found: int = UNSIGNED.unpack_from(self.packed, at)[0]
@@ -332,50 +392,10 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 _PARTS = (
     "trial", "implementation", "problem", "problem_key", "configuration", "provenance", "status", "plan", "device",
-    "samples_ns", "median_ns", "ci_low_ns", "ci_high_ns", "stopped_by", "stage", "quality", "build_seconds", "seconds",
-    "artifact", "resources", "telemetry", "tags", "cause", "detail", "measured_at", "times_measured",
+    "median_ns", "ci_low_ns", "ci_high_ns", "stopped_by", "stage", "build_seconds", "seconds", "tags", "cause",
+    "measured_at", "times_measured",
 )  # fmt: skip
-
-
-class Opened(NamedTuple):
-    """Columns of rows of one subject and circumstances: as the properties of each, for a fraction of the time."""
-
-    settings: list[list[Value]]
-    causes: list[str]
-    medians_ns: list[float | None]
-    ci_low_ns: list[float | None]
-    ci_high_ns: list[float | None]
-    build_seconds: list[float | None]
-    samples_ns: list[array[int]]
-    told: list[tuple[Value, ...]]
-    """One column for each name in their circumstances: of qualities, then resources, then telemetry."""
-
-
-def opened_alike(rows: Sequence[Row]) -> Opened:
-    """The columns of rows that share their `Row.subject` and `Row.circumstances`."""
-    packed = [row.packed for row in rows]
-    axes = packing(len(rows[0].axes))
-    _, widths, _, counts, _, _, causes, _, _, medians, lows, highs, _, built, _ = zip(
-        *map(HEAD.unpack_from, packed), strict=True
-    )
-    begins = [ID_AT + UNSIGNED.unpack_from(each, ID_BYTES_AT)[0] + axes.size for each in packed]
-    ends = [begin + width * count for begin, width, count in zip(begins, widths, counts, strict=True)]
-    codes = zip(
-        *[axes.unpack_from(each, begin - axes.size) for each, begin in zip(packed, begins, strict=True)], strict=True
-    )
-    told = [
-        decode_told(each[end:]) if end < len(each) else NOTHING_TOLD for each, end in zip(packed, ends, strict=True)
-    ]
-    return Opened(
-        settings=[list(map(VALUES.values.__getitem__, column)) for column in codes],
-        causes=list(map(CAUSES.values.__getitem__, causes)),
-        medians_ns=list(map(known_number, medians)),
-        ci_low_ns=list(map(known_number, lows)),
-        ci_high_ns=list(map(known_number, highs)),
-        build_seconds=list(map(known_number, built)),
-        samples_ns=[
-            array("q", array(TYPECODES[width], each[begin:end]) if width else ())
-            for each, width, begin, end in zip(packed, widths, begins, ends, strict=True)
-        ],
-        told=list(zip(*told, strict=True))[2:],
-    )
+"""All but those of `Evidence`."""
+_SHARED: dict[str, Any] = {"device": str, "stage": str, "stopped_by": str, "tags": tuple}
+"""Parts of a row's circumstances that can be changed without a look at the rest, and what they are kept as."""
+_CIRCUMSTANCES = 5

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
-from itertools import chain
+from itertools import chain, repeat
 
 from tunetui.core.key_index import KeyIndex
 from tunetui.core.packing import ID_BYTES_AT, packed_id
-from tunetui.core.row import Row
+from tunetui.core.row import Archive, Row
 
 _CHUNK_BITS = 8
 _PER_CHUNK = 1 << _CHUNK_BITS
 _WITHIN = _PER_CHUNK - 1
+_FRESH = 2000
+"""Rows set last that have their evidence with them; a second's worth of quick results."""
 
 
 class RowTable(Mapping[str, Row]):
@@ -21,9 +23,13 @@ class RowTable(Mapping[str, Row]):
     a microsecond at 100,000 rows, where a copy of the whole takes milliseconds.
     """
 
-    __slots__ = ("chunks", "count", "index")
+    __slots__ = ("archive", "chunks", "count", "fresh", "index")
 
-    def __init__(self, rows: Mapping[str, Row] | None = None) -> None:
+    def __init__(self, rows: Mapping[str, Row] | None = None, archive: Archive | None = None) -> None:
+        """``archive``: where the rows' evidence can be read again, so that it need not be kept here."""
+        self.archive = archive
+        self.fresh: tuple[int, ...] = ()
+        """Places of the rows set last, which have their evidence with them: it is asked for soon."""
         self.chunks: list[list[bytes]] = []
         self.index = KeyIndex()
         """Trials to their places: the first ``count`` are this table's, later ones those of tables made from it."""
@@ -33,13 +39,12 @@ class RowTable(Mapping[str, Row]):
             for row in rows.values():
                 draft.set(row)
             made = draft.finish()
-            self.chunks, self.index, self.count = made.chunks, made.index, made.count
+            self.chunks, self.index, self.count, self.fresh = made.chunks, made.index, made.count, made.fresh
 
-    @classmethod
-    def over(cls, chunks: list[list[bytes]], index: KeyIndex, count: int) -> RowTable:
+    def followed_by(self, chunks: list[list[bytes]], index: KeyIndex, count: int, fresh: tuple[int, ...]) -> RowTable:
         """A table of parts that nobody changes from now on."""
-        table = cls.__new__(cls)
-        table.chunks, table.index, table.count = chunks, index, count
+        table = RowTable.__new__(RowTable)
+        table.archive, table.chunks, table.index, table.count, table.fresh = self.archive, chunks, index, count, fresh
         return table
 
     def __getitem__(self, trial: str) -> Row:
@@ -50,7 +55,7 @@ class RowTable(Mapping[str, Row]):
 
     def get(self, trial: str, default: Row | None = None) -> Row | None:  # type: ignore[override]  # a row or None
         place = _find(self.index, self.chunks, self.count, trial, packed_id(trial))
-        return default if place < 0 else Row(self.chunks[place >> _CHUNK_BITS][place & _WITHIN])
+        return default if place < 0 else Row(self.chunks[place >> _CHUNK_BITS][place & _WITHIN], self.archive)
 
     def __contains__(self, trial: object) -> bool:
         return isinstance(trial, str) and self.get(trial) is not None
@@ -75,8 +80,9 @@ class RowTable(Mapping[str, Row]):
         for number, own in enumerate(self.chunks):
             others = before.chunks[number] if number < len(before.chunks) else []
             if own is not others:
-                found += [Row(row) for row, other in zip(own, others, strict=False) if row is not other]
-                found += map(Row, own[len(others) :])
+                pairs = [(row, other) for row, other in zip(own, others, strict=False) if row is not other]
+                found += [Row(row, self.archive) for row, other in pairs if Row(row) != Row(other)]
+                found += [Row(row, self.archive) for row in own[len(others) :]]
         return found
 
     def __repr__(self) -> str:
@@ -96,7 +102,7 @@ class _Rows(ValuesView[Row]):
     _mapping: RowTable
 
     def __iter__(self) -> Iterator[Row]:
-        return map(Row, chain.from_iterable(self._mapping.chunks))
+        return map(Row, chain.from_iterable(self._mapping.chunks), repeat(self._mapping.archive))
 
 
 class _TrialsAndRows(ItemsView[str, Row]):
@@ -112,6 +118,7 @@ class RowsDraft:
     def __init__(self, rows: Mapping[str, Row]) -> None:
         self._table = rows if isinstance(rows, RowTable) else RowTable(rows)
         self._chunks, self._index, self._count = self._table.chunks, self._table.index, self._table.count
+        self._fresh = list(self._table.fresh)
         self._own: set[int] = set()
         """Chunks that no table holds."""
         self._sought, self._found = b"", -1
@@ -120,7 +127,7 @@ class RowsDraft:
     def get(self, trial: str) -> Row | None:
         """The row as set last, or None."""
         place = self._place_of(trial, packed_id(trial))
-        return None if place < 0 else Row(self._chunks[place >> _CHUNK_BITS][place & _WITHIN])
+        return None if place < 0 else Row(self._chunks[place >> _CHUNK_BITS][place & _WITHIN], self._table.archive)
 
     def __getitem__(self, trial: str) -> Row:
         row = self.get(trial)
@@ -136,22 +143,18 @@ class RowsDraft:
         is_new = place < 0
         if is_new:
             place = self._found = self._add(row.trial)
-        number = place >> _CHUNK_BITS
-        if number not in self._own:
-            if not self._own:
-                self._chunks = self._chunks.copy()
-            if number == len(self._chunks):
-                self._chunks.append([])
-            self._chunks[number] = self._chunks[number].copy()
-            self._own.add(number)
-        chunk = self._chunks[number]
+        chunk = self._own_chunk(place >> _CHUNK_BITS)
+        if self._table.archive is not None:
+            self._fresh.append(place)
+            if len(self._fresh) > 4 * _FRESH:
+                self._leave_out()
         if is_new:
             chunk.append(packed)
             self._count += 1
             return None
         before = chunk[place & _WITHIN]
         chunk[place & _WITHIN] = packed
-        return Row(before)
+        return Row(before, self._table.archive)
 
     def values(self) -> ValuesView[Row]:
         """The rows as they are now."""
@@ -160,9 +163,28 @@ class RowsDraft:
     def finish(self) -> RowTable:
         """The table; this draft copies what it shares before it writes again."""
         if self._own:
+            self._leave_out()
             self._own.clear()
-            self._table = RowTable.over(self._chunks, self._index, self._count)
+            self._table = self._table.followed_by(self._chunks, self._index, self._count, tuple(self._fresh))
         return self._table
+
+    def _leave_out(self) -> None:
+        """Of all but the rows set last what the journal tells is not kept."""
+        old, self._fresh = self._fresh[:-_FRESH], self._fresh[-_FRESH:]
+        for place in set(old).difference(self._fresh) if old else ():
+            chunk = self._own_chunk(place >> _CHUNK_BITS)
+            chunk[place & _WITHIN] = Row(chunk[place & _WITHIN]).bare()
+
+    def _own_chunk(self, number: int) -> list[bytes]:
+        """A chunk to write to."""
+        if number not in self._own:
+            if not self._own:
+                self._chunks = self._chunks.copy()
+            if number == len(self._chunks):
+                self._chunks.append([])
+            self._chunks[number] = self._chunks[number].copy()
+            self._own.add(number)
+        return self._chunks[number]
 
     def _add(self, trial: str) -> int:
         if self._index.count != self._count:  # another table was made from the same one, and has rows of its own

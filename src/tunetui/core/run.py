@@ -255,6 +255,7 @@ def _trial_measured(draft: Draft, record: Record, event: TrialMeasured) -> None:
         telemetry=event.telemetry,
         tags=event.tags,
         measured_at=record.t,
+        told_at=record.at,
     )
     draft.put(row)
     if event.stage == "sweep":  # a race begins when no trial is missing: it says nothing of what remains
@@ -277,6 +278,7 @@ def _trial_failed(draft: Draft, record: Record, event: TrialFailed) -> None:
         cause=event.cause,
         detail=event.detail,
         measured_at=record.t,
+        told_at=record.at,
     )
     draft.put(row)
     if event.stage == "sweep":

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError
 from tunetui.core.leaderboard import SUFFIXES
+from tunetui.core.row_table import RowTable
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
+from tunetui.store.archive import JournalArchive
 from tunetui.store.journal import read_journal
 from tunetui.store.runs import JOURNAL, list_runs, runs_root
 
@@ -78,7 +80,8 @@ def find_journal(asked: str) -> Path:
 
 def read_run(journal: Path) -> Run:
     """The state of a run as its journal tells it.  Raises StoreError."""
-    return fold(Run(), read_journal(journal).records)
+    rows = RowTable(archive=JournalArchive(journal))
+    return fold(Run(rows=rows), read_journal(journal).records)
 
 
 def journal_of(run: str) -> Path | None:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from tunetui.core.clocks import Clocks
 from tunetui.core.errors import InputError
 from tunetui.core.records import RecordError, decode_record, split_envelope
+from tunetui.core.row_table import RowTable
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
+from tunetui.store.archive import JournalArchive
 from tunetui.store.atomic import explained
 from tunetui.store.recovery import Position
 
@@ -48,7 +50,7 @@ class Replay:
         self.damaged = 0
         """Lines that could not be used."""
         self._clock, self._looked = clock, clock()
-        self._run = Run()
+        self._run = Run(rows=RowTable(archive=JournalArchive(journal)))
         self._positions: dict[str, Position] = {}
         self._clocks = Clocks()
         self._read_bytes = 0
@@ -128,12 +130,13 @@ class Replay:
     def _read(self) -> Record | None:
         """The next record that can be used, as `recover` would take it."""
         for line in self._file:
+            at = self._read_bytes
             self._read_bytes += len(line)
             if not line.strip():
                 continue
             try:
                 source, raw = split_envelope(line)
-                record = decode_record(source, raw)
+                record = decode_record(source, raw, at)
             except RecordError:
                 self.damaged += 1
                 continue

@@ -86,7 +86,7 @@ class Journal:
         """
         position = self._positions.setdefault(APP_SOURCE, Position())
         raw = encode_app_record(position.next_seq, time.time() if t is None else t, event)
-        record = decode_record(APP_SOURCE, raw)
+        record = decode_record(APP_SOURCE, raw, self._size)
         self._write(wrap(APP_SOURCE, raw))
         position.take(record.seq, len(raw) + 1)
         return self.clocks.told(record)
@@ -102,7 +102,7 @@ class Journal:
             StoreError: the disk is full or the file is gone; the journal is as it was.
         """
         raw = raw.removesuffix(b"\n")
-        record = decode_record(source, raw)
+        record = decode_record(source, raw, self._size)
         position = self._positions.get(source, Position())
         if isinstance(record.event, AgentStarted) and position.epoch not in {"", record.event.epoch}:
             raise JournalError(

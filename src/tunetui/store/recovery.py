@@ -69,30 +69,31 @@ def recover(data: bytes) -> Recovered:
     end = data.rfind(b"\n") + 1
     last = data[end:]
     with collection_paused():
-        for number, line in enumerate(_lines(data, end), start=1):
+        for number, (at, line) in enumerate(_lines(data, end), start=1):
             if line.strip():
-                _take(found, number, line)
+                _take(found, number, line, at)
     found.whole_bytes, found.torn_bytes = end, len(last)
     if last and _is_record(last):
-        _take(found, data.count(b"\n") + 1, last)
+        _take(found, data.count(b"\n") + 1, last, end)
         found.whole_bytes, found.torn_bytes, found.unended = len(data), 0, True
     if APP_SOURCE in found.positions:
         found.positions[APP_SOURCE].skip_gaps()
     return found
 
 
-def _lines(data: bytes, end: int) -> Iterator[bytes]:
+def _lines(data: bytes, end: int) -> Iterator[tuple[int, bytes]]:
+    """Where each line begins, and what stands there."""
     begin = 0
     while begin < end:
         stop = data.index(b"\n", begin)
-        yield data[begin:stop]
+        yield begin, data[begin:stop]
         begin = stop + 1
 
 
-def _take(found: Recovered, number: int, line: bytes) -> None:
+def _take(found: Recovered, number: int, line: bytes, at: int = -1) -> None:
     try:
         source, raw = split_envelope(line)
-        record = decode_record(source, raw)
+        record = decode_record(source, raw, at)
     except RecordError as error:
         found.damage.append(Damage(number, error.message))
         return

@@ -1,0 +1,51 @@
+"""What stands behind a row's figures, read from the journal again when it is asked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tunetui.core.records import RecordError, decode_evidence
+from tunetui.core.row import Evidence
+from tunetui.store.atomic import StoreError, explained
+
+_READ_BYTES = 4096
+
+
+class JournalArchive:
+    """A journal open for reading for as long as rows may ask: whatever becomes of its name, its lines stay."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StoreError: it cannot be read."""
+        self.path, self._fd = path, -1
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise explained(error, path, "read") from None
+
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+    def evidence(self, at: int, trial: str) -> Evidence:
+        """What the line at ``at`` (bytes) tells of this trial.
+
+        Raises:
+            StoreError: it tells no such thing, because somebody has changed the file.
+        """
+        try:
+            named, found = decode_evidence(self._line(at))
+        except (OSError, RecordError):
+            named, found = "", None
+        if found is None or named != trial:
+            raise StoreError(f"{self.path} no longer tells what was measured of trial {trial}: somebody changed it")
+        return found
+
+    def _line(self, at: int) -> bytes:
+        size = _READ_BYTES
+        while True:
+            read = os.pread(self._fd, size, at)
+            end = read.find(b"\n")
+            if end >= 0 or len(read) < size:
+                return read[:end] if end >= 0 else read
+            size *= 8
