@@ -72,6 +72,7 @@ class BuildPool:
         self._build_seconds = spec.method.build_timeout_seconds
         self._backlog, self._spawn, self._reports = backlog, spawn, reports
         self._seats = [Seat() for _ in range(jobs)]
+        self._leaving: list[Child] = []
         self._batches: dict[str, int] = {}
         self._unavailable: dict[str, str] = {}
         # Where the app knows what the device takes, there is no need to wait for its worker.
@@ -83,10 +84,11 @@ class BuildPool:
         return any(seat.job for seat in self._seats)
 
     def ask_toolchains(self, kind: str) -> None:
-        """Find out which compilers there are; the answer is reported.  Builders for what waits already get ready too."""
-        if not self._seats:  # the run has ended
-            return
+        """Find out which compilers there are; the answer is reported."""
         self._give(self._seats[0], Job("toolchains", START_SECONDS), {"ask": "toolchains", "kind": kind})
+
+    def get_ready(self, kind: str) -> None:
+        """Start the builders that what waits already will need."""
         alone = {name: language for name, language in self._languages.items() if language in BUILT_ALONE}
         waiting = self._backlog.count_of(alone) if self._target else 0
         ready = {"ask": "get ready", "languages": sorted(set(alone.values())), "kind": kind}
@@ -136,14 +138,18 @@ class BuildPool:
                 self._broke(job, f"the builder {how}", said)
 
     def end(self) -> None:
-        """Kill all; nothing is reported any more."""
-        children = [seat.child for seat in self._seats if seat.child]
-        for child in children:
+        """Kill all; nothing is reported any more, and they are soon gone."""
+        self._leaving = [seat.child for seat in self._seats if seat.child]
+        self._seats = []
+        for child in self._leaving:
             child.kill()
-        for child in children:
+
+    def wait(self) -> None:
+        """After `end`: until they are gone."""
+        for child in self._leaving:
             child.wait(5.0)
             child.close()
-        self._seats = []
+        self._leaving = []
 
     def _give_keys(self, seat: Seat) -> bool:
         trials = self._backlog.unkeyed()

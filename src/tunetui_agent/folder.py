@@ -122,7 +122,7 @@ class RunFolder:
     def state(self) -> str:
         """One of "running", "done" (ended in order), "rebooted" and "dead"."""
         if is_held(self.lock):
-            return "running"
+            return "done" if ended(self.journal) else "running"  # it may still wait for its worker to leave a GPU
         if ended(self.journal):
             return "done"
         meta = self.read_meta() or {}
@@ -138,18 +138,28 @@ def read_object(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def write_object(path: Path, value: dict[str, Any]) -> None:
-    """Replace a file by a JSON object: whole or not at all, and on disk before this returns."""
+def write_object(path: Path, value: dict[str, Any], *, sync: bool = True) -> None:
+    """Replace a file by a JSON object: whole or not at all, and with ``sync`` on disk before this returns."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
             file.write(json.dumps(value, separators=(",", ":")).encode())
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         part.replace(path)
     except OSError:
         part.unlink(missing_ok=True)
         raise
+
+
+def bring_to_disk(path: Path) -> None:
+    """Whatever was written to a file outlives a power cut from here on."""
+    held = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)
 
 
 def take_lock(path: Path) -> int | None:

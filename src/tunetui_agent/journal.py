@@ -38,9 +38,7 @@ class Journal:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._ballast = ballast
         with ballast.open("wb") as file:
-            file.write(b"\n" * BALLAST_BYTES)
-            file.flush()
-            os.fsync(file.fileno())
+            _reserve(file.fileno(), BALLAST_BYTES)
         self._next_seq = 0
         self._whole_bytes = os.fstat(self._fd).st_size
         self._dirty_since: float | None = None
@@ -105,6 +103,15 @@ def _is_dear(event: Any) -> bool:
     if isinstance(event, (TrialMeasured, TrialFailed)):
         return event.seconds > DEAR_SECONDS
     return isinstance(event, (AgentStarted, RunEnded))
+
+
+def _reserve(fd: int, size: int) -> None:
+    """Give the file its room on the disk, now."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, size)
+    else:  # macOS
+        os.write(fd, b"\n" * size)
+        os.fsync(fd)
 
 
 def _sync_data(fd: int) -> None:

@@ -108,6 +108,7 @@ class Packing:
         selector.register(0, selectors.EVENT_READ, _end_if_abandoned)
         try:
             pool.ask_toolchains("gpu")
+            pool.get_ready("gpu")
             while len(backlog):
                 pool.advance()
                 for key, _ in selector.select(_LOOK_SECONDS):
@@ -117,6 +118,7 @@ class Packing:
                 self._take(bundle, architecture, backlog)
         finally:
             pool.end()
+            pool.wait()
             selector.close()
 
     def _take(self, bundle: BundleWriter, architecture: str, backlog: Backlog) -> None:

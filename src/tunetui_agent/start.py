@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from tunetui_agent import __version__
 from tunetui_agent.children import archive
-from tunetui_agent.folder import FolderError, boot_id, is_disk_full, read_object, take_lock, write_object
+from tunetui_agent.folder import (
+    FolderError,
+    boot_id,
+    bring_to_disk,
+    ended,
+    is_disk_full,
+    read_object,
+    take_lock,
+    write_object,
+)
 from tunetui_agent.inbox import Inbox, deliver
 from tunetui_agent.journal import Journal, JournalError
 from tunetui_agent.messages import PROTOCOL, AgentStarted, decode_spec
@@ -29,6 +38,10 @@ if TYPE_CHECKING:
 
     from tunetui_agent.folder import HostFolder
     from tunetui_agent.messages import RunSpec
+
+
+LEAVING_SECONDS = 20.0
+"""A run that has ended holds its device until its worker is gone, but not longer than it takes to give that one up."""
 
 
 class Refusal(Exception):
@@ -123,11 +136,11 @@ def _claim(
     host: HostFolder, spec: RunSpec, document: dict[str, Any], commands: bytes, idle_seconds: float
 ) -> tuple[Claim, dict[str, Any]]:
     """Everything that only one agent may have; the locks live as long as this process."""
+    holder = host.device_holder(spec.device)
     try:
-        device = take_lock(host.device_lock(spec.device))
+        device = _take_device(host, spec.device)
     except OSError as error:
         raise _refused_by_os(error) from None
-    holder = host.device_holder(spec.device)
     if device is None:
         found = read_object(holder) or {}
         text = f"device {spec.device} is busy with run {found.get('run', 'of unknown name')}"
@@ -148,11 +161,10 @@ def _claim(
         if commands:
             deliver(run, commands)
         journal = Journal(run.journal, run.ballast)
-        write_object(run.spec, document)
-        write_object(holder, meta)
+        write_object(run.spec, document, sync=False)
+        write_object(holder, meta, sync=False)  # for people, and for as long as this process lives
         journal.append(_hello(spec, meta))
-        journal.sync()
-        write_object(run.meta, meta)
+        write_object(run.meta, meta, sync=False)
     except (OSError, JournalError) as error:
         shutil.rmtree(run.path, ignore_errors=True)
         raise _refused_by_os(error) from None
@@ -161,8 +173,25 @@ def _claim(
         holder.unlink(missing_ok=True)
         os.close(device)
 
-    claim = Claim(spec, run, host.root, journal, inbox, idle_seconds, release_device)
+    def settle() -> None:
+        try:
+            for path in (run.spec, run.meta):
+                bring_to_disk(path)
+        except OSError as error:
+            raise JournalError(f"{error.strerror or error}: what this run was told cannot be kept") from None
+
+    claim = Claim(spec, run, host.root, journal, inbox, idle_seconds, settle, release_device)
     return claim, {"ok": True, "run": spec.run, "epoch": meta["epoch"], "pid": meta["pid"]}
+
+
+def _take_device(host: HostFolder, device: str) -> int | None:
+    """The device's lock, or None where a run is at work there.  Of one that has ended the worker is waited for."""
+    patience = time.monotonic() + LEAVING_SECONDS
+    while (lock := take_lock(host.device_lock(device))) is None and time.monotonic() < patience:
+        name = (read_object(host.device_holder(device)) or {}).get("run")
+        if isinstance(name, str) and not ended(host.run(name).journal):
+            return None
+    return lock
 
 
 def _meta(spec: RunSpec) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class Claim:
     journal: Journal
     inbox: Inbox
     idle_seconds: float  # how long to wait for work that nobody is there to send
+    settle: Callable[[], None]  # brings to disk what stands beside the journal; may raise JournalError
     release_device: Callable[[], None]
 
 
@@ -141,9 +142,17 @@ class Supervisor:
         self._selector.register(wakeup, selectors.EVENT_READ, lambda: self._on_signals(os.read(wakeup, 4096)))
         self._selector.register(self._claim.inbox.doorbell, selectors.EVENT_READ, self._read_commands)
         self._host.warn_of_load()
-        self._worker.start()
-        self._read_commands()
-        self._pool.ask_toolchains("cpu" if self._claim.spec.device == "cpu" else "gpu")
+        kind = "cpu" if self._claim.spec.device == "cpu" else "gpu"
+        steps: list[Callable[[], None]] = [
+            lambda: self._pool.ask_toolchains(kind),  # first: nothing is built before this one's answer
+            self._worker.start,
+            self._read_commands,
+            lambda: self._pool.get_ready(kind),
+            self._claim.settle,  # last: children take longer to start than a disk to write
+        ]
+        for step in steps:
+            if not self._ended:
+                step()
 
     def _wait(self) -> None:
         if self._ended:
@@ -240,8 +249,11 @@ class Supervisor:
         self._worker.end()
         self._pool.end()
         rmtree(self._claim.run.references, ignore_errors=True)
-        self._claim.release_device()  # before the last record, so that whoever reads it may start the next run
         self._journal.last_words(RunEnded(reason=reason, detail=detail))
+        # A GPU's context takes tenths of a second to go.  Nobody has to wait for that but who wants the device next.
+        self._worker.wait()
+        self._claim.release_device()
+        self._pool.wait()
 
     # ------------------------------------------------------------------ what comes in
 

@@ -206,10 +206,15 @@ class WorkerSeat:
             self.start()
 
     def end(self) -> None:
-        """Kill it; nothing is reported any more."""
+        """Kill it; nothing is reported any more, and it is soon gone."""
         self._job, self._deadline = None, None
+        self._ready = False
         if self._child:
             self._child.kill()
+
+    def wait(self) -> None:
+        """After `end`: until it is gone and has left the device."""
+        if self._child:
             self._child.wait(KILL_SECONDS)
             self._child.close()
             self._child = None

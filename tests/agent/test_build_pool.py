@@ -45,6 +45,7 @@ class Pool:
 
     def ask(self) -> None:
         self.pool.ask_toolchains("gpu")
+        self.pool.get_ready("gpu")
         while not self.found:
             ready = self.selector.select(PATIENCE_SECONDS)
             assert ready, "no builder answered"
@@ -67,6 +68,7 @@ def test_as_many_builders_get_ready_as_will_compile_side_by_side(
         assert [child.exit_status() for child in pool.children] == [None] * processes
     finally:
         pool.pool.end()
+        pool.pool.wait()
 
 
 def test_a_builder_that_was_made_ready_answers_what_it_is_asked_next(tmp_path: Path) -> None:
@@ -83,6 +85,7 @@ def test_a_builder_that_was_made_ready_answers_what_it_is_asked_next(tmp_path: P
         assert told[0]["say"] == "toolchains"
     finally:
         pool.pool.end()
+        pool.pool.wait()
 
 
 @pytest.mark.parametrize(("asked", "agents", "jobs"), [(0, 1, 15), (0, 2, 7), (0, 40, 1), (3, 2, 3)])

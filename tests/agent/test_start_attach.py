@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.agent.agent_runs import CLOSE, Host, children_of, enqueue, spec, wait_for_death
+from tunetui_agent import start as starting
+from tunetui_agent.folder import take_lock, write_object
 from tunetui_agent.messages import EnqueueTrials, encode_command
 
 
@@ -72,6 +76,26 @@ def test_a_busy_device_is_refused_with_its_holder_and_leaves_nothing_behind(host
 def test_the_device_is_free_for_the_next_run_as_soon_as_the_last_record_is_read(host: Host) -> None:
     host.measure(spec("first"))
     assert host.start(spec("second"))["ok"]
+
+
+def test_a_run_that_has_ended_is_waited_for_until_its_worker_has_left_the_device(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.measure(spec("first"))
+    held = [os.open(host.folder.device_lock("cpu"), os.O_RDWR)]
+    fcntl.flock(held[0], fcntl.LOCK_EX)  # as soon as the first run has let go of it
+    write_object(host.folder.device_holder("cpu"), {"run": "first"})
+    looks: list[int | None] = []
+
+    def look(path: Path) -> int | None:
+        if looks:  # the first one found it held
+            os.close(held.pop())
+        looks.append(take_lock(path))
+        return looks[-1]
+
+    monkeypatch.setattr(starting, "take_lock", look)
+    assert starting._take_device(host.folder, "cpu") is not None
+    assert [look is None for look in looks] == [True, False]
 
 
 def test_another_protocol_is_refused_with_both_numbers(host: Host) -> None:
