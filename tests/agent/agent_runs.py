@@ -18,7 +18,7 @@ from tests.tiny_kernels import REFERENCE, double_source
 from tunetui_agent.folder import HostFolder, is_held
 from tunetui_agent.messages import CloseQueue, EnqueueTrials, Trial, encode_command
 
-PATIENCE_SECONDS = 120.0  # after which a follower that waits for what never comes is ended
+PATIENCE_SECONDS = 300.0  # after which a follower that waits for what never comes is ended
 
 
 def spec(run: str, **method: Any) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def root(tmp_path: Path) -> Path:
 
 def ask(python: str, archive: Path, root: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [python, *BARE, str(archive), arguments[0], "--root", str(root), *arguments[1:]]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=300)
 
 
 def objects(text: str) -> list[dict[str, Any]]:

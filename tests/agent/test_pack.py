@@ -168,7 +168,7 @@ def test_the_builder_child_of_a_run_hears_of_the_bundle(host: Path, tmp_path: Pa
     done = subprocess.run(
         [sys.executable, "-c", command, *arguments],
         input="".join(json.dumps(each) + "\n" for each in asked).encode(),
-        env={**os.environ, "PATH": str(tmp_path)}, capture_output=True, timeout=60, check=False, start_new_session=True,
+        env={**os.environ, "PATH": str(tmp_path)}, capture_output=True, timeout=300, check=False, start_new_session=True,
     )  # fmt: skip
     toolchains, built = (json.loads(line) for line in done.stdout.splitlines())
     (mojo,) = toolchains["toolchains"]

@@ -155,7 +155,7 @@ def test_a_real_browser_sorts_the_table_and_shows_all_rows(tmp_path: Path) -> No
     page.write_text(html(board, board.boards).replace("</body>", probe), encoding="utf-8")
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     done = subprocess.run(
-        [*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120, check=True
+        [*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=300, check=True
     )
     told = re.search(r'data-told="(\d+) (\d+) ([0-9.]+) (\w+)"', done.stdout)
     assert told is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.workplace import Workplace, finished
+from tests.e2e.workplace import Workplace
 from tunetui.core.errors import ExitCode
 
 TEN_VALUES = "{ start = 1, stop = 10, step = 1 }"
@@ -114,7 +114,7 @@ def test_a_leaderboard_of_a_newer_version_is_refused_by_its_number(workplace: Wo
         newer = re.sub(r"""(schema_version"?\s*[=:]\s*)\d+""", r"\g<1>99", text)
         assert newer != text
         path.write_text(newer)
-        _, err = finished(workplace.tunetui("show", name), ExitCode.BAD_INPUT)
+        _, err = workplace.call("show", name, code=ExitCode.BAD_INPUT)
         assert name in err
         assert "99" in err
         assert "newer" in err

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.e2e.workplace import Workplace, finished
+from tests.e2e.workplace import Workplace
 from tunetui.core.errors import ExitCode
 from tunetui.core.exports.code import c_header, mojo_table
 from tunetui.core.exports.tuners import wisdom
@@ -30,7 +30,7 @@ def won(workplace: Workplace) -> Workplace:
 
 def verify(won: Workplace, *arguments: str, code: ExitCode, margin: str = "900%") -> tuple[str, str]:
     """A margin so wide that a busy machine changes no verdict, unless there is to be one."""
-    return finished(won.tunetui("verify", *arguments, "--margin", margin), code)
+    return won.call("verify", *arguments, "--margin", margin, code=code)
 
 
 def test_a_winner_holds_is_slower_is_another_kernel_or_wrong(won: Workplace) -> None:
@@ -66,7 +66,7 @@ def test_an_exported_winner_is_verified_by_the_run_that_it_names(
         path.write_text(form(board, board.boards, "numpy"))
         monkeypatch.setenv("XDG_DATA_HOME", str(won.data))
         assert [each.entry.trial for each in read_winners(path)[1]] == board.boards[0].winner
-    finished(won.tunetui("export", "grid.leaderboard.toml", "--to", "c-header", "-o", "tuned.h"))
+    won.call("export", "grid.leaderboard.toml", "--to", "c-header", "-o", "tuned.h")
     out, _ = verify(won, "tuned.h", code=ExitCode.OK)
     assert "HOLDS" in out
     won.journal.rename(won.journal.with_name("elsewhere"))

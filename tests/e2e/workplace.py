@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +21,7 @@ from tunetui.cli import main
 from tunetui.store.runs import run_id
 from tunetui_agent.folder import HostFolder, is_held
 
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 300.0
 
 IMPLEMENTATIONS = """
 [implementations.numpy.cpu]
@@ -117,25 +117,15 @@ class Workplace:
         return self.tunetui("--batch", "grid.toml", *options, stdout=stdout)
 
     def run(self, *options: str, code: int = 0) -> tuple[str, str]:
-        """A sweep of grid.toml, over: stdout and stderr.
+        """A sweep of grid.toml, over: stdout and stderr."""
+        return self.call("--batch", "grid.toml", *options, code=code)
 
-        In this process, as half of what such a sweep costs is the start of another; its agents are real all the same.
+    def call(self, *arguments: str, code: int = 0) -> tuple[str, str]:
+        """One command that nothing is done to while it runs: stdout and stderr.
+
+        In this process, as half of what such a command costs is the start of another; its agents are real all the same.
         """
-        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-        with (
-            pytest.MonkeyPatch.context() as patch,
-            contextlib.chdir(self.folder),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            for name in os.environ.keys() - self.environment.keys():
-                patch.delenv(name)
-            for name, value in self.environment.items():
-                patch.setenv(name, value)
-            ended = main(["--batch", "grid.toml", *options])
-        said, told = (stream.buffer.getvalue().decode() for stream in (out, err))
-        assert ended == code, f"exit code {ended}, expected {code}:\n{said}{told}"
-        return said, told
+        return called(self.folder, self.environment, *arguments, code=code)
 
     def open_gate(self, number: int | None = None) -> None:
         """Let the trial that "waits" with this number go on, or all of them."""
@@ -198,6 +188,26 @@ class Workplace:
         for pid in self.agents():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def called(folder: Path, environment: Mapping[str, str], *arguments: str, code: int = 0) -> tuple[str, str]:
+    """What a command of this process in that folder and environment says: stdout and stderr; it must end with ``code``."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        for name in os.environ.keys() - environment.keys():
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        ended = main(list(arguments))
+    said, told = (stream.buffer.getvalue().decode() for stream in (out, err))
+    assert ended == code, f"exit code {ended}, expected {code}:\n{said}{told}"
+    assert "Traceback" not in told, told
+    return said, told
 
 
 def finished(run: subprocess.Popen[bytes], code: int = 0) -> tuple[str, str]:

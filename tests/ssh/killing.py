@@ -22,8 +22,8 @@ from tests.ssh.torture import resting, started_on
 
 WHO = ("app", "agent", "worker")
 LOOK_SECONDS = 0.002
-GONE_SECONDS = 20.0
-PATIENCE_SECONDS = 120.0
+GONE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
 
 
 @dataclass

@@ -30,7 +30,7 @@ from tunetui.engines.ssh.streams import Channel
 from tunetui.session.agents import began_already
 from tunetui_agent.messages import CloseQueue, EnqueueTrials, StopRun
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 300.0
 WORD = "correct horse"
 
 

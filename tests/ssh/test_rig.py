@@ -17,7 +17,7 @@ def ssh(server: Sshd, command: str, port: int | None = None, **options: str) -> 
     config.write_text(server.ssh_config("box", port=port))
     return subprocess.run(
         ["ssh", "-F", str(config), *(f"-o{name}={value}" for name, value in options.items()), "box", command],
-        capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=60,
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=300,
     )  # fmt: skip
 
 

@@ -70,17 +70,17 @@ def test_a_run_left_on_a_host_is_listed_ended_and_followed_over_ssh(workplace: W
     configure(workplace, {"box": server})
     workplace.run("--host", "box", "--detach")
     name = workplace.journal.parent.name
-    out, _ = finished(workplace.tunetui("runs", "box"))
+    out, _ = workplace.call("runs", "box")
     assert f"{name}  running" in out
     assert "box" in out
-    out, _ = finished(workplace.tunetui("stop", name))
+    out, _ = workplace.call("stop", name)
     assert "ends after its present trial" in out
     workplace.open_gate()
-    _, err = finished(workplace.tunetui("attach", name), 130)
+    _, err = workplace.call("attach", name, code=130)
     assert "trials are left; to go on with them: tunetui --batch grid.toml --host box --detach" in err
     workplace.run("--host", "box")
     assert set(workplace.outcomes().values()) == {1}
     assert len(workplace.outcomes()) == TRIALS
-    out, _ = finished(workplace.tunetui("gc", "box", "--days", "0"))
+    out, _ = workplace.call("gc", "box", "--days", "0")
     assert out.count("removed") == 2
     assert list((server.cache / "tunetui" / "runs").iterdir()) == []

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 300.0
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 

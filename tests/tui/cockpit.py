@@ -25,7 +25,7 @@ from tunetui.tui.terminal_port import text_of_screen
 DATA = Path(__file__).parents[1] / "data"
 JOURNAL = DATA / "quickstart.journal.jsonl"
 BOARD = DATA / "quickstart.leaderboard.json"
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 300.0
 
 
 def replay_screen(journal: Path = JOURNAL, speed: float = 1e6) -> RunScreen:

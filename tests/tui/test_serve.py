@@ -15,7 +15,7 @@ from tests.ssh.sshd import free_port
 from tests.tui.browser import Browser, find_browser
 from tests.tui.cockpit import BOARD
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 300.0
 
 
 @pytest.fixture

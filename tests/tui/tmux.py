@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 300.0
 _LOOK_EVERY_SECONDS = 0.03
 
 
