@@ -21,6 +21,7 @@ FAILED_MARK = "✗"
 _SAMPLED_ROWS = 400
 _WIDEST = 24
 _HEADERS_CUT_TO = (10, 7, 5)
+_FIRST = {name: place for place, name in enumerate((RANK, STATE, "implementation", MEDIAN, INTERVAL))}
 _GIVES_WAY = {"other_quality": 600, "metric": 500, "recall": 400, "p95": 300, "tags": 200, "first_metric": 100}
 _SHORT = {
     "percent": "%", "ceiling": "ceil", "bandwidth": "bw", "throughput": "tput", "occupancy": "occ",
@@ -55,14 +56,17 @@ def usual_names(facts: BoardFacts) -> list[str]:
 def columns_for(names: Iterable[str], table: FigureTable, facts: BoardFacts, room: int = 0) -> list[Column]:
     """The named columns, as wide as what they show now and as their header asks for.
 
-    Where those that never give way do not fit ``room`` cells (0: no limit), headers are cut first.
+    Where those that never give way do not fit ``room`` cells (0: no limit), headers are cut first; where that is not
+    enough, the median and its interval stand before the settings, so that they are on screen.
     """
     known = table.numbers | table.texts
     columns = [_column(name, table, facts) for name in dict.fromkeys(names) if name in known]
     for most in _HEADERS_CUT_TO if room else ():
         if ColumnLayout([column for column in columns if not column.gives_way], 0).width <= room:
-            break
+            return columns
         columns = [_narrower(column, table, most) for column in columns]
+    if room and ColumnLayout([column for column in columns if not column.gives_way], 0).width > room:
+        columns.sort(key=lambda column: _FIRST.get(column.key, len(_FIRST)))
     return columns
 
 

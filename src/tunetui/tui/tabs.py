@@ -11,8 +11,11 @@ from textual.message import Message
 
 from tunetui.core.labels import one_line
 from tunetui.tui.spans import LinesPane, Span
+from tunetui.tui.widgets.literal import fit
 from tunetui.tui.widgets.ordering import Filter
 from tunetui.tui.widgets.store import ColumnStore, Mask, Rows
+
+_MORE_LEFT, _NEXT = "‹ ", "  ] next"
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class Tab:
 class TabsLine(LinesPane):
     """The tabs side by side, the present one in brackets."""
 
+    _tabs: Sequence[Tab] = ()
+    _present = _first = 0
+    _ends: Sequence[int] = ()
+
     class Chosen(Message):
         """A tab was clicked."""
 
@@ -48,20 +55,38 @@ class TabsLine(LinesPane):
             self.place = place
 
     def show_tabs(self, tabs: Sequence[Tab], present: int) -> None:
-        """Draw the tabs."""
-        self._ends: list[int] = []
-        spans: list[Span] = [(" ", None)]
-        end = 1
-        for place, tab in enumerate(tabs):
-            text = f"[{one_line(tab.label)}]" if place == present else f" {one_line(tab.label)} "
+        """Draw the tabs; where there is no room for all, from so far on that the present one is seen."""
+        self._tabs, self._present = tabs, present
+        texts = [
+            f"[{one_line(tab.label)}]" if at == present else f" {one_line(tab.label)} " for at, tab in enumerate(tabs)
+        ]
+        room = self.size.width - len(_NEXT) - len(_MORE_LEFT)
+        self._first = 0
+        while self._first < present and sum(map(len, texts[self._first : present + 1])) > room:
+            self._first += 1
+        before = _MORE_LEFT if self._first else " "
+        spans: list[Span] = [(before, "muted")]
+        end = len(before)
+        self._ends = []
+        for place in range(self._first, len(tabs)):
+            text = texts[place]
+            left = self.size.width - len(_NEXT) - end
+            if len(text) > left > 0:
+                text = fit(text, left)
+            elif left <= 0 < self.size.width:
+                break
             spans.append((text, "strong" if place == present else "muted"))
             end += len(text)
             self._ends.append(end)
-        self.show([(*spans, ("  ] next", "muted"))])
+        self.show([(*spans, (_NEXT, "muted"))])
+
+    def on_resize(self) -> None:
+        """There is room for others."""
+        self.show_tabs(self._tabs, self._present)
 
     def on_click(self, event: events.Click) -> None:
         """The tab under the mouse."""
-        for place, end in enumerate(self._ends):
+        for place, end in enumerate(self._ends, self._first):
             if event.x < end:
                 self.post_message(self.Chosen(place))
                 return
