@@ -1,4 +1,4 @@
-"""Watches a paced app from inside while a bench drives it from outside: loop lag, CPU of beats, paints and keys.
+"""Watches a paced app from inside while a bench drives it from outside: loop lag, CPU of stretches of beats, paints, keys.
 
     python bench/tui_probe.py OUT.json ARGUMENTS...
 
@@ -54,9 +54,9 @@ class Probe:
     def install(self) -> None:
         """Wrap the places where an app beats, paints and hears keys."""
         probe = self
-        on_mount, turn, refresh, on_event = (
+        on_mount, draw_some, refresh, on_event = (
             PacedApp.on_mount,
-            PacedApp._turn,
+            PacedApp._draw_some,
             Screen._compositor_refresh,
             PacedApp.on_event,
         )
@@ -66,10 +66,10 @@ class Probe:
             probe._app = app
             app.call_after_refresh(lambda: setattr(probe, "_task", asyncio.create_task(probe._watch_lag())))
 
-        def turned(app: PacedApp[Any]) -> None:
-            before, held, cpu = app.ticker._beat_at, app.ticker.held_back, time.thread_time()
-            turn(app)
-            if app.ticker._beat_at != before and app.ticker.held_back == held:
+        def drew(app: PacedApp[Any]) -> None:
+            cost_s, cpu = app._beat_cost_s, time.thread_time()
+            draw_some(app)
+            if app._beat_cost_s != cost_s:
                 probe.beat_cpu_ms.append((time.thread_time() - cpu) * 1e3)
 
         def refreshed(screen: Screen[Any]) -> None:
@@ -88,7 +88,7 @@ class Probe:
             await on_event(app, event)
 
         PacedApp.on_mount = mounted  # type: ignore[method-assign]
-        PacedApp._turn = turned  # type: ignore[method-assign]
+        PacedApp._draw_some = drew  # type: ignore[method-assign]
         PacedApp.on_event = heard  # type: ignore[method-assign]
         Screen._compositor_refresh = refreshed  # type: ignore[method-assign]
         gc.callbacks.append(self._collected)

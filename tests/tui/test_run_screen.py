@@ -69,7 +69,8 @@ def test_rows_that_cannot_be_told_apart_share_a_rank() -> None:
     run = run_of(
         measured(0, same), measured(1, [each + 1 for each in same]), measured(2, [each * 5 for each in same]), count=3
     )
-    board.take(run, rank_now=True)
+    board.take(run)
+    assert board.rank(at_once=True)
     store = board.table.store
     ranks = [store.text(RANK_TEXT, store.row_of(f"{number:016x}")) for number in range(3)]
     assert ranks == ["1=", "1=", "3"]

@@ -75,7 +75,8 @@ class _Field:
         self.by_median = np.lexsort((self.order, medians[self.order]))
         self.samples = [np.sort(np.asarray(contenders[i].samples_ns, np.int64)) for i in self.order.tolist()]
         self.sizes = np.array([len(s) for s in self.samples])
-        self.deciles = np.array([s[np.arange(_DECILES) * len(s) // _DECILES] for s in self.samples])
+        tenths = np.arange(_DECILES)
+        self.deciles = np.array([s[tenths * len(s) // _DECILES] for s in self.samples])
         self.alive = np.ones(len(self.order), np.bool_)
         self.bounds = [self._bound(block) for block in range(-(-len(self.order) // _BLOCK))]
 

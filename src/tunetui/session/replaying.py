@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 _LONGEST_PAUSE_SECONDS = 5.0
 """Of the journal's own time; a night between two starts of a run is no part of the show."""
-_LOOK_SECONDS = 0.006
+_LOOK_SECONDS = 0.004
 """What one look may take, so that whoever draws gets to draw; what is due and was not folded comes with the next."""
 _FOLDED_AT_ONCE_BYTES = 100_000
 """Of the journal: decoded, records are several times as large."""

@@ -86,11 +86,10 @@ class Cockpit(Navigation, TakingAway, Telling, PacedApp[None]):
         if self.grid_to_start is not None:
             self.start_grid(self.grid_to_start)
 
-    def beat(self, beat: Beat) -> None:
+    def beat(self, beat: Beat) -> Iterable[object] | None:
         """At most ten times a second, when the terminal has taken the frame before."""
         screen = self.screen
-        if isinstance(screen, CommandScreen):
-            screen.beat(beat)
+        return screen.beat(beat) if isinstance(screen, CommandScreen) else None
 
     @cached_property
     def batch(self) -> BatchOptions:

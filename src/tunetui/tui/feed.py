@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tunetui.tui.pacing import Beat
@@ -27,20 +28,20 @@ class Feed:
         self.pulls = 0
         self._words_at = float("-inf")
         self._goes_on = False
-        self._pictures: list[str] = []
-        """Those to be drawn with the next beats."""
 
-    def beat(self, beat: Beat) -> None:
-        """Show what is new."""
+    def beat(self, beat: Beat) -> Iterator[None]:
+        """Show what is new, in steps: keys are heard between them."""
         words = beat.now - self._words_at >= _WORDS_EVERY_S
         if words:
             self._words_at = beat.now
         self.pulls += 1
         self.screen.board_table.order_interval_s = beat.rates.order_s
-        if beat.draw_plots:
-            self._pictures = [*PICTURES]
-        picture = [self._pictures.pop()] if self._pictures else []  # one a beat: keys wait for no two of them
-        self.screen.show_run(self.screen.source.snapshot, words=words, pictures=picture)
+        run = self.screen.source.snapshot
+        yield
+        for _ in self.screen.show_run(run, words=words, pictures=PICTURES if beat.draw_plots else ()):
+            yield
+            if not self.screen.is_current:
+                return
         self._go_on()
 
     def _go_on(self) -> None:
@@ -63,4 +64,5 @@ class Feed:
     def draw_all(self) -> None:
         """Show everything as it is now."""
         if self.screen.is_mounted:
-            self.screen.show_run(self.screen.source.snapshot, words=True, pictures=PICTURES)
+            for _ in self.screen.show_run(self.screen.source.snapshot, words=True, pictures=PICTURES):
+                pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic, thread_time
 from typing import ClassVar
@@ -11,6 +11,7 @@ from textual import events
 from textual.app import App, ReturnType
 from textual.driver import Driver
 from textual.reactive import reactive
+from textual.timer import Timer
 
 from tunetui.tui.pacing import FULL, Beat, Ticker
 from tunetui.tui.quiet_collector import QuietCollector
@@ -18,6 +19,12 @@ from tunetui.tui.terminal_port import TerminalPort
 
 _ENOUGH_UNDERWAY = 16_000
 """Characters, two full frames: with more than that unacknowledged, further frames wait and become one."""
+_STRETCH_S = 0.003
+"""CPU of a beat without a pause: a key that comes meanwhile waits for the rest of it."""
+_PAUSE_S = 0.008
+"""Between two stretches of a beat: what the one before changed is painted."""
+_KEY_FIRST_S = 0.015
+"""What a key causes is on screen by then; so long a beat waits for it."""
 
 
 class PacedApp(App[ReturnType]):
@@ -37,6 +44,11 @@ class PacedApp(App[ReturnType]):
         self.collector = QuietCollector()
         self.port: TerminalPort | None = None
         self._set_aside = False
+        self._beat: Beat | None = None  # the one that is drawn
+        self._steps: Iterator[object] = iter(())  # what is left of it
+        self._rest: Timer | None = None  # the pause before that
+        self._beat_cost_s = 0.0  # CPU that it took so far
+        self._key_at = float("-inf")
         self._asked_after = 0  # characters written when the last question was asked
         self._arrived = 0  # and how many of them are known to have reached the terminal
 
@@ -49,8 +61,12 @@ class PacedApp(App[ReturnType]):
 
         return QuickEscapeDriver
 
-    def beat(self, beat: Beat) -> None:
-        """Draw what is new: called at most ten times a second, when the terminal has taken the frame before."""
+    def beat(self, beat: Beat) -> Iterable[object] | None:
+        """Draw what is new: called at most ten times a second, when the terminal has taken the frame before.
+
+        Where it draws in steps, giving something between them, keys are heard there.
+        """
+        return None
 
     @property
     def round_trip_ms(self) -> float | None:
@@ -106,7 +122,10 @@ class PacedApp(App[ReturnType]):
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.InputEvent):
-            self.collector.disturbed(monotonic())
+            now = monotonic()
+            self.collector.disturbed(now)
+            if isinstance(event, events.Key):
+                self._key_at = now
         await super().on_event(event)
 
     def on_unmount(self) -> None:
@@ -118,10 +137,32 @@ class PacedApp(App[ReturnType]):
     def _turn(self) -> None:
         if self._set_aside or self.port is None:
             return
+        if self._beat is not None:  # the one before is not done yet
+            if self._rest is None:
+                self._draw_some()
+            return
         now = monotonic()
         beat = self.ticker.due(now, queue_is_full=self.port.queue_is_full())
         if beat is not None:
-            before_s = thread_time()
-            self.beat(beat)
-            self.ticker.spent(beat, thread_time() - before_s)
+            self._beat, self._steps, self._beat_cost_s = beat, iter(self.beat(beat) or ()), 0.0
+            self._draw_some()
             self.collector.tick(now)
+
+    def _draw_some(self) -> None:
+        """Some steps of the beat; the rest after a pause."""
+        beat, now, self._rest = self._beat, monotonic(), None
+        if beat is None or self._set_aside:
+            return
+        wait_s = self._key_at + _KEY_FIRST_S - now
+        if wait_s > 0 and now - beat.now < beat.rates.beat_s / 2:
+            self._rest = self.set_timer(wait_s, self._draw_some)
+            return
+        before_s = thread_time()
+        for _ in self._steps:
+            if thread_time() - before_s >= _STRETCH_S:
+                self._rest = self.set_timer(_PAUSE_S, self._draw_some)
+                break
+        self._beat_cost_s += thread_time() - before_s
+        if self._rest is None:
+            self._beat = None
+            self.ticker.spent(beat, self._beat_cost_s)

@@ -26,10 +26,10 @@ MEASURED_AT = "#measured_at"
 RANKED_AT_MOST = 256
 """Of each problem on each device while the run goes on: ranking everything would take seconds at 100,000 rows."""
 _RANKED_EVERY_SECONDS = 1.0
-_WRITTEN_AT_ONCE = 250
+_WRITTEN_AT_ONCE = 150
 _BESIDE = frozenset({"sentinel", "energy", "counters", reliability.RELIABILITY})
 """What is done with a row whose figures stay in view meanwhile."""
-_TAKE_SECONDS = 0.006
+_TAKE_SECONDS = 0.004
 """What one look at a run may take to write rows; those that are left come with the next, or with `RunBoard.catch_up`."""
 
 
@@ -51,7 +51,7 @@ class RunBoard:
         self._problem_texts: dict[str, str] = {}
         self._qualities: dict[str, None] = {}
 
-    def take(self, run: Run, *, rank_now: bool = False) -> int:
+    def take(self, run: Run) -> int:
         """Bring the table to the state of ``run``; returns how many rows were written."""
         if run.plan is not self._seen.plan:
             self._plan_changed(run)
@@ -65,7 +65,6 @@ class RunBoard:
         overlaid_rows = self._overlay(run, changed.keys())
         if self.table.put(overlaid_rows):
             self.columns_changed = True
-        self._rank(run, rank_now=rank_now and not self.is_behind)
         self._look_at_facts(run, changed.values())
         return len(changed.keys() | overlaid_rows.keys())
 
@@ -77,8 +76,6 @@ class RunBoard:
     def catch_up(self) -> None:
         """Write some more of these rows: a flood of results must not keep keys waiting."""
         self._write_some()
-        if not self._waiting and self._seen.ended is not None:
-            self._rank(self._seen, rank_now=True)
 
     def _write_some(self) -> None:
         end = monotonic() + _TAKE_SECONDS
@@ -146,14 +143,18 @@ class RunBoard:
         self._overlaid = dict(present)
         return found
 
-    def _rank(self, run: Run, *, rank_now: bool) -> None:
-        now = monotonic()
-        if self._ranked is run.rows or (not rank_now and now - self._ranked_at < _RANKED_EVERY_SECONDS):
-            return
-        self._ranked, self._ranked_at = run.rows, now
+    def rank(self, *, at_once: bool = False) -> bool:
+        """Rank the rows anew where that is due, or ``at_once``; whether it was."""
+        run, now = self._seen, monotonic()
+        is_whole = run.ended is not None and not self.is_behind
+        is_due = at_once or is_whole or now - self._ranked_at >= _RANKED_EVERY_SECONDS
+        if self._ranked is run.rows or not is_due:
+            return False
+        self._ranked, self._ranked_at = None if self.is_behind else run.rows, now
         at_most = RANKED_AT_MOST if run.ended is None else 10 * RANKED_AT_MOST
         rows = [run.rows[key] for key in self._contenders(at_most)]
         self.table.put_ranks(ranks_of((row for row in rows if run.current(row)), at_most=at_most))
+        return True
 
     def _contenders(self, at_most: int) -> list[str]:
         """The measured rows with the smallest medians of each problem on each device, found without looking at each."""

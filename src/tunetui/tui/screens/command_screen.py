@@ -63,8 +63,9 @@ class CommandScreen(PacedScreen):
         """The text of the present row, or of one figure of it, and what that text is; None where there is none."""
         return None
 
-    def beat(self, beat: Beat) -> None:
-        """Draw what is new; called while this screen is on top."""
+    def beat(self, beat: Beat) -> Iterable[object] | None:
+        """Draw what is new, in steps if it takes long; called while this screen is on top."""
+        return None
 
     def held_back(self, go_on: Callable[[], object]) -> bool:
         """Whether leaving this screen would lose something; it then asks, and calls ``go_on`` where that is meant."""
