@@ -18,7 +18,7 @@ from tunetui_agent.race import Race
 # Every other call does eight times the work: medians are known to a factor of eight at best, so that equals never come
 # apart, however busy the machine is.
 KERNEL = """
-import ctypes, itertools, os, sys
+import ctypes, itertools, os, sys, time
 import numpy as np
 
 calls = itertools.count()
@@ -41,7 +41,7 @@ def double(x, y, *, how):
         if how == "crashes later":
             ctypes.string_at(0)
         while how == "hangs later":
-            pass
+            time.sleep(1)
         if how == "raises later":
             raise RuntimeError("not today")
         if how == "is wrong later":

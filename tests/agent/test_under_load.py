@@ -27,7 +27,7 @@ from tunetui_agent.reliability import (
     bin_ends_ns,
     bin_of,
 )
-from tunetui_agent.under_load import ENOUGH_ERRORS, ENOUGH_WRONG, FAILURES_IN_A_ROW, UnderLoad
+from tunetui_agent.under_load import ENOUGH_WRONG, FAILURES_IN_A_ROW, UnderLoad
 
 COUNTING = """
 import itertools
@@ -50,7 +50,7 @@ def load(
     device: OpenDevice,
     more: str = "",
     *,
-    seconds: float = 60.0,
+    seconds: float = 300.0,
     verify_every: int = 0,
     asked_to_end: Callable[[], bool] = lambda: False,
 ) -> tuple[list[ReliabilitySampled], ReliabilityEnded]:
@@ -110,10 +110,13 @@ def test_a_kernel_that_writes_to_its_input_is_found_and_others_get_theirs_anew(d
     assert "wrong: changed its input 'x'" in [cause for each in stretches for cause in each.causes]
 
 
-def test_errors_now_and_then_are_counted_and_do_not_end_the_run_before_there_are_many(device: OpenDevice) -> None:
+def test_errors_now_and_then_are_counted_and_do_not_end_the_run_before_there_are_many(
+    device: OpenDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tunetui_agent.under_load.ENOUGH_ERRORS", 12)  # after each the kernel is prepared anew
     stretches, ended = load(device, "if number % 50 == 49: raise RuntimeError('not today')")
-    assert (ended.reason, ended.cause) == ("failed", f"{ENOUGH_ERRORS} errors")
-    assert total(stretches, "errors") == ENOUGH_ERRORS
+    assert (ended.reason, ended.cause) == ("failed", "12 errors")
+    assert total(stretches, "errors") == 12 > FAILURES_IN_A_ROW
     assert [cause for each in stretches for cause in each.causes] == ["errored: RuntimeError: not today"]
     assert sum(sum(each.counts) for each in stretches) > 0, "what is right between them is timed"
 
@@ -209,7 +212,7 @@ def double(x, y, *, how):
 """
 
 
-def loaded(seconds: float = 60.0, verify_every: int = 0) -> dict[str, Any]:
+def loaded(seconds: float = 300.0, verify_every: int = 0) -> dict[str, Any]:
     run = spec("load")
     run["kernel"]["files"]["double.py"] = LATER
     return {**run, "reliability": {"seconds": seconds, "verify_every": verify_every}}

@@ -132,7 +132,7 @@ def test_a_budget_in_usd_without_a_price_is_refused_before_anything_runs(workpla
 
 def test_usd_that_are_used_up_end_the_run_and_count_over_all_its_starts(workplace: Workplace) -> None:
     workplace.grid(how='["waits"]', number="[1, 2]")
-    dear = ("--set", "budget.usd=0.01", "--usd-per-hour", "local=36")  # a second's worth
+    dear = ("--set", "budget.usd=0.05", "--usd-per-hour", "local=36")  # five seconds' worth: a trial begins in them
     run = workplace.start("--events", *dear)
     next_trial(run)
     until(run.stdout, b'"command":"wish-')
@@ -140,18 +140,18 @@ def test_usd_that_are_used_up_end_the_run_and_count_over_all_its_starts(workplac
     _, err = finished(run, ExitCode.BUDGET_ENDED)
     assert "the budget ended before the sweep did" in err
     cost = workplace.leaderboard()["cost"]
-    assert cost["usd"] >= 0.01
+    assert cost["usd"] >= 0.05
     assert cost["hosts"][0]["price_source"] == "--usd-per-hour"
     agents = len([each for each in workplace.records() if each["record"]["kind"] == "AgentStarted"])
     workplace.run(*dear, code=ExitCode.BUDGET_ENDED)
     assert len([each for each in workplace.records() if each["record"]["kind"] == "AgentStarted"]) == agents
     out, _ = workplace.run("--set", "budget.usd=1", "--usd-per-hour", "0")
-    assert "cost: $0.0" in out
+    assert "cost: $0." in out
 
 
 def test_an_agent_whose_app_was_killed_ends_by_itself_when_the_usd_are_used_up(workplace: Workplace) -> None:
-    workplace.grid("[reliability]\nminutes = 60", number="[1]")
-    dear = ("--set", "budget.usd=0.02", "--usd-per-hour", "36")  # two seconds' worth
+    workplace.grid("[reliability]\nminutes = 60", how='["is slow"]', number="[1]")
+    dear = ("--set", "budget.usd=0.05", "--usd-per-hour", "36")  # five seconds' worth: a trial begins in them
     run = workplace.start("--events", *dear)
     until(run.stdout, b'"kind":"TrialStarted"')
     run.kill()
