@@ -16,7 +16,7 @@ from tests.agent.gpu_sources import (
     needs_nvrtc,
 )
 from tunetui_agent.build import Target, open_builder
-from tunetui_agent.build.cache import META
+from tunetui_agent.build.cache import META, content_key, content_keys
 from tunetui_agent.build.cubin import read_resources
 from tunetui_agent.build.cuda import explain, macro, spills_by_kernel, traced_key
 from tunetui_agent.messages import BuildFinished, RunSpec, Trial
@@ -72,6 +72,20 @@ def test_everything_that_decides_the_cubin_decides_its_key(tmp_path: Path) -> No
     assert builder.key(spec, own, gpu_trial("cuda", block=64), H100) != base
     assert builder.key(spec, own, trial, Target(kind="gpu", architecture="sm_80")) != base
     assert builder.key(spec, replace(own, options=["--use_fast_math"]), trial, H100) != base
+
+
+def test_keys_that_share_their_beginning_are_those_of_the_whole() -> None:
+    key = content_keys("cuda", 3, {"b": 1, "a": "ü"})
+    assert [key("x", [1]), key("y", [])] == [
+        content_key("cuda", 3, {"a": "ü", "b": 1}, *more) for more in (("x", [1]), ("y", []))
+    ]
+
+
+def test_a_builder_that_is_given_another_spec_forgets_the_sources_of_the_one_before(tmp_path: Path) -> None:
+    builder, trial = open_builder("cuda", tmp_path, "gpu"), gpu_trial("cuda", block=128)
+    specs = [cuda_spec(), cuda_spec(header=SCALE_CUH + "// more\n"), cuda_spec()]
+    first, other, again = (builder.key(spec, implementation_of(spec), trial, H100) for spec in specs)
+    assert first == again != other
 
 
 def test_a_compile_error_is_told_by_file_and_line(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,23 @@ _IN_USE_SECONDS = 3600
 
 def content_key(*parts: Any) -> str:
     """24 hex digits over the JSON of everything that decides what an artifact is."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
-    return blake2b(text, digest_size=12).hexdigest()
+    return blake2b(_text(parts), digest_size=12).hexdigest()
+
+
+def content_keys(*shared: Any) -> Callable[..., str]:
+    """`content_key` of these parts and of what is given behind them; what all share is written and hashed once."""
+    begun = blake2b(_text(shared)[:-1] + b",", digest_size=12)
+
+    def key(*parts: Any) -> str:
+        whole = begun.copy()
+        whole.update(_text(parts)[1:])
+        return whole.hexdigest()
+
+    return key
+
+
+def _text(parts: Sequence[Any]) -> bytes:
+    return json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
 
 
 class ArtifactCache:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import tempfile
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 from tunetui_agent.build import Target
-from tunetui_agent.build.cache import ArtifactCache, content_key
+from tunetui_agent.build.cache import ArtifactCache, content_keys
 from tunetui_agent.build.cubin import read_resources
 from tunetui_agent.build.nvrtc import Compiled, Nvrtc, NvrtcError, find_nvrtc
 from tunetui_agent.messages import BuildFinished, Implementation, RunSpec, Toolchain, Trial, Value
@@ -43,6 +44,7 @@ class CudaBuilder:
         """``compiler`` is the version that keys name; "" is this host's."""
         self._compiler = compiler
         self._cache = ArtifactCache(cache)
+        self._keys: tuple[RunSpec, Callable[..., str]] | None = None
         self._stored = 0  # since the cache was last trimmed
 
     def toolchain(self) -> Toolchain:
@@ -58,8 +60,10 @@ class CudaBuilder:
 
     def key(self, spec: RunSpec, implementation: Implementation, trial: Trial, target: Target) -> str:
         """Hash of all CUDA sources, macros, options, compiler and architecture."""
-        what = [_sources(spec), implementation.source, self._options(implementation, trial, target)]
-        return content_key("cuda", RECIPE, what, self._compiler or self.toolchain().version)
+        if self._keys is None or self._keys[0] is not spec:
+            compiler = self._compiler or self.toolchain().version
+            self._keys = spec, content_keys("cuda", RECIPE, compiler, _sources(spec))
+        return self._keys[1](implementation.source, self._options(implementation, trial, target))
 
     def build(
         self, spec: RunSpec, implementation: Implementation, trials: list[Trial], target: Target
