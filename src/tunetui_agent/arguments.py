@@ -49,7 +49,10 @@ COMMANDS: dict[str, tuple[str, dict[str, Option]]] = {
         "--client": {"default": "anonymous"},
     }),
     "list": ("the runs of this host", {}),
-    "recount": ("what a run was told, for somebody who did not begin it", {"--run": {"required": True}}),
+    "recount": ("what a run was told, for somebody who did not begin it", {
+        "--run": {"required": True},
+        "--claim": {"default": "", "metavar": "CLIENT", "help": "let this follower deal it, unless another does"},
+    }),
     "stop": ("ask a run to end after its present trial", {
         "--run": {"required": True},
         "--now": {**_FLAG, "help": "do not wait for the present trial"},

@@ -1,8 +1,9 @@
 """Follows a run: raw journal lines to stdout as they are written, command lines from stdin to the agent.
 
 Control lines, which are not part of the journal, begin with ``{"ctl"``: "attached" first; "hb" once a second while
-nothing else is said; "error" where it cannot be followed or a command could not be handed over; "dead" when the agent is
-gone without a last record.  Lines that a full disk has torn are left out.
+nothing else is said; "dealer" when somebody begins to deal the run's trials or is gone; "error" where it cannot be followed
+or a command could not be handed over; "dead" when the agent is gone without a last record.  Lines that a full disk has torn
+are left out.  An empty line on stdin says only that the follower is there.
 """
 
 from __future__ import annotations
@@ -15,9 +16,17 @@ import os
 import re
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from tunetui_agent.dealers import (
+    SILENCE_SECONDS,
+    NotTheDealerError,
+    as_dealer,
+    dealer_of,
+    is_attach,
+    note_of,
+    present_dealer,
+)
 from tunetui_agent.folder import boot_id, is_held, is_last_record
 from tunetui_agent.inbox import deliver
 from tunetui_agent.protocol import PROTOCOL
@@ -56,29 +65,33 @@ def attach(run: RunFolder, *, from_seq: int, offset: int, epoch: str, client: st
     fcntl.flock(presence, fcntl.LOCK_SH)  # until we end
     with journal:
         at = _begin_at(journal, from_seq, offset)
-        _say({"ctl": "attached", "meta": meta, "from_seq": from_seq, "size_bytes": os.fstat(journal.fileno()).st_size})
-        Follower(run, watch, journal, at, from_seq).follow()
+        size = os.fstat(journal.fileno()).st_size
+        _say({"ctl": "attached", "meta": meta, "from_seq": from_seq, "size_bytes": size, "dealer": dealer_of(run)})
+        Follower(run, watch, journal, at, from_seq, client).follow()
     return 0
 
 
 class Follower:
     """Tails one journal and carries commands the other way."""
 
-    def __init__(self, run: RunFolder, watch: Watch, journal: BinaryIO, at: int, from_seq: int) -> None:
-        self._run, self._watch, self._journal = run, watch, journal
+    def __init__(self, run: RunFolder, watch: Watch, journal: BinaryIO, at: int, from_seq: int, client: str) -> None:
+        self._run, self._watch, self._journal, self._client = run, watch, journal, client
         self._journal.seek(at)
         self._skip_to = _head(from_seq) if at == 0 and from_seq > 0 else b""
         self._torn = b""
         self._commands = b""
-        self._spoke = time.monotonic()
+        self._spoke = self._looked = time.monotonic()
+        self._heard: float | None = None  # that the follower is there; once it says so, silence means that it is not
+        self._dealer = dealer_of(run)
 
     def follow(self) -> None:
         """Until the last record, the agent's death, or the end of stdin."""
         found_dead = False
         while True:
             read, ended = self._pass_on()
-            if ended:
+            if ended or self._is_left():
                 return
+            self._look_for_dealer()
             if read:
                 continue
             if found_dead:  # looked once more after its lock was found free
@@ -110,16 +123,38 @@ class Follower:
             self._spoke = time.monotonic()
         return True, any(map(is_last_record, lines))
 
+    def _is_left(self) -> bool:
+        return self._heard is not None and time.monotonic() > self._heard + SILENCE_SECONDS
+
+    def _look_for_dealer(self) -> None:
+        """Once a second: whether somebody else begins to deal, or stops."""
+        now = time.monotonic()
+        if now < self._looked + HEARTBEAT_SECONDS:
+            return
+        self._looked = now
+        dealer = present_dealer(self._run)
+        if dealer != self._dealer:
+            self._dealer = dealer
+            _say({"ctl": "dealer", "dealer": dealer})
+
     def _take_commands(self) -> bool:
         """Hand over what stdin has; whether it is still open."""
         data = os.read(0, 1 << 16)
         if not data:
             return False
-        whole, newline, rest = (self._commands + data).rpartition(b"\n")
-        self._commands = rest
-        if newline:
+        *lines, self._commands = (self._commands + data).split(b"\n")
+        if b"" in lines or self._heard is not None:
+            self._heard = time.monotonic()
+            with contextlib.suppress(OSError):
+                os.utime(note_of(self._run, self._client))
+        commands = b"".join(line + b"\n" for line in lines if line)
+        if commands:
             try:
-                deliver(self._run, whole + newline)
+                with as_dealer(self._run, self._client):
+                    deliver(self._run, commands)
+            except NotTheDealerError as dealer:
+                _say({"ctl": "error", "error": "dealt", "dealer": str(dealer)})
+                return False
             except OSError as error:
                 if error.errno == errno.ENXIO:  # nobody listens any more: what follows will say how the run ended
                     return True
@@ -168,11 +203,10 @@ def _is_whole(line: bytes) -> bool:
 
 def _replace_older(run: RunFolder, client: str) -> None:
     """End an older attach of this client; done by a file, which a full disk may refuse without harm."""
-    note = run.path / f"attach-{client}.pid"
+    note = note_of(run, client)
     with contextlib.suppress(OSError, ValueError):
         older = int(note.read_bytes())
-        words = Path(f"/proc/{older}/cmdline").read_bytes().split(b"\0")
-        if older != os.getpid() and b"attach" in words and os.fsencode(client) in words:
+        if older != os.getpid() and is_attach(older, client):
             os.kill(older, signal.SIGKILL)
     with contextlib.suppress(OSError):
         note.write_bytes(str(os.getpid()).encode())

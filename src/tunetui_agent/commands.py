@@ -69,7 +69,8 @@ def _list(asked: argparse.Namespace) -> int:
 def _recount(asked: argparse.Namespace) -> int:
     from tunetui_agent.runs import recount
 
-    return _answer(recount(_host(asked).run(asked.run)))
+    claimant = checked_name(asked.claim) if asked.claim else ""
+    return _answer(recount(_host(asked).run(asked.run), claimant))
 
 
 def _stop(asked: argparse.Namespace) -> int:

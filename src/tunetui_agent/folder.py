@@ -112,6 +112,7 @@ class RunFolder:
         self.inbox = path / "inbox.jsonl"
         self.doorbell = path / "doorbell"
         self.watched = path / "watched"  # whoever follows the run holds a shared lock on it
+        self.dealer = path / "dealer"  # names the follower whose commands are taken
         self.stderr = path / "stderr.log"
         self.ballast = path / "ballast"
         self.references = path / "references"  # what workers keep for the next one; gone when the run ends

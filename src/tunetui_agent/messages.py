@@ -91,6 +91,7 @@ class RunSpec:
     architecture: str = ""  # what to build for, where the app knows: building then begins before the device is open
     deadline_seconds: float = 0.0  # after which the run is stopped though nobody asks; 0: never
     profile: str = ""  # whose hardware counters are read at the end: "leaders" | "all"; empty: nobody's
+    dealer: str = ""  # the follower whose commands are taken, until it is gone and another claims the run
     about: dict[str, Any] = field(default_factory=dict)  # kept for an app on another machine; no matter of the agent's
     reliability: reliability.Reliability = field(default_factory=reliability.Reliability)
 
@@ -333,8 +334,6 @@ class ConsiderFinalists:
 
     command: str
     contenders: list[Contender]
-
-    loaded: bool = False  # it was run under load, to the end
 
 
 @message(frozen=True, kw_only=True)

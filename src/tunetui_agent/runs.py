@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.children import archive
+from tunetui_agent.dealers import claim, present_dealer
 from tunetui_agent.environment.folders import remove_old
-from tunetui_agent.folder import is_watched, read_object, take_lock
+from tunetui_agent.folder import read_object, take_lock
 from tunetui_agent.inbox import deliver
 
 if TYPE_CHECKING:
@@ -41,11 +42,18 @@ def list_runs(host: HostFolder) -> list[dict[str, Any]]:
     return found
 
 
-def recount(run: RunFolder) -> dict[str, Any]:
-    """What somebody who did not begin a run has to know to take it up: what it was told, and which trials it was given."""
+def recount(run: RunFolder, claimant: str = "") -> dict[str, Any]:
+    """What somebody who did not begin a run has to know to take it up: what it was told, and which trials it was given.
+
+    A ``claimant`` deals it from here on, unless another who does is there: "dealer" says who.
+    """
     meta, spec = run.read_meta(), read_object(run.spec)
     if meta is None or spec is None:
         return {"ok": False, "error": "no-such-run", "text": f"there is no run {run.name}"}
+    try:
+        dealer = claim(run, claimant) if claimant else present_dealer(run)
+    except OSError as error:
+        return {"ok": False, "error": "folder", "text": error.strerror or str(error)}
     dealt, closed = [], False
     with contextlib.suppress(OSError), run.inbox.open("rb") as inbox:
         for line in inbox:
@@ -60,18 +68,8 @@ def recount(run: RunFolder) -> dict[str, Any]:
     return {
         "ok": True, "run": run.name, "state": run.state(), "about": spec.get("about"), "device": meta.get("device"),
         "files": spec.get("kernel", {}).get("files"), "dealt": dealt, "closed": closed,
-        "followers": _followers(run),
+        "dealer": dealer,
     }  # fmt: skip
-
-
-def _followers(run: RunFolder) -> list[str]:
-    """The names of those who follow it at this moment."""
-    found = []
-    for note in run.path.glob("attach-*.pid"):
-        with contextlib.suppress(OSError, ValueError):
-            if b"attach" in Path(f"/proc/{int(note.read_bytes())}/cmdline").read_bytes().split(b"\0"):
-                found.append(note.stem.removeprefix("attach-"))
-    return sorted(found) if is_watched(run.watched) else []
 
 
 def stop(run: RunFolder, *, at_once: bool) -> dict[str, Any]:

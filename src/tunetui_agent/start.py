@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunetui_agent import __version__
 from tunetui_agent.children import archive
+from tunetui_agent.dealers import claim as claim_run
 from tunetui_agent.folder import (
     FolderError,
     boot_id,
@@ -157,6 +158,8 @@ def _claim(
         if take_lock(run.lock) is None:
             raise Refusal("run-exists", f"run {spec.run} is being started by somebody else", run=spec.run)
         run.watched.touch(mode=0o600)
+        if spec.dealer:
+            claim_run(run, spec.dealer)
         inbox = Inbox(run)
         if commands:
             deliver(run, commands)

@@ -15,6 +15,8 @@ from tunetui.core.errors import ExitCode
 class Asked:
     """A run that notes what it was asked."""
 
+    follows_only = False
+
     def __init__(self) -> None:
         self.orders: list[str] = []
 
@@ -96,6 +98,6 @@ def test_a_second_interrupt_before_the_run_leaves_at_once() -> None:
         "        await asyncio.Event().wait()\n"
         "asyncio.run(wait())\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == ExitCode.INTERRUPTED
     assert done.stderr == "stopping (Ctrl-C again to leave at once)\n"

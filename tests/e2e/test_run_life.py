@@ -22,7 +22,7 @@ def waiting(workplace: Workplace) -> Workplace:
 
 
 def runs(workplace: Workplace) -> dict[str, dict[str, object]]:
-    out, _ = finished(workplace.tunetui("runs", "--json"))
+    out, _ = workplace.call("runs", "--json")
     return {run["name"]: run for run in json.loads(out)["runs"]}
 
 
@@ -54,7 +54,7 @@ def test_a_run_that_was_left_goes_on_is_listed_and_is_followed_from_anywhere(wai
     (waiting.folder / "grid.toml").unlink()  # nothing is read but what is kept of the run
     waiting.open_gate()
     wait_for_death(agent)
-    out, _ = finished(waiting.tunetui("attach", name[:8]))
+    out, _ = waiting.call("attach", name[:8])
     assert "waits" in out
     complete(waiting)
     assert runs(waiting)[name] | {"updated": 0} == {
@@ -75,27 +75,36 @@ def test_a_run_whose_app_was_killed_is_followed_while_it_goes_on(waiting: Workpl
     complete(waiting)
 
 
-def test_a_run_in_the_hands_of_another_tunetui_is_refused_with_its_process(waiting: Workplace) -> None:
+def test_a_second_tunetui_follows_the_one_that_deals_and_takes_over_when_that_is_killed(waiting: Workplace) -> None:
     run = waiting.start("--events")
     next_trial(run)
-    _, err = finished(waiting.tunetui("attach", name_of(waiting)), ExitCode.UNAVAILABLE)
-    assert f"process {run.pid}" in err
+    deals = f"process {run.pid}) deals this run; following".encode()
+    second, third = waiting.start("--format", "none"), waiting.tunetui("attach", name_of(waiting))
+    until(second.stderr, deals)
+    until(third.stderr, deals)
+    third.send_signal(signal.SIGINT)
+    _, err = finished(third, ExitCode.INTERRUPTED)
+    assert "leaving: the run goes on" in err
     assert runs(waiting)[name_of(waiting)]["holder"] == run.pid
+    run.kill()
+    run.communicate()
+    until(second.stderr, b"whoever dealt this run is gone: it is dealt from here now")
     waiting.open_gate()
-    finished(run)
+    finished(second)
+    complete(waiting)
 
 
 def test_a_run_is_ended_from_another_terminal_and_its_own_tunetui_saves_what_there_is(waiting: Workplace) -> None:
     run = waiting.start("--events")
     waiting.open_gate(next_trial(run))
     next_trial(run)
-    out, _ = finished(waiting.tunetui("stop", name_of(waiting), "--now"))
+    out, _ = waiting.call("stop", name_of(waiting), "--now")
     assert "ends at once" in out
     finished(run, ExitCode.INTERRUPTED)
     assert len(waiting.rows()) == 1
     assert waiting.agents() == []
     assert runs(waiting)[name_of(waiting)]["state"] == "interrupted"
-    out, _ = finished(waiting.tunetui("stop", name_of(waiting)))
+    out, _ = waiting.call("stop", name_of(waiting))
     assert "no agent at work" in out
     waiting.open_gate()
     waiting.run()
@@ -110,14 +119,14 @@ def test_a_run_whose_agent_died_is_told_from_one_that_is_done_and_is_taken_up(wa
     assert runs(waiting)[name_of(waiting)]["state"] == "dead"
     waiting.open_gate()
     (waiting.folder / "grid.toml").unlink()
-    finished(waiting.tunetui("attach", name_of(waiting)))
+    waiting.call("attach", name_of(waiting))
     complete(waiting)
 
 
 def test_an_unknown_run_is_refused_with_those_that_there_are(workplace: Workplace) -> None:
     workplace.run()
     for command in ("attach", "stop"):
-        _, err = finished(workplace.tunetui(command, "nonsense"), ExitCode.BAD_INPUT)
+        _, err = workplace.call(command, "nonsense", code=ExitCode.BAD_INPUT)
         assert "there is no run 'nonsense'" in err
         assert name_of(workplace) in err
 
@@ -127,12 +136,12 @@ def test_only_old_runs_that_ended_and_are_kept_here_are_cleared_away(waiting: Wo
     waiting.run()
     host = HostFolder(waiting.cache / "tunetui")
     (old,) = host.runs()
-    out, _ = finished(waiting.tunetui("gc"))
+    out, _ = waiting.call("gc")
     assert "nothing to remove" in out
-    out, _ = finished(waiting.tunetui("gc", "--days", "0", "--dry-run"))
+    out, _ = waiting.call("gc", "--days", "0", "--dry-run")
     assert f"{old.name} would be removed" in out
     assert len(host.runs()) == 1
-    out, _ = finished(waiting.tunetui("gc", "--days", "0"))
+    out, _ = waiting.call("gc", "--days", "0")
     assert f"{old.name} removed" in out
     assert host.runs() == []
     complete(waiting)

@@ -8,9 +8,11 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.e2e.workplace import Workplace
 from tunetui.core.errors import TunetuiError
@@ -18,9 +20,11 @@ from tunetui.core.snapshot import Run
 from tunetui.engines.channel import Link
 from tunetui.engines.local import LocalLink, LocalStream
 from tunetui.session import BatchOptions, Session
+from tunetui.session.sharing import Shared
 from tunetui_agent.folder import HostFolder, is_held
 
 PATIENCE_SECONDS = 90.0
+Measuring = Session | Shared
 
 
 class Hosts(Workplace):
@@ -30,7 +34,7 @@ class Hosts(Workplace):
         super().__init__(folder)
         self.dead: set[str] = set()
         self.small: set[str] = set()  # hosts whose processes may use one core only: another model of CPU
-        self.sessions: list[Session] = []
+        self.sessions: list[Measuring] = []
         self.clock_ahead: dict[str, float] = {}  # hosts whose clock is wrong by these seconds
         self.idle_seconds: float | None = None  # how long agents wait for an app that is gone, instead of the usual
         self.on_their_way: dict[str, asyncio.Event] = {}  # hosts that do not answer until this is set
@@ -120,6 +124,16 @@ class Hosts(Workplace):
             session.close()
 
 
+def hosts_with_waiting_trials(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
+    """A test's hosts, whose eight trials each wait for their gate; to be yielded from by its fixture."""
+    made = Hosts(folder)
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, made.environment[name])
+    made.grid(how='["waits"]', number=str(list(range(8))))
+    yield made
+    made.end()
+
+
 class Hasty(LocalLink):
     """Starts agents that wait for nobody."""
 
@@ -147,7 +161,7 @@ def _without_python(arguments: Sequence[str]) -> list[str]:
     return [each for each in rest if each != "--user-site"]
 
 
-async def until(session: Session, holds: Callable[[Run], Any]) -> Any:
+async def until(session: Measuring, holds: Callable[[Run], Any]) -> Any:
     """What ``holds`` says of the first snapshot for which it says something, of a session that `Hosts.begin` began."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not (found := holds(session.snapshot)):
@@ -156,10 +170,10 @@ async def until(session: Session, holds: Callable[[Run], Any]) -> Any:
         return found
 
 
-GROWN: dict[Session, asyncio.Event] = {}
+GROWN: dict[Measuring, asyncio.Event] = {}
 
 
-def begin(session: Session) -> asyncio.Task[None]:
+def begin(session: Measuring) -> asyncio.Task[None]:
     """The session at work in a task of its own."""
 
     def grow(_: bytes) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, until
+from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, hosts_with_waiting_trials, until
 from tunetui.core.costs import host_costs
 from tunetui.core.errors import ExitCode, TunetuiError
 from tunetui.core.snapshot import Run
@@ -19,12 +19,7 @@ from tunetui.session import Session
 
 @pytest.fixture
 def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
-    made = Hosts(tmp_path)
-    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, made.environment[name])
-    made.grid(how='["waits"]', number=str(list(range(8))))
-    yield made
-    made.end()
+    yield from hosts_with_waiting_trials(tmp_path, monkeypatch)
 
 
 def blocked(hosts: Hosts, *names: str) -> list[asyncio.Event]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.agent.agent_runs import wait_for_death
-from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, until
+from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, hosts_with_waiting_trials, until
 from tests.ssh.accounts import taken_over
 from tunetui.core.costs import host_costs
 from tunetui.core.errors import InputError, TunetuiError
@@ -23,12 +24,7 @@ from tunetui.store.runs import RunHeldError
 
 @pytest.fixture
 def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
-    made = Hosts(tmp_path)
-    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, made.environment[name])
-    made.grid(how='["waits"]', number=str(list(range(8))))
-    yield made
-    made.end()
+    yield from hosts_with_waiting_trials(tmp_path, monkeypatch)
 
 
 async def begun(hosts: Hosts) -> Session:
@@ -163,7 +159,7 @@ async def test_a_run_that_another_machine_has_in_hand_is_only_followed(
     folder = elsewhere(hosts, monkeypatch)
     taken = await taken_up(hosts, "east", "west", run=name)
     assert isinstance(taken, Attached)
-    assert taken.why.startswith("another tunetui has it in hand: app-")
+    assert re.fullmatch(r"another tunetui \(.+, process \d+\) deals this run; following", taken.why)
     following = asyncio.create_task(to_the_end(taken))
     hosts.open_gate()
     await asyncio.wait_for(first.task, PATIENCE_SECONDS)  # type: ignore[attr-defined]

@@ -12,13 +12,16 @@ from tunetui.cli.batch import Batch
 from tunetui.cli.narration import literal
 from tunetui.cli.preparing import PreparationLine, link_options, preparing
 from tunetui.cli.renting import settled
-from tunetui.session.attaching import Attached
+from tunetui.session import Session
 from tunetui.session.run_life import Reach
+from tunetui.session.sharing import Shared, Ways
 from tunetui.session.taking_up import Attaching, attach
 from tunetui.settings import load_settings
 
 if TYPE_CHECKING:
-    from tunetui.cli.batch import Followed
+    from collections.abc import Awaitable
+
+    from tunetui.session.attaching import Attached
 
 
 def run_attach(parsed: argparse.Namespace) -> int:
@@ -33,7 +36,7 @@ class Attachment(Batch):
 
     measured_on: tuple[str, ...] = ()
 
-    async def _open(self) -> Followed:  # type: ignore[override]
+    async def _open(self) -> Shared:
         settings, waiting = load_settings(), PreparationLine(self.err)
         how = Attaching(
             reach=Reach(link_options(self.parsed, settings), terminal_asker()),
@@ -44,24 +47,31 @@ class Attachment(Batch):
             go_on=self.parsed.go_on,
             usd_per_hour=dict(self.parsed.usd_per_hour),
         )
+
+        def take_up() -> Awaitable[Session | Attached]:
+            return attach(self.parsed.run, how)
+
+        ways = Ways(take_up, how.reach, self.parsed.output, how.command)
         try:
-            return await attach(self.parsed.run, how)
+            return await Shared.open(ways)
         finally:
             waiting.leave()
 
-    async def _carry_out(self, session: Followed) -> int:
+    async def _carry_out(self, session: Shared) -> int:
         run = session.snapshot
         self.measured_on = tuple(dict.fromkeys(placed.host for placed in run.placed.values()))
         hosts = ", ".join(self.measured_on) or "local"
         name = run.plan.run if run.plan else "?"
         done = f"{run.counts.done} of {run.counts.total} trials done"
         self.err.lines([f"attached    {literal(name)} on {literal(hosts)}: {done}"])
-        if isinstance(session, Attached):
-            what = "it is only followed" if session.is_alive else "its leaderboard is written as it stands"
-            self.err.lines([f"            {what}: {literal(session.why)}"])
+        if not isinstance(session.hand, Session):
+            what = "" if session.follows_only else "its leaderboard is written as it stands: "
+            self.err.lines([f"            {what}{literal(session.hand.why)}"])
         if self.asked.stops or self.asked.hung_up:
             return 130
         failure = await self._measure(session)
+        if failure is None and not session.ended:
+            return self._left(session)
         code = self._conclude(session, failure)
         left = session.snapshot.counts.total - session.snapshot.counts.done
         if left and session.snapshot.plan is not None:

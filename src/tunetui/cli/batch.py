@@ -24,13 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tunetui.core.leaderboard import Leaderboard
-    from tunetui.session import Session
-    from tunetui.session.attaching import Attached
     from tunetui.session.reaching import Reaching
+    from tunetui.session.sharing import Shared
     from tunetui.settings import Settings
-
-    Followed = Session | Attached
-    """A run in our hands: measured by us, or only followed."""
 
 _REDRAW_SECONDS = 0.1
 _LAST_SECONDS = 1.0
@@ -67,7 +63,7 @@ class Batch:
                 session.close()
                 await session.disconnect()
 
-    async def _open(self) -> Session:
+    async def _open(self) -> Shared:
         from tunetui.cli.asking import terminal_asker
         from tunetui.cli.preparing import link_options
         from tunetui.session.reaching import Reaching
@@ -88,18 +84,19 @@ class Batch:
         reaching.begin(hosts)
         if all(host == LOCAL for host in hosts):  # what is begun here needs nobody's attention
             await reaching.begun()
-            importlib.import_module("tunetui.session.batch")
+            importlib.import_module("tunetui.session.sharing")
             return
         from tunetui.session.linking import load_ssh
 
         await asyncio.to_thread(load_ssh)
-        await asyncio.to_thread(importlib.import_module, "tunetui.session.batch")
+        await asyncio.to_thread(importlib.import_module, "tunetui.session.sharing")
 
-    async def _open_over(self, reaching: Reaching, settings: Settings) -> Session:
+    async def _open_over(self, reaching: Reaching, settings: Settings) -> Shared:
         from tunetui.cli.asking import terminal_asker
         from tunetui.cli.preparing import PreparationLine, link_options, preparing
         from tunetui.session import BatchOptions, Session
         from tunetui.session.opening import TOGETHER_SECONDS
+        from tunetui.session.sharing import Shared, ways_of
 
         waiting = PreparationLine(self.err)
         options = BatchOptions(
@@ -119,25 +116,30 @@ class Batch:
             command=shlex.join(["tunetui", *self.parsed.argv]),
             together_seconds=None if self.parsed.dry_run or self.parsed.detach else TOGETHER_SECONDS,
         )
+        ways = ways_of(options)
+        waits_for_another = not (self.parsed.dry_run or self.parsed.detach or options.fresh)
         try:
-            return await Session.open(options, reaching.connect, reaching.links)
+            first = Session.open(options, reaching.connect, reaching.links)
+            return await Shared.open(ways, first) if waits_for_another else Shared(await first, ways)
         finally:
             waiting.leave()
 
-    async def _carry_out(self, session: Session) -> int:
-        from tunetui.cli.plan_text import session_lines
+    async def _carry_out(self, session: Shared) -> int:
+        from tunetui.cli.plan_text import following_lines, session_lines
+        from tunetui.session import Session
 
-        self.err.lines(session_lines(session, self.err.width, fresh=self.parsed.fresh))
+        if isinstance(session.hand, Session):
+            self.err.lines(session_lines(session.hand, self.err.width, fresh=self.parsed.fresh))
+        else:
+            self.err.lines(following_lines(session.hand))
         if self.asked.stops or self.asked.hung_up:
             return HUNG_UP if self.asked.hung_up else ExitCode.INTERRUPTED
         if self.parsed.dry_run:
             return ExitCode.OK
         failure = await self._measure(session)
-        if failure is None and not session.ended:
-            return self._left(session)
-        return self._conclude(session, failure)
+        return self._left(session) if failure is None and not session.ended else self._conclude(session, failure)
 
-    def _left(self, session: Session) -> int:
+    def _left(self, session: Shared) -> int:
         """Say how to come back to a run that goes on without us."""
         name = session.snapshot.plan.run if session.snapshot.plan else "?"
         self.err.lines([
@@ -145,9 +147,9 @@ class Batch:
             f"            tunetui attach {literal(name)}   follows it and writes its leaderboard",
             f"            tunetui stop {literal(name)}   ends it; the same command as before takes it up again",
         ])  # fmt: skip
-        return ExitCode.OK
+        return ExitCode.INTERRUPTED if self.asked.stops else ExitCode.OK
 
-    async def _measure(self, session: Followed) -> TunetuiError | None:
+    async def _measure(self, session: Shared) -> TunetuiError | None:
         """Let the run go on, drawn from its newest snapshot, until it ends or the terminal is gone.
 
         What ended it too early comes back as a value: what was measured before is to be printed and saved first.
@@ -158,6 +160,7 @@ class Batch:
         if self.parsed.detach:
             session.detach()
         with open_display(self.err, session.snapshot) as display, self.asked.passed_to(session, display.say):
+            session.on_change = display.say
             while not running.done() and not self.asked.leaves:
                 await asyncio.wait({running}, timeout=_REDRAW_SECONDS)
                 if self.asked.hung_up:
@@ -174,7 +177,7 @@ class Batch:
             return error
         return None
 
-    def _leave_now(self, session: Followed) -> NoReturn:
+    def _leave_now(self, session: Shared) -> NoReturn:
         """Asked three times to end: as if killed, but what is measured is saved, and what goes on is said."""
         untold, name = session.untold, session.snapshot.plan.run if session.snapshot.plan else "?"
         _save_quickly(session)
@@ -186,7 +189,7 @@ class Batch:
         session.close()
         os._exit(ExitCode.INTERRUPTED)
 
-    def _conclude(self, session: Followed, failure: TunetuiError | None) -> int:
+    def _conclude(self, session: Shared, failure: TunetuiError | None) -> int:
         """Save first, then print: a reader that leaves early must not cost the files."""
         from tunetui.cli.report import print_leaderboard
 
@@ -249,7 +252,7 @@ def exit_code(ended: str, leaderboard: Leaderboard, *, check: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def _save_quickly(session: Followed) -> None:
+def _save_quickly(session: Shared) -> None:
     """The leaderboard so far, if it can be written before a shell that hangs up ends us; files are replaced whole."""
 
     def save() -> None:
@@ -262,7 +265,7 @@ def _save_quickly(session: Followed) -> None:
     saving.join(_LAST_SECONDS)
 
 
-def _where_details_are(session: Followed) -> list[str]:
+def _where_details_are(session: Shared) -> list[str]:
     """Compiler output and tracebacks are kept for each failed trial; a leaderboard holds their first line."""
     failed = sum(bool(row.detail) for row in session.snapshot.current_rows())
     if not failed:

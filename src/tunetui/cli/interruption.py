@@ -19,6 +19,10 @@ HUNG_UP = 128 + int(signal.SIGHUP)
 class Stoppable(Protocol):
     """What can be asked to end: a session."""
 
+    @property
+    def follows_only(self) -> bool:
+        """Whether it goes on without us: then it is only left."""
+
     def request_stop(self) -> None: ...
 
     def request_cancel(self) -> None: ...
@@ -75,7 +79,8 @@ class Interruption:
                 _leave_now()
             self._say("stopping (Ctrl-C again to leave at once)")
         elif self.stops == 1:
-            self._say("finishing the present trial (Ctrl-C again to stop at once)")
+            how = "finishing the present trial (Ctrl-C again to stop at once)"
+            self._say("leaving: the run goes on" if self._run.follows_only else how)
             self._run.request_stop()
         elif self.stops == 2:
             self._say("stopping at once (Ctrl-C again to leave without waiting)")

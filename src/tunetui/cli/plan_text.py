@@ -17,6 +17,8 @@ from tunetui_agent.messages import Device, Method, Toolchain, Value
 
 if TYPE_CHECKING:
     from tunetui.session import ResumeSummary, Session
+    from tunetui.session.attaching import Attached
+    from tunetui.session.looking_on import Onlooker
     from tunetui.session.places import Group
 
 _INDENT = 12
@@ -41,6 +43,14 @@ def session_lines(session: Session, width: int | None, *, fresh: bool = False) -
         lines += resume_lines(session.resume, width)
     estimate = time_estimate(session.plan, missing, session.snapshot, session.grid.method)
     return [*lines, *_said("time", [estimate], width)]
+
+
+def following_lines(hand: Attached | Onlooker) -> list[str]:
+    """What there is to be said of a run that another tunetui deals."""
+    run = hand.snapshot
+    name = run.plan.run if run.plan is not None else "?"
+    done = f"{run.counts.done} of {run.counts.total} trials done"
+    return [f"following   {one_line(name)}: {done}", f"            {one_line(hand.why)}"]
 
 
 def places_told(groups: Sequence[Group]) -> list[str]:

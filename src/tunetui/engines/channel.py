@@ -21,7 +21,11 @@ MAX_BYTES_WITH_START = 256 << 10
 """Commands that an agent gets as it is started; more would only delay the start, and follow it."""
 SILENCE_SECONDS = 5.0
 """The agent beats every second; a stream silent for longer is dead."""
+BEAT_SECONDS = 2.0
+"""How often whoever deals a run says that it is there."""
 FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS = 0.02, 5.0
+DEALT = "dealt"
+"""The code of a refusal: another tunetui deals the run, "dealer" in the answer says which."""
 
 
 class AgentStream(Protocol):
@@ -159,13 +163,18 @@ class Follower:
         take: Callable[[bytes], None],
         client: str,
         on_state: Callable[[str], None] = lambda _: None,
+        on_dealer: Callable[[str], None] | None = None,
     ) -> None:
-        """``position`` says what to ask for next, ``take`` stores one raw record and so advances it."""
+        """``position`` says what to ask for next, ``take`` stores one raw record and so advances it.
+
+        ``on_dealer`` makes a follower that only looks on; it gets the name of who deals the run's trials, or "" when
+        nobody does any more.  Without it this follower deals them, and is refused once somebody else does.
+        """
         self.outbox = Outbox()
         self.ended: str | None = None  # set by whoever takes the last record
         self.obituary: dict[str, Any] = {}  # what the host said of an agent that died: "rebooted", "stderr"
         self._link, self._run, self._position, self._take = link, run, position, take
-        self._client, self._on_state = client, on_state
+        self._client, self._on_state, self._on_dealer = client, on_state, on_dealer
         self._failures = 0
         self._backoff = FIRST_BACKOFF_SECONDS
 
@@ -173,7 +182,7 @@ class Follower:
         """Until the run ends: "ended", or "dead" when the agent died without a last record.
 
         Raises:
-            AgentRefusedError: no such run, another epoch, another protocol.
+            AgentRefusedError: no such run, another epoch, another protocol; somebody else deals it now.
             TunetuiError: the link failed more often in a row than it allows.
         """
         while True:
@@ -199,21 +208,29 @@ class Follower:
         stream = await self._link.open(arguments)
         said, silent = "", False
         self.outbox.restart()
-        sender = asyncio.create_task(self._send(stream))
+        senders = [asyncio.create_task(self._send(stream))]
+        if self._on_dealer is None:
+            senders.append(asyncio.create_task(self._beat()))
         try:
             outcome = await self._receive(stream)
         except TimeoutError:
             silent = True
             raise TimeoutError(f"nothing was heard for {SILENCE_SECONDS:.0f} s") from None
         finally:
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            for sender in senders:
+                sender.cancel()
+            await asyncio.gather(*senders, return_exceptions=True)
             said = await stream.close(at_once=silent)
         return outcome, said
 
     async def _send(self, stream: AgentStream) -> None:
         while True:
             await stream.write(await self.outbox.fresh.get())
+
+    async def _beat(self) -> None:
+        while True:
+            self.outbox.fresh.put_nowait(b"\n")
+            await asyncio.sleep(BEAT_SECONDS)
 
     async def _receive(self, stream: AgentStream) -> str:
         framer = LineFramer()
@@ -234,6 +251,8 @@ class Follower:
         except ValueError:
             return ""
         said = str(answer.get("ctl"))
+        if "dealer" in answer and said != "error":
+            self._see_dealer(clean(str(answer["dealer"])))
         if said == "attached":
             self._failures, self._backoff = 0, FIRST_BACKOFF_SECONDS
             self._on_state("attached")
@@ -242,6 +261,12 @@ class Follower:
         elif said == "dead":
             self.obituary = answer
         return said
+
+    def _see_dealer(self, dealer: str) -> None:
+        if self._on_dealer is not None:
+            self._on_dealer(dealer)
+        elif dealer not in ("", self._client):
+            raise _refusal(self._run, self._link.host, {"error": DEALT, "dealer": dealer})
 
 
 def _refusal(run: str, host: str, answer: dict[str, Any]) -> AgentRefusedError:
@@ -259,6 +284,7 @@ def _refusal(run: str, host: str, answer: dict[str, Any]) -> AgentRefusedError:
             f"{name} was begun by a tunetui of protocol {have}, this one speaks {want}",
             "it goes on by itself; follow it with the version of tunetui that began it",
         ),
+        DEALT: (f"another tunetui deals {name}", ""),
         "not-delivered": (f"a command could not be handed to {name}: {clean(str(answer.get('text', '')))[:300]}", ""),
     }.get(code, (f"the agent refused to attach to {name}: {code}", ""))
     return AgentRefusedError(message, code=code, answer=answer, hint=hint)

@@ -64,7 +64,11 @@ class LocalLink:
     async def open(self, arguments: Sequence[str]) -> LocalStream:
         """A running agent command to talk with."""
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by LocalStream.close
-        return LocalStream(await self._spawn(arguments, stderr=stderr.fileno()), stderr)
+        try:
+            return LocalStream(await self._spawn(arguments, stderr=stderr.fileno()), stderr)
+        except BaseException:
+            stderr.close()
+            raise
 
     async def close(self) -> None:
         """Nothing is held between commands, but what was begun ahead of one that never came."""
@@ -147,15 +151,15 @@ class LocalStream:
         await self._stdin.drain()
 
     async def close(self, *, at_once: bool = False) -> str:
-        with contextlib.suppress(OSError):
-            self._stdin.close()
-        if at_once:
-            self._process.kill()
-        try:
-            await asyncio.wait_for(self._process.wait(), 2.0)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
         with self._stderr as file:
+            with contextlib.suppress(OSError):
+                self._stdin.close()
+            if at_once:
+                self._process.kill()
+            try:
+                await asyncio.wait_for(self._process.wait(), 2.0)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
             file.seek(max(0, file.seek(0, os.SEEK_END) - _STDERR_TAIL_BYTES))
             return clean(file.read().decode(errors="replace").strip())

@@ -12,21 +12,21 @@ import msgspec
 
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError, TunetuiError
-from tunetui.core.events import AgentPlaced, HostsPriced, ProvenanceRecorded, RunPlanned, TrialsDealt, TrialsQueued
-from tunetui.core.models import device_id
+from tunetui.core.events import HostsPriced, ProvenanceRecorded, RunPlanned, TrialsDealt, TrialsQueued
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
 from tunetui.engines.channel import ask_json
 from tunetui.session.asked import Asked, keep, told
+from tunetui.session.recounting import placed, recount
 from tunetui.session.resuming import agents_name
 from tunetui.store.journal import Journal, read_journal
 from tunetui.store.runs import JOURNAL, RunFolder, runs_root
-from tunetui_agent.messages import Device, TrialRef
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tunetui.core.events import Price
+    from tunetui.session.recounting import Left
     from tunetui.session.run_life import Reach
 
 
@@ -34,33 +34,11 @@ _AGENT = re.compile(r"[A-Za-z0-9_-]{1,80}(-[0-9a-f]{8}){3}")
 """Run folder, start, agent: what a host calls a run becomes the name of a folder here."""
 
 
-class Dealt(msgspec.Struct, frozen=True):
-    """One command that brought an agent trials."""
-
-    command: str
-    trials: list[TrialRef]
-
-
-class Left(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent's host keeps of its run."""
-
-    run: str
-    state: str
-    device: str
-    dealt: list[Dealt]
-    closed: bool
-    followers: list[str]
-    about: Any = None
-    files: Any = None
-    host: str = ""  # as it is named here
-    age_seconds: float = 0.0
-
-
 class Adopted(msgspec.Struct, frozen=True, kw_only=True):
     """A run whose journal is here now."""
 
     journal: Path
-    followers: list[str]  # who else follows its agents at this moment
+    dealer: str  # which tunetui deals its trials at this moment; "" where nobody does
 
 
 async def adopt(name: str, hosts: Sequence[str], reach: Reach, prices: Mapping[str, Price]) -> Adopted:
@@ -78,7 +56,7 @@ async def adopt(name: str, hosts: Sequence[str], reach: Reach, prices: Mapping[s
         raise InputError(clean(f"there is no run {name!r} here, nor on {', '.join(hosts)}"))
     if len(starts) > 1:
         raise InputError(clean(f"{name!r} could be any of {', '.join(starts[:8])}"), hint="write more of the name")
-    followers = sorted({each for left in found for each in left.followers})
+    dealer = next((left.dealer for left in found if left.dealer), "")
     folder = runs_root() / starts[0].rpartition("-")[0]
     if (folder / JOURNAL).exists():
         if agents_name(folder.name, fold(Run(), read_journal(folder / JOURNAL).records)) != f"{starts[0]}-":
@@ -90,7 +68,7 @@ async def adopt(name: str, hosts: Sequence[str], reach: Reach, prices: Mapping[s
             )
     else:
         _begin(folder, starts[0], found, prices)
-    return Adopted(journal=folder / JOURNAL, followers=followers)
+    return Adopted(journal=folder / JOURNAL, dealer=dealer)
 
 
 async def _left_on(host: str, name: str, reach: Reach) -> list[Left]:
@@ -100,14 +78,10 @@ async def _left_on(host: str, name: str, reach: Reach) -> list[Left]:
         ages = {str(row.get("run")): row.get("age_seconds") for row in rows or [] if isinstance(row, dict)}
         found = []
         for run in (each for each in ages if each.startswith(name) and _AGENT.fullmatch(each)):
-            answer = await ask_json(link, ["recount", "--run", run])
-            if not answer.get("ok"):
-                continue  # cleared away meanwhile
             age = ages[run]
-            more = {"host": host, "age_seconds": float(age) if isinstance(age, int | float) else 0.0}
-            found.append(msgspec.convert(answer | more, Left))
-    except msgspec.ValidationError as error:
-        raise TunetuiError(f"the agent on {host} answered with something else than expected: {error}") from None
+            known = float(age) if isinstance(age, int | float) else 0.0
+            if (left := await recount(link, run, host=host, age_seconds=known)) is not None:
+                found.append(left)
     finally:
         await link.close()
     return found
@@ -130,10 +104,7 @@ def _begin(folder: Path, start: str, found: Sequence[Left], prices: Mapping[str,
         rows = {trial.id: trial for left in found for dealt in left.dealt for trial in dealt.trials}
         journal.append_app(TrialsQueued(trials=list(rows.values()), models=planned.models))
         for left in found:
-            placed = AgentPlaced(
-                agent=left.run, host=left.host, device=_device(left), model=_model(left, planned), alone=left.closed
-            )
-            journal.append_app(placed, t=time.time() - left.age_seconds)
+            journal.append_app(placed(left, left.host, planned), t=time.time() - left.age_seconds)
             for dealt in left.dealt:
                 ids = [trial.id for trial in dealt.trials]
                 journal.append_app(TrialsDealt(agent=left.run, command=dealt.command, trials=ids))
@@ -165,16 +136,3 @@ def _told(found: Sequence[Left]) -> tuple[Asked, RunPlanned, float, dict[str, di
             ),
         ) from None
     return asked, planned, started, provenances
-
-
-def _device(left: Left) -> str:
-    """The device's id in the run as it is named here."""
-    kind = "cpu" if left.device == "cpu" else "gpu"
-    return device_id(Device(id=left.device, kind=kind, name="", attributes={}), left.host)
-
-
-def _model(left: Left, planned: RunPlanned) -> str:
-    """The model whose suffix the agent's trials have."""
-    trial = next((trial for dealt in left.dealt for trial in dealt.trials), None)
-    suffix = trial.id[16:] if trial is not None else ""
-    return next((model for model, own in planned.models.items() if own == suffix), "")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tunetui.core.cleaning import clean
 from tunetui.core.clocks import in_words
 from tunetui.core.errors import TunetuiError
 from tunetui.core.labels import one_line
 from tunetui.core.records import RecordError, decode_record
-from tunetui.engines.channel import AgentRefusedError, Follower, Position, ask_json
+from tunetui.engines.channel import DEALT, AgentRefusedError, Follower, Position, ask_json
+from tunetui.session.hands import DealtElsewhereError, hand_name
 from tunetui.session.resuming import died
 from tunetui.store.atomic import StoreError
 from tunetui_agent.messages import AgentStarted, CancelRun, CommandAccepted, NoticeRaised, RunEnded, RunSpec, StopRun
@@ -40,15 +40,19 @@ class Agents:
         recording: Recording,
         on_record: Callable[[Record], None] = lambda _: None,
         on_link: Callable[[str], None] = lambda _: None,
+        on_dealer: Callable[[str], None] | None = None,
     ) -> None:
-        """``on_record`` is told of every record once it is kept, ``on_link`` "lost" or "attached"."""
+        """``on_record`` is told of every record once it is kept, ``on_link`` "lost" or "attached".
+
+        With ``on_dealer`` they are only looked on, and it is told who deals their trials, or "".
+        """
         self.failed = ""  # why the last agent gave up, if it did
         self.ended = ""  # how the last one ended
         self.source = ""  # of the present or the last one
         self.is_left = False  # the last one was at work when it could no longer be followed
         self._wish: type[StopRun | CancelRun] | None = None  # asked of every agent, also of one not yet started
         self._link, self._recording = link, recording
-        self._on_record, self._on_link = on_record, on_link
+        self._on_record, self._on_link, self._on_dealer = on_record, on_link, on_dealer
         self._follower: Follower | None = None
 
     @property
@@ -68,15 +72,20 @@ class Agents:
 
         Raises:
             AgentRefusedError: it does not start; the device is busy, say.
+            DealtElsewhereError: somebody else has taken the run over.
         """
         follower = self._begin(spec.run, commands())
         try:
-            told = json.dumps(asdict(spec)).encode() + b"\n" + follower.outbox.with_start()
+            told = (
+                json.dumps(asdict(spec) | {"dealer": self._recording.hand}).encode()
+                + b"\n"
+                + follower.outbox.with_start()
+            )
             answer = await ask_json(self._link, ["start"], told)
             if answer.get("ok"):
                 follower.outbox.started()
             elif not began_already(answer, spec.run):
-                raise _refused(answer, self._link.host)
+                self._refuse(answer, spec.run)
         except BaseException:
             self._follower = None
             raise
@@ -94,8 +103,9 @@ class Agents:
             source,
             position=lambda: self._recording.position(source),
             take=self._take,
-            client=client_name(),
+            client=self._recording.hand,
             on_state=self._on_link,
+            on_dealer=self._on_dealer,
         )
         for command in commands:
             follower.outbox.send(command)
@@ -129,6 +139,8 @@ class Agents:
             await ask_json(self._link, ["stop", "--run", self.source])
             raise
         except TunetuiError as error:
+            if isinstance(error, AgentRefusedError) and error.code == DEALT:
+                raise DealtElsewhereError(str(error.answer.get("dealer", ""))) from None
             self.is_left = not isinstance(error, AgentRefusedError)
             raise
         finally:
@@ -137,6 +149,15 @@ class Agents:
         if outcome == "dead":
             self._bury(follower.obituary)
         return outcome
+
+    def _refuse(self, answer: dict[str, Any], run: str) -> NoReturn:
+        """The device is another's; an agent of this very run that is none of ours was begun by another tunetui."""
+        holder = answer.get("holder")
+        busy_with = str(holder.get("run", "")) if isinstance(holder, dict) else ""
+        is_sibling = busy_with.startswith(run.rpartition("-")[0] + "-")
+        if is_sibling and busy_with not in self._recording.snapshot.placed:
+            raise DealtElsewhereError("")
+        raise _refused(answer, self._link.host)
 
     def _bury(self, obituary: dict[str, Any]) -> None:
         """Say that it died, and what the host has of its last words."""
@@ -185,15 +206,11 @@ async def end_run(link: Link, source: str) -> None:
         if isinstance(event, RunEnded):
             follower.ended = event.reason
 
-    follower = Follower(link, source, position=Position, take=leave_at_the_end, client=client_name())
-    follower.outbox.send(CancelRun(command=fresh_id("wish")))
+    await ask_json(link, ["stop", "--run", source, "--now"])
+    follower = Follower(
+        link, source, position=Position, take=leave_at_the_end, client=hand_name(), on_dealer=lambda _: None
+    )
     await follower.follow()
-
-
-def client_name() -> str:
-    """Names this follower, so that a stale one of ours on a half-open link is replaced and nobody else's."""
-    host = "".join(c if c.isalnum() or c in "-_" else "-" for c in socket.gethostname())[:40] or "host"
-    return f"app-{host}-{secrets.token_hex(4)}"
 
 
 def fresh_id(what: str) -> str:

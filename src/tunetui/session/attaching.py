@@ -15,6 +15,8 @@ from tunetui.core.publishing import build_leaderboard
 from tunetui.session.agents import CLOSE, Agents, states_on
 from tunetui.session.batch import ResumeSummary
 from tunetui.session.catching_up import CatchingUp
+from tunetui.session.following import Following
+from tunetui.session.hands import DealtElsewhereError, in_words
 from tunetui.session.links import Links
 from tunetui.session.recording import Recording
 from tunetui.session.run_life import Reach, journal_of, unended
@@ -38,7 +40,7 @@ class Why:
     """Why a run is only followed."""
 
     text: str = ""
-    in_other_hands: bool = False  # another tunetui deals its trials, and says when no more come
+    in_other_hands: bool = False  # another tunetui deals its trials: nothing is told its agents from here
 
 
 class Attached:
@@ -46,16 +48,19 @@ class Attached:
 
     def __init__(self, folder: RunFolder, journal: Journal, stem: Path | None, command: str, why: Why) -> None:
         self.ended, self.why = "", why.text
+        self.is_free = False  # whoever dealt it is gone: it may be taken over
         self.resume = ResumeSummary(found=True, journal=journal.path)
         self._folder, self._command = folder, command
         self._recording = Recording(journal)
-        self._stem, self._in_other_hands = stem, why.in_other_hands
+        self._stem, self.follows_only = stem, why.in_other_hands
+        self._gone_seconds = 0.0
         self._board = Links()
         self._board.told_to(self._recording)
         self._links: dict[str, Link] = {}
         self._alive: list[Alive] = []
         self._agents: list[Agents] = []
         self._stop_asked = False
+        self._leaving = asyncio.Event()
 
     @classmethod
     async def open(
@@ -99,7 +104,7 @@ class Attached:
         return bool(self._alive)
 
     async def run(self, on_record: Callable[[bytes], None] | None = None) -> None:
-        """Follow all agents at work to their end.  `ended` says how the run stands then.
+        """Follow all agents at work to their end.  `ended` says how the run stands then; empty: it goes on without us.
 
         Raises:
             TunetuiError: an agent cannot be followed, or the journal cannot be written.
@@ -113,7 +118,12 @@ class Attached:
         self._recording.say(RunResumed(tunetui_version=tunetui.__version__, command=self._command, attached=True))
         syncing = asyncio.create_task(self._sync_often())
         try:
-            await asyncio.gather(*(self._follow(alive) for alive in self._alive))
+            if self.follows_only:
+                self.is_free = await self._look_on()
+                if self.is_free or self._leaving.is_set():
+                    return
+            else:
+                await asyncio.gather(*(self._follow(alive) for alive in self._alive))
         finally:
             syncing.cancel()
             await asyncio.gather(syncing, return_exceptions=True)
@@ -130,21 +140,28 @@ class Attached:
         return list(dict.fromkeys(host for host, agents in hosts if agents.undelivered))
 
     def request_stop(self) -> None:
-        """Finish the present trials, then end."""
+        """Finish the present trials, then end; in other hands the run goes on, and only the following ends."""
+        if self.follows_only:
+            self._leaving.set()
+            return
         self._stop_asked = True
         for agents in self._agents:
             agents.stop()
         self._board.end_is_wished()
 
     def request_cancel(self) -> None:
-        """End at once; the present trials are lost."""
+        """End at once; the present trials are lost.  In other hands as `request_stop`."""
+        if self.follows_only:
+            self._leaving.set()
+            return
         self._stop_asked = True
         for agents in self._agents:
             agents.cancel()
         self._board.end_is_wished()
 
     def detach(self) -> None:
-        """Nothing to hand over: agents that are only followed have all that they need."""
+        """Leave: agents that are only followed have all that they need."""
+        self._leaving.set()
 
     def leaderboard(self) -> Leaderboard:
         """The leaderboard of what is measured so far."""
@@ -176,7 +193,8 @@ class Attached:
         if self.snapshot.plan is None:
             raise InputError("nothing was planned in this run yet", hint="start it again with --batch")
         errors = []
-        for host in dict.fromkeys(unended(self.snapshot).values()):
+        others = [placed.host for placed in self.snapshot.placed.values()] if self.follows_only else []
+        for host in dict.fromkeys([*unended(self.snapshot).values(), *others]):
             try:
                 link = await reach.link(host)
                 await states_on(link)
@@ -189,8 +207,30 @@ class Attached:
                 self._board.ready(host)
         if errors and not self._links:
             raise errors[0]
-        catching_up = CatchingUp(self._links, self._recording, self._folder.folder.name)
-        self._alive = await catching_up.take_over()
+        self._gone_seconds = reach.gone_seconds
+        self._catching_up = CatchingUp(self._links, self._recording, self._folder.folder.name)
+        self._alive = await self._catching_up.take_over()
+        if not self.follows_only:
+            await self._claim()
+
+    async def _claim(self) -> None:
+        try:
+            self._alive = await self._catching_up.claim(self._alive)
+        except DealtElsewhereError as error:
+            self.follows_only, self.why = True, f"{self.why}; {in_words(error.hand)} deals it"
+
+    async def _look_on(self) -> bool:
+        """While another deals it; whether nobody does any more."""
+        following = Following(self._links, self._recording, self._catching_up, self._board, self._gone_seconds)
+        leaving = asyncio.create_task(self._leaving.wait())
+        looking = asyncio.create_task(following.run(self._alive))
+        try:
+            await asyncio.wait({leaving, looking}, return_when=asyncio.FIRST_COMPLETED)
+            return looking.done() and looking.result()
+        finally:
+            for task in (leaving, looking):
+                task.cancel()
+            await asyncio.gather(leaving, looking, return_exceptions=True)
 
     async def _follow(self, alive: Alive) -> None:
         def link_changed(said: str) -> None:
@@ -202,7 +242,7 @@ class Attached:
             agents.stop()
         # One of several that share a queue races nobody: another may have faster rows.
         close = CloseQueue(command=CLOSE, races=None if alive.closed else [])
-        await agents.follow(alive.source, [] if self._in_other_hands else [close])
+        await agents.follow(alive.source, [close])
 
     def _finish(self) -> None:
         failed = next((agents.failed for agents in self._agents if agents.failed), "")

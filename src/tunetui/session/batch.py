@@ -13,6 +13,7 @@ from tunetui.core.snapshot import problem_key
 from tunetui.session.agents import Agents
 from tunetui.session.asked import asked_of, keep
 from tunetui.session.catching_up import Alive, CatchingUp
+from tunetui.session.hands import DealtElsewhereError, in_words
 from tunetui.session.joining import Joining
 from tunetui.session.leaving import left_behind
 from tunetui.session.links import Links
@@ -58,8 +59,11 @@ class ResumeSummary:
 class Session(Steering, Joining):
     """A run from its plan to its files; open it with `Session.open`, close it with `close`."""
 
+    follows_only = False
+
     def __init__(self, opened: Opened, folder: RunFolder, journal: Journal, links: Links) -> None:
         self.grid, self.kernel, self.arrived = opened.grid, opened.kernel, opened.arrived
+        self.folder = folder.folder
         self.ended = ""  # "done" | "interrupted" | "budget" | "failed"; empty where it goes on without us
         self.resume = ResumeSummary(journal=journal.path)
         self._options, self._opened, self._folder, self._links = opened.options, opened, folder, links
@@ -73,6 +77,7 @@ class Session(Steering, Joining):
         self._visits, self._coming = opened.visits, dict.fromkeys(opened.visits.expected)
         self._work = Work([self._crew(group) for group in self.groups], self._recording, links)
         self._reserved: dict[str, set[str]] = {}
+        self.dealt_by = ""  # another tunetui, in words, that has the run in hand now: this one has ended for that
         self._as_before = False
         self._alive: list[Alive] = []  # agents found at work when the session was opened
         self._seen_out: dict[str, Agents] = {}  # those of them that are followed to their end for an earlier plan
@@ -131,6 +136,8 @@ class Session(Steering, Joining):
 
         ``on_record`` gets every journal line that is written meanwhile.  `ended` says how it ended.
 
+        Where another tunetui deals the run, or has taken it over, it returns at once, and `dealt_by` says which.
+
         Raises:
             TunetuiError: no agent can be started or followed, or the journal cannot be written.
         """
@@ -142,6 +149,8 @@ class Session(Steering, Joining):
         except asyncio.CancelledError:  # this process leaves; the agents go on, so nothing has ended
             self.ended = ""
             raise
+        except DealtElsewhereError as error:
+            self.ended, self.dealt_by = "", in_words(error.hand)
         except TunetuiError as error:
             if not (hosts := self._work.left_at):
                 raise
@@ -202,10 +211,10 @@ class Session(Steering, Joining):
             if text not in said:  # by an earlier start
                 self._recording.say(NoticeRaised(code="journal-damaged", text=text))
         links = {place.host: place.link for place in self.places}
-        catching_up = CatchingUp(links, self._recording, self._folder.folder.name, dict(self._coming))
+        self._catching_up = CatchingUp(links, self._recording, self._folder.folder.name, dict(self._coming))
         if self._folder.archived:
-            await catching_up.end_all()
-        self._alive = await catching_up.take_over() if found else []
+            await self._catching_up.end_all()
+        self._alive = await self._catching_up.take_over() if found else []
         standing = self._standing()
         self.resume = ResumeSummary(
             found=found,
@@ -235,6 +244,7 @@ class Session(Steering, Joining):
 
     async def _attend(self) -> bool:
         """Go on with the agents that are there, then have measured what they leave missing; False where we left."""
+        self._alive = await self._catching_up.claim(self._alive)
         for text in self._opened.said:
             self._recording.say(NoticeRaised(code="place-left-out", text=text))
         if self._spending.prices != self.snapshot.prices:

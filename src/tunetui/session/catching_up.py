@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tunetui.core.routes import LOCAL
 from tunetui.engines.channel import AgentRefusedError
 from tunetui.session.agents import Agents, end_run, states_on
+from tunetui.session.recounting import learn, recount
 from tunetui.session.resuming import agents_to_take_over
 from tunetui_agent.messages import NoticeRaised
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Mapping, Sequence
 
     from tunetui.core.snapshot import Placed
     from tunetui.engines.channel import Link
     from tunetui.session.recording import Recording
+    from tunetui.session.recounting import Dealt
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Alive:
     host: str
     device: str  # its id in the run; empty in a journal that is older than hosts
     closed: bool  # its queue: it was told to end by itself
+    dealt: list[Dealt] = field(default_factory=list)  # every command that brought it trials, whoever sent it
 
 
 class CatchingUp:
@@ -60,6 +63,8 @@ class CatchingUp:
                 self._missing(source, placed)
                 continue
             host, state = states[source]
+            if placed is None and source not in run.agents:
+                placed = await self._learnt(source, host)
             if state == "running":
                 closed = placed.alone if placed is not None else True
                 alive.append(Alive(source, host, placed.device if placed is not None else "", closed))
@@ -68,15 +73,35 @@ class CatchingUp:
         await asyncio.gather(*following)
         return alive
 
+    async def claim(self, alive: Sequence[Alive]) -> list[Alive]:
+        """Deal the trials of these from here on, with all that was told them before, by whomever.
+
+        Raises:
+            DealtElsewhereError: another tunetui deals those of one.
+        """
+        claimed = []
+        for each in sorted(alive, key=lambda each: each.source):
+            left = await recount(self._links[each.host], each.source, claimant=self._recording.hand)
+            if left is not None:
+                learn(self._recording, left, each.host)
+                claimed.append(replace(each, dealt=left.dealt))
+        return claimed
+
     async def _states(self) -> dict[str, dict[str, str]]:
         found = await asyncio.gather(*(states_on(link) for link in self._links.values()))
         return dict(zip(self._links, found, strict=True))
+
+    async def _learnt(self, source: str, host: str) -> Placed | None:
+        """Where an agent is that another tunetui has begun."""
+        if (left := await recount(self._links[host], source)) is not None:
+            learn(self._recording, left, host)
+        return self._recording.snapshot.placed.get(source)
 
     async def _follow(self, source: str, host: str, state: str) -> None:
         if state == "rebooted":
             self._say("host-rebooted", f"{host} was restarted while a run was at work there: {source} ended with it")
         try:
-            await Agents(self._links[host], self._recording).follow(source)
+            await Agents(self._links[host], self._recording, on_dealer=lambda _: None).follow(source)
         except AgentRefusedError as error:
             self._say("agent-gone", f"what {source} left on {host} cannot be taken over: {error.message}")
 

@@ -11,6 +11,7 @@ from tunetui.core.snapshot import problem_key
 from tunetui.engines.channel import AgentRefusedError
 from tunetui.session.agents import fresh_id, states_on
 from tunetui.session.dealing import Dealing
+from tunetui.session.hands import DealtElsewhereError
 from tunetui.session.resuming import agents_name, undecided
 from tunetui.session.rosters import Roster
 from tunetui.session.seats import Seat
@@ -196,7 +197,7 @@ class Crew(Roster):
         finished = self.dealing.hands[seat.name].finished
         try:
             outcome = task.result()
-        except StoreError:
+        except (StoreError, DealtElsewhereError):
             raise
         except TunetuiError as error:
             if isinstance(error, AgentRefusedError) and error.code in _LOST_TO_US:

@@ -13,6 +13,7 @@ from tunetui.session.agents import CLOSE, Agents
 from tunetui.session.asked import about
 from tunetui.session.catching_up import CatchingUp
 from tunetui.session.crews import Crew
+from tunetui.session.hands import DealtElsewhereError
 from tunetui.session.opening import run_spec
 from tunetui.session.places import group_places, merged, with_more, with_place, with_suffixes
 from tunetui.session.profiling import unprofiled
@@ -108,7 +109,7 @@ class Joining:
             seated = {place.name for place in self.places}
             held = self._work.adopt([each for each in alive if each.device in seated])
             self._share_out(self._reserved.pop(arrival.host, set()), held)
-        except StoreError:
+        except (StoreError, DealtElsewhereError):
             raise
         except TunetuiError as error:
             self._coming.pop(arrival.host, None)
@@ -126,7 +127,7 @@ class Joining:
         catching_up = CatchingUp({host: link}, self._recording, self._folder.folder.name, others)
         if self._folder.archived:
             await catching_up.end_all()
-        alive = await catching_up.take_over()
+        alive = await catching_up.claim(await catching_up.take_over())
         known = {place.name for place in arrival.places}
         if self._as_before and all(each.device in known for each in alive):
             return alive
@@ -229,7 +230,7 @@ class Joining:
                 for source, placed in run.placed.items()
                 if placed.host == host and not (source in run.agents and run.agents[source].ended)
             ]
-            ledger = Ledger(self._recording.journal.recovered.records, sources)
+            ledger = Ledger(self._recording.journal.recovered.records, {source: {} for source in sources})
             self._reserved[host] = {trial for source in sources for trial in ledger.held(source)}
 
     def _say_who_is_missing(self) -> None:

@@ -10,6 +10,7 @@ from tunetui.core.row_table import RowTable
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
 from tunetui.engines.channel import Position
+from tunetui.session.hands import hand_name
 from tunetui.store.archive import JournalArchive
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Recording:
     """The one place that appends to a run's journal."""
 
     def __init__(self, journal: Journal) -> None:
-        self.journal = journal
+        self.journal, self.hand = journal, hand_name()
         self.on_line: Callable[[bytes], None] | None = None  # gets every journal line once it is written
         self._snapshot = fold(Run(rows=RowTable(archive=JournalArchive(journal.path))), journal.recovered.records)
         self._pending: list[Record] = []

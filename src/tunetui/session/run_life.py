@@ -73,6 +73,7 @@ class Reach:
     links: LinkOptions
     asker: Asker | None = None
     connect: Connect | None = None  # another way to hosts than by their names
+    gone_seconds: float = 5.0  # that nobody deals a run's trials, before it is taken over
 
     async def link(self, host: str) -> Link:
         return await (self.connect(host) if self.connect else open_link(host, self.links, self.asker))

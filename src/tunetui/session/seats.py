@@ -112,18 +112,22 @@ def considered(contenders: Iterable[Contender]) -> list[ConsiderFinalists]:
 
 
 class Ledger:
-    """Which agent has which trials in hand, as a journal tells; for those that outlived an app."""
+    """Which agent has which trials in hand, as a journal and the agents' hosts tell; for those that outlived an app."""
 
-    def __init__(self, records: Iterable[Record], sources: Iterable[str]) -> None:
+    def __init__(self, records: Iterable[Record], sources: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        """``sources`` is agent to what is known beside the journal of its trials: by the command that brought them."""
         self._held: dict[str, dict[str, None]] = {source: {} for source in sources}
         self._present: dict[str, str] = {}
-        self._unheard: dict[str, dict[str, list[str]]] = {source: {} for source in self._held}
+        self._unheard: dict[str, dict[str, Sequence[str]]] = {source: {**dealt} for source, dealt in sources.items()}
+        self._heard: dict[str, set[str]] = {source: set() for source in sources}
+        self._over: dict[str, set[str]] = {source: set() for source in sources}
         for record in records:
             self._take(record)
 
     def held(self, source: str) -> list[str]:
         """Trials that it was given and has no outcome for."""
-        return list(self._held[source])
+        coming = (trial for trials in self._unheard[source].values() for trial in trials)
+        return list(dict.fromkeys([*self._held[source], *coming]))
 
     def present(self, source: str) -> str:
         """The trial that it has begun."""
@@ -139,23 +143,30 @@ class Ledger:
     def _take(self, record: Record) -> None:
         event, source = record.event, record.source
         if isinstance(event, TrialsDealt):
-            if event.agent in self._held:
-                self._held[event.agent].update(dict.fromkeys(event.trials))
+            if event.agent not in self._held:
+                return
+            if event.command not in self._heard[event.agent]:
                 self._unheard[event.agent][event.command] = event.trials
+            else:  # dealt by another tunetui, which was learnt later
+                left = (trial for trial in event.trials if trial not in self._over[event.agent])
+                self._held[event.agent].update(dict.fromkeys(left))
         elif source in self._held:
             self._of_agent(source, event)
 
     def _of_agent(self, source: str, event: Any) -> None:
-        held = self._held[source]
+        held, over = self._held[source], self._over[source]
         kind = type(event).__name__
         if kind == "CommandAccepted":
-            self._unheard[source].pop(event.command, None)
+            self._heard[source].add(event.command)
+            held.update(dict.fromkeys(self._unheard[source].pop(event.command, ())))
         elif kind == "TrialStarted" and event.stage in STAGES_HELD:
             self._present[source] = event.trial.id
         elif kind in {"TrialMeasured", "TrialFailed"} and event.stage in STAGES_HELD:
             held.pop(event.trial.id, None)
+            over.add(event.trial.id)
             self._present.pop(source, None)
         elif kind in {"TrialsWithdrawn", "TrialsSkipped"}:
+            over.update(event.trials)
             for trial in event.trials:
                 held.pop(trial, None)
         elif kind == "TrialsRequeued":

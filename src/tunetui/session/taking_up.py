@@ -11,6 +11,7 @@ from tunetui.session.adopting import adopt
 from tunetui.session.asked import kept
 from tunetui.session.attaching import Attached, Why
 from tunetui.session.batch import Session
+from tunetui.session.hands import deals, in_words
 from tunetui.session.library import read_run
 from tunetui.session.preparing import Preparing
 from tunetui.session.run_life import journal_of, unended
@@ -77,8 +78,7 @@ async def _journal_of(name: str, how: Attaching) -> tuple[Path, Why | None]:
             raise
     prices = prices_of(how.hosts, how.usd_per_hour, how.preparing.settings)
     adopted = await adopt(name, how.hosts, how.reach, prices)
-    who = ", ".join(adopted.followers)
-    return adopted.journal, Why(f"another tunetui has it in hand: {who}", in_other_hands=True) if who else None
+    return adopted.journal, Why(deals(in_words(adopted.dealer)), in_other_hands=True) if adopted.dealer else None
 
 
 def _was_stopped(run: Run, at_work: Collection[str]) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tunetui.core.errors import TunetuiError
+from tunetui.session.hands import DealtElsewhereError
 from tunetui.session.seats import Ledger
 from tunetui.store.atomic import StoreError
 from tunetui_agent.messages import NoticeRaised
@@ -41,7 +42,8 @@ class Work:
 
     def adopt(self, alive: Sequence[Alive]) -> set[str]:
         """Give each agent found at work to the seat of its device; the trials that they have in hand."""
-        ledger = Ledger(self._recording.journal.recovered.records, [each.source for each in alive])
+        told = {each.source: {dealt.command: [t.id for t in dealt.trials] for dealt in each.dealt} for each in alive}
+        ledger = Ledger(self._recording.journal.recovered.records, told)
         held: set[str] = set()
         for each in alive:
             crew, seat = next(
@@ -154,7 +156,7 @@ class Work:
     def _error_of(task: asyncio.Task[None]) -> TunetuiError | None:
         try:
             task.result()
-        except StoreError:
+        except (StoreError, DealtElsewhereError):
             raise
         except TunetuiError as error:
             return error

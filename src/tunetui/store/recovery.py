@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -79,6 +79,16 @@ def recover(data: bytes) -> Recovered:
     if APP_SOURCE in found.positions:
         found.positions[APP_SOURCE].skip_gaps()
     return found
+
+
+def recovered_more(found: Recovered, lines: Iterable[bytes]) -> list[Record]:
+    """The records in more lines of the same journal; ``found`` is only told where each source stands now."""
+    for line in lines:
+        if line.strip():
+            _take(found, 0, line)
+    records, found.records = found.records, []
+    found.damage.clear()
+    return records
 
 
 def _lines(data: bytes, end: int) -> Iterator[tuple[int, bytes]]:

@@ -33,7 +33,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class RunHeldError(TunetuiError):
-    """Another tunetui has the run in hand; ``holder`` says which, where that is known."""
+    """Another tunetui on this machine has the run in hand; ``holder`` says which, where that is known."""
 
     def __init__(self, folder: Path, holder: Holder | None) -> None:
         who = "another process"
@@ -44,7 +44,7 @@ class RunHeldError(TunetuiError):
             f"this run is in the hands of another tunetui: {who}",
             hint=f"wait for it, stop it, or name other outputs with -o (the run is kept in {folder})",
         )
-        self.holder = holder
+        self.folder, self.holder = folder, holder
 
 
 class KeptRun(msgspec.Struct, frozen=True):
@@ -130,6 +130,11 @@ class RunFolder:
         os.pwrite(self._lock, said + b"\n", 0)
 
 
+def holder_of(folder: Path) -> Holder | None:
+    """Which tunetui of this machine has a run in hand; None where none has, or where it does not say."""
+    return _holder(folder) if _is_held(folder) else None
+
+
 def list_runs(root: Path) -> list[KeptRun]:
     """Every run kept under ``root``, the latest first; an empty list where there is no such folder."""
     found = []
@@ -139,8 +144,7 @@ def list_runs(root: Path) -> list[KeptRun]:
         except OSError:  # removed meanwhile
             continue
         folder = journal.parent
-        holder = _holder(folder) if _is_held(folder) else None
-        found.append(KeptRun(folder.name, folder, journal, status.st_mtime, status.st_size, holder))
+        found.append(KeptRun(folder.name, folder, journal, status.st_mtime, status.st_size, holder_of(folder)))
     return sorted(found, key=lambda run: (-run.updated, run.name))
 
 
