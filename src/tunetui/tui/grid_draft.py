@@ -50,9 +50,9 @@ class GridDraft:
         """Whether there is a change to take back."""
         return bool(self._before)
 
-    def fields(self, hosts: Sequence[tuple[str, str]]) -> list[Field]:
+    def fields(self, hosts: Sequence[tuple[str, str]], named_instead: str = "") -> list[Field]:
         """Its fields; values that were switched off stay to be switched on again."""
-        found = fields_of(read_plain(self.text), self.kernel, self._offered, hosts)
+        found = fields_of(read_plain(self.text), self.kernel, self._offered, hosts, named_instead)
         for field in found:
             if field.kind == "several" and field.keys[0] in {"axes", "problem"}:
                 self._offered[field.keys] = list(field.values)

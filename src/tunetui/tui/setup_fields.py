@@ -54,17 +54,19 @@ def fields_of(
     kernel: Kernel | None,
     offered: Mapping[Keys, Sequence[Value]],
     hosts: Sequence[tuple[str, str]],
+    named_instead: str = "",
 ) -> list[Field]:
     """Every field in the order of the screen.
 
-    ``offered`` are values that were once chosen and stay to be chosen again; ``hosts`` names and where each is named.
+    ``offered`` are values that were once chosen and stay to be chosen again; ``hosts`` names and where each is named;
+    ``named_instead`` is what of a command line takes the place of the grid's hosts.
     """
     found = [*_head(data, kernel)]
     if kernel is not None:
         found += _axes(data, kernel, offered)
     found += _constraints(data, kernel)
     found += [] if kernel is None else _problem(data, kernel, offered)
-    found += [*_method(data), *_targets(data), *_budget(data), *_hosts(data, hosts)]
+    found += [*_method(data), *_load(data), *_targets(data), *_budget(data), *_hosts(data, hosts, named_instead)]
     return found
 
 
@@ -167,7 +169,10 @@ def _written_axes(written: Mapping[str, Any]) -> Iterator[Keys]:
 def _values_field(keys: Keys, written: Any, defaults: Sequence[Value], offered: Sequence[Value], note: str) -> Field:
     """Values to switch on and off; ``written`` is what the grid says, None where it says nothing."""
     given = written is not None
-    chosen = read_values(written, keys, Mistakes(""), scalar_allowed=True) if given else list(defaults)
+    wrong = Mistakes("")
+    chosen = read_values(written, keys, wrong, scalar_allowed=True) if given else list(defaults)
+    if wrong.found:  # switching values of it would lose what stands there
+        return Field(keys, keys[-1], "text", text=as_typed(written), note=note, given=given)
     values: list[Value] = (
         list(dict.fromkeys([*defaults, *offered, *chosen])) if _alike(defaults, offered, chosen) else chosen
     )
@@ -252,6 +257,16 @@ _METHOD_NOTES = {
 }
 
 
+def _load(data: Mapping[str, Any]) -> Iterator[Field]:
+    yield Field((), "Reliability", "heading", note="each problem's winner under load at the end, verified meanwhile")
+    written = _table(data, "reliability")
+    usual = () if "seconds" in written else ("minutes",)
+    for name in dict.fromkeys([*usual, *written]):
+        text = as_typed(written[name]) if name in written else ""
+        note = "" if name in written else "without a break, for each problem; for example 5"
+        yield Field(("reliability", name), name, "text", text=text, note=note, given=name in written)
+
+
 def _targets(data: Mapping[str, Any]) -> Iterator[Field]:
     yield Field((), "Targets", "heading", note="what the best row of each problem must reach")
     for metric, bound in _table(data, "targets").items():
@@ -267,8 +282,9 @@ def _budget(data: Mapping[str, Any]) -> Iterator[Field]:
         yield Field(("budget", name), name, "text", text=text, note=BUDGET.get(name, ""), given=name in written)
 
 
-def _hosts(data: Mapping[str, Any], hosts: Sequence[tuple[str, str]]) -> Iterator[Field]:
-    yield Field((), "Hosts", "heading", note="space chooses, a asks one for its devices")
+def _hosts(data: Mapping[str, Any], hosts: Sequence[tuple[str, str]], named_instead: str) -> Iterator[Field]:
+    note = f"{named_instead} is used, not these" if named_instead else "space chooses, a asks one for its devices"
+    yield Field((), "Hosts", "heading", note=note)
     chosen = chosen_hosts(data)
     named = {name for name, _ in hosts}
     for name, source in [*hosts, *((name, "named here") for name in chosen if name not in named)]:

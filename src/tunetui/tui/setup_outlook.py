@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tunetui.core.errors import TunetuiError
 from tunetui.core.labels import host_name, one_line
+from tunetui.core.models import model_of
 from tunetui.session.host_answers import HostAnswer, NamedHost, ask_host, named_hosts
 from tunetui.session.probing import required_modules
 from tunetui.session.setting_up import Prospect, SettingUp
@@ -35,7 +38,14 @@ class SetupOutlook:
         self.wrong = ""
         """What is typed and cannot even be put into the grid."""
         self.is_counting = False
-        self.hosts: list[NamedHost] = named_hosts(cockpit.batch.preparing.settings, cockpit.batch.hosts)
+        batch = cockpit.batch
+        known = named_hosts(batch.preparing.settings, batch.hosts)
+        self.hosts: list[NamedHost] = [
+            replace(host, usd_per_hour=batch.usd_per_hour.get(host.name, host.usd_per_hour)) for host in known
+        ]
+        self.host_options = shlex.join(word for name in batch.hosts for word in ("--host", name))
+        """What of the command line takes the place of the grid's hosts, and below of its values."""
+        self.set_options = shlex.join(word for text in batch.overrides for word in ("--set", text))
         self.answers: dict[str, HostAnswer] = {}
         self.asking: list[str] = []
 
@@ -84,6 +94,24 @@ class SetupOutlook:
         """USD per hour of each chosen host."""
         known = {host.name: host.usd_per_hour for host in self.hosts}
         return {name: known.get(name) for name in self.hosts_chosen}
+
+    @property
+    def devices(self) -> int:
+        """How many devices share the trials: of models that differ, as many as of the rarest; a host not asked has one."""
+        kernel = self._draft.kernel
+        kind = kind_of(read_plain(self._wanted), kernel) if kernel is not None else ""
+        answered = [self.answers[name] for name in self.hosts_chosen if name in self.answers]
+        models = Counter(
+            model_of(device) for answer in answered for device in answer.devices
+            if device.kind == kind and self._is_used(answer.host, device)
+        )  # fmt: skip
+        if len(models) > 1:
+            return min(models.values())
+        return max(models.total() + len(self.hosts_chosen) - len(answered), 1)
+
+    def _is_used(self, host: str, device: Device) -> bool:
+        own = self._cockpit.batch.preparing.settings.get(host)
+        return own is None or not own.devices or device.id in own.devices
 
     @property
     def counting_for(self) -> str:

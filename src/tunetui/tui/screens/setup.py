@@ -93,22 +93,39 @@ class SetupScreen(SavingScreen):
 
     def show_draft(self) -> None:
         """The form anew, from the draft's text."""
-        self.fields = self.draft.fields([(host.name, host.source) for host in self.outlook.hosts])
+        outlook = self.outlook
+        self.fields = self.draft.fields([(host.name, host.source) for host in outlook.hosts], outlook.host_options)
         state = "" if self.draft.opened is not None else " (new)"
         state = " (changed)" if self.draft.is_changed and not state else state
-        self.heading.show([self.titled(f"Setup · {one_line(self.draft.path.name)}{state}")])
+        told = ((f" · with {one_line(outlook.set_options)}", "warning"),) if outlook.set_options else ()
+        self.heading.show([(*self.titled(f"Setup · {one_line(self.draft.path.name)}{state}"), *told)])
         self.show_outlook()
         self.outlook.look(self.draft.text)
 
     def show_outlook(self) -> None:
         """What is known by now, in the form and beside it."""
         outlook = self.outlook
-        self.form.show(form_lines(self.fields, outlook.prospect, outlook.answers, outlook.asking))
-        lines = summary_lines(outlook.prospect, outlook.counting_for, outlook.prices, counting=outlook.is_counting)
+        prices = {host.name: host.usd_per_hour for host in outlook.hosts}
+        self.form.show(form_lines(self.fields, outlook.prospect, outlook.answers, outlook.asking, prices))
+        self.show_summary()
+        self._refresh_keys()
+
+    @on(Form.Moved)
+    def show_summary(self) -> None:
+        """What it comes to, behind what is wrong and what the present line has no room for."""
+        outlook, line = self.outlook, self.form.present
+        lines = summary_lines(
+            outlook.prospect,
+            outlook.counting_for,
+            outlook.prices,
+            counting=outlook.is_counting,
+            devices=outlook.devices,
+        )
         if outlook.wrong:
             lines = [toned(f"✗ {outlook.wrong}", "bad"), *lines]
+        elif line is not None and self.form.is_cut:
+            lines = [toned(line.note or line.text, line.tone), *lines]
         self.summary.show(by_words(lines, self.summary.size.width - 3))
-        self._refresh_keys()
 
     @on(Form.Moved)
     def _refresh_keys(self) -> None:

@@ -104,6 +104,13 @@ class Form(LineView):
         return self.form_lines[self.place] if self.place < len(self.form_lines) else None
 
     @property
+    def is_cut(self) -> bool:
+        """Whether there is no room for all of the present line."""
+        line, room = self.present, self.view_size.width - self._label_cells
+        used = sum(cell_len(text) for text, _, _ in self._body(line, room, present=False)) if line is not None else 0
+        return line is not None and used + (2 + cell_len(line.note) if line.note else 0) > room
+
+    @property
     def turn(self) -> int:
         """Which of its choices the cursor is on."""
         line = self.present
