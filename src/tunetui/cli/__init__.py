@@ -19,6 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tunetui.cli.commands import dispatch
 
     _never_fail_on_characters()
+    if argv is None:
+        _leave_without_tidying()
     try:
         code = dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -35,6 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("\ntunetui: interrupted\n")
         return int(ExitCode.INTERRUPTED)
     return code
+
+
+def _leave_without_tidying() -> None:
+    """At the end the system takes the memory back in one piece: to look through all of it first takes several times as long."""
+    import atexit
+    import gc
+
+    atexit.register(gc.freeze)
 
 
 def _remind(argv: Sequence[str] | None) -> None:
