@@ -26,6 +26,7 @@ from tunetui.core.snapshot import Run
 from tunetui.session import BatchOptions, Session
 from tunetui.session.linking import LinkOptions
 from tunetui.session.run_life import Reach, survey
+from tunetui.session.sharing import Shared, Ways
 from tunetui.tui.sources import LiveRun
 from tunetui_agent.folder import HostFolder
 
@@ -93,7 +94,8 @@ async def test_links_are_let_go_of_when_a_run_is_over_though_its_screen_stays(
     workplace: Workplace, server: Sshd
 ) -> None:
     workplace.open_gate()
-    live = LiveRun(await open_run(workplace))
+    ways = Ways(lambda: open_run(workplace), Reach(LinkOptions()))
+    live = LiveRun(await Shared.open(ways))
     assert server.sessions()
     await asyncio.wait_for(live.attend(), PATIENCE_SECONDS)
     assert live.failure is None

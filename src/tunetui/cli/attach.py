@@ -12,7 +12,6 @@ from tunetui.cli.batch import Batch
 from tunetui.cli.narration import literal
 from tunetui.cli.preparing import PreparationLine, link_options, preparing
 from tunetui.cli.renting import settled
-from tunetui.session import Session
 from tunetui.session.run_life import Reach
 from tunetui.session.sharing import Shared, Ways
 from tunetui.session.taking_up import Attaching, attach
@@ -21,6 +20,7 @@ from tunetui.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from tunetui.session import Session
     from tunetui.session.attaching import Attached
 
 
@@ -64,9 +64,9 @@ class Attachment(Batch):
         name = run.plan.run if run.plan else "?"
         done = f"{run.counts.done} of {run.counts.total} trials done"
         self.err.lines([f"attached    {literal(name)} on {literal(hosts)}: {done}"])
-        if not isinstance(session.hand, Session):
+        if session.why:
             what = "" if session.follows_only else "its leaderboard is written as it stands: "
-            self.err.lines([f"            {what}{literal(session.hand.why)}"])
+            self.err.lines([f"            {what}{literal(session.why)}"])
         if self.asked.stops or self.asked.hung_up:
             return 130
         failure = await self._measure(session)

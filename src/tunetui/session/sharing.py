@@ -53,9 +53,19 @@ class Shared:
         return cls(await _opened(first or ways.again()), ways)
 
     @property
+    def is_dealt_here(self) -> bool:
+        """Whether it can be steered from here."""
+        return isinstance(self.hand, Session)
+
+    @property
     def follows_only(self) -> bool:
         """Whether another tunetui deals it: to stop means to leave then."""
         return self.hand.follows_only
+
+    @property
+    def why(self) -> str:
+        """Why it is only followed; empty where it is dealt here."""
+        return "" if isinstance(self.hand, Session) else self.hand.why
 
     @property
     def snapshot(self) -> Run:
@@ -90,7 +100,7 @@ class Shared:
             self.hand.close()
             await self.hand.disconnect()
             self.hand = await _opened(open_())
-            self.on_change(said if isinstance(self.hand, Session) else self.hand.why)
+            self.on_change(self.why or said)
             if self._leaving:
                 return
             await self.hand.run(on_record)

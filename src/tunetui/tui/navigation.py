@@ -15,8 +15,8 @@ from tunetui.tui.screens.command_screen import CommandScreen, PaletteEntry
 if TYPE_CHECKING:
     from textual.app import App
 
-    from tunetui.session import BatchOptions, Session
-    from tunetui.session.attaching import Attached
+    from tunetui.session import BatchOptions
+    from tunetui.session.sharing import Shared
     from tunetui.tui.app import Cockpit
     from tunetui.tui.row_detail import RowDetail
 
@@ -167,26 +167,28 @@ class Navigation(_Mixed):
         links = replace(cockpit.batch.links, ask_about_host_keys=True)
         return replace(cockpit.batch, grid_path=path, command=command, links=links, asker=ScreenAsker(cockpit))
 
-    def _usd_per_hour(self, session: Session) -> float | None:
+    def _usd_per_hour(self, shared: Shared) -> float | None:
         """What the hosts of a run cost together, as the settings say; None where they say nothing."""
+        from tunetui.session import Session
+
         known = self._cockpit.batch.preparing.settings
-        hosts = {place.host for place in session.places}
+        hosts = {place.host for place in shared.hand.places} if isinstance(shared.hand, Session) else set()
         prices = [known[host].usd_per_hour for host in hosts if host in known]
         return sum(price for price in prices if price is not None) if any(p is not None for p in prices) else None
 
     async def _open_and_run(self, path: Path) -> None:
-        from tunetui.session import Session
+        from tunetui.session.sharing import Shared, ways_of
 
         cockpit = self._cockpit
         cockpit.tell(f"opening {path}")
         if cockpit.live is not None:
             cockpit.live.close()  # it is over, and may be the run that is opened again
         try:
-            session = await Session.open(self.measuring(path))
+            shared = await Shared.open(ways_of(self.measuring(path)))
         except TunetuiError as error:
             cockpit.tell_error(error)
             return
-        await self._attend(session, self._usd_per_hour(session))
+        await self._attend(shared)
 
     def attach(self, run: str) -> None:
         """Follow a run that is kept here and goes on somewhere; at most one run at a time."""
@@ -196,8 +198,8 @@ class Navigation(_Mixed):
         self.run_worker(self._attach_and_follow(run), name="attach", group="run", exclusive=True)
 
     async def _attach_and_follow(self, run: str) -> None:
-        from tunetui.session import Session
         from tunetui.session.run_life import Reach
+        from tunetui.session.sharing import Shared, Ways
         from tunetui.session.taking_up import Attaching, attach
 
         cockpit = self._cockpit
@@ -205,23 +207,25 @@ class Navigation(_Mixed):
         if cockpit.live is not None:
             cockpit.live.close()
         options = self.measuring(Path())
+        reach, command = Reach(options.links, options.asker), f"tunetui attach {run}"
+        how = Attaching(reach, command=command, preparing=options.preparing)
         try:
-            reach, command = Reach(options.links, options.asker), f"tunetui attach {run}"
-            taken = await attach(run, Attaching(reach, command=command, preparing=options.preparing))
+            shared = await Shared.open(Ways(lambda: attach(run, how), reach, command=command))
         except TunetuiError as error:
             cockpit.tell_error(error)
             return
-        if not isinstance(taken, Session):
-            cockpit.tell(f"{run} is only followed: {taken.why}")
-        await self._attend(taken, self._usd_per_hour(taken) if isinstance(taken, Session) else None)
+        await self._attend(shared)
 
-    async def _attend(self, session: Session | Attached, usd_per_hour: float | None) -> None:
+    async def _attend(self, shared: Shared) -> None:
         from tunetui.tui.screens.run import RunScreen
         from tunetui.tui.sources import LiveRun
 
         cockpit = self._cockpit
-        cockpit.live = LiveRun(session)
-        self.push_screen(RunScreen(cockpit.live, usd_per_hour))
+        cockpit.live = LiveRun(shared)
+        shared.on_change = cockpit.tell
+        if shared.why:
+            cockpit.tell(shared.why)
+        self.push_screen(RunScreen(cockpit.live, self._usd_per_hour(shared)))
         await cockpit.live.attend()
         cockpit.live.close()  # somebody else may take it up
         if cockpit.live.failure is not None:

@@ -143,7 +143,7 @@ async def _finished(live: LiveRun) -> None:
     try:
         await live.finish()
     except asyncio.CancelledError:
-        if (hosts := live.session.untold) and (plan := live.snapshot.plan):
+        if (hosts := live.shared.untold) and (plan := live.snapshot.plan):
             print(how_to_come_back(plan.run, hosts), file=sys.stderr)  # noqa: T201
         raise
 
@@ -172,7 +172,7 @@ async def _let_go(live: LiveRun, leaving: str) -> None:
     from tunetui.session.leaving import how_to_come_back
 
     if leaving == "stop":
-        live.session.request_stop()
+        live.shared.request_stop()
         print("stopping after the present trial ...", file=sys.stderr)  # noqa: T201 - the app is gone
         await _finished(live)
         return

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tunetui.core.links import LinkState
     from tunetui.core.snapshot import Run
     from tunetui.session import Session
-    from tunetui.session.attaching import Attached
     from tunetui.session.replaying import Replay
+    from tunetui.session.sharing import Shared
 
 _LEAVE_SECONDS = 5.0
 """How long leaving waits for the session to let go of its links."""
@@ -63,22 +63,28 @@ class Steering(Protocol):
 
 
 class LiveRun:
-    """A session that measures, as a task of its own: neither a screen nor the app going away ends it by accident."""
+    """A run in hand, as a task of its own: neither a screen nor the app going away ends it by accident."""
 
-    def __init__(self, session: Session | Attached) -> None:
-        from tunetui.session import Session
-
-        self.session: Session = session  # type: ignore[assignment]  # what `Attached` lacks is asked for only below
-        self.can_steer = isinstance(session, Session)
-        """Whether more can be asked of it than to stop: a run that was attached to without its grid only goes on."""
-        self.journal = session.resume.journal
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.journal = shared.resume.journal
         self.failure: TunetuiError | None = None
         self.saved: list[Path] = []
         self._task: asyncio.Task[None] | None = None
 
     @property
+    def session(self) -> Session:
+        """How the run is in hand now; more than `Shared` offers is asked for only where it can be steered."""
+        return self.shared.hand  # type: ignore[return-value]
+
+    @property
+    def can_steer(self) -> bool:
+        """Whether more can be asked of it than to stop: a run that another deals, or without its grid, only goes on."""
+        return self.shared.is_dealt_here
+
+    @property
     def snapshot(self) -> Run:
-        return self.session.snapshot
+        return self.shared.snapshot
 
     @property
     def now(self) -> float:
@@ -90,7 +96,7 @@ class LiveRun:
 
     @property
     def links(self) -> Mapping[str, LinkState]:
-        return self.session.links
+        return self.shared.links
 
     @property
     def alive(self) -> bool:
@@ -103,7 +109,7 @@ class LiveRun:
 
     async def leave(self) -> None:
         """Go away; the agents go on without this app."""
-        self.session.detach()
+        self.shared.detach()
         await self._settled(_LEAVE_SECONDS)
 
     async def finish(self) -> None:
@@ -111,7 +117,7 @@ class LiveRun:
         await self._settled(None)
 
     def close(self) -> None:
-        self.session.close()
+        self.shared.close()
 
     async def _settled(self, seconds: float | None) -> None:
         if self._task is None:
@@ -126,18 +132,18 @@ class LiveRun:
         try:
             await self._measure_and_save()
         finally:
-            await self.session.disconnect()
+            await self.shared.disconnect()
 
     async def _measure_and_save(self) -> None:
         """What came out is saved whatever ended it."""
         try:
-            await self.session.run()
+            await self.shared.run()
         except TunetuiError as error:
             self.failure = error
-        if not self.session.ended or self.session.snapshot.plan is None:
+        if not self.shared.ended or self.shared.snapshot.plan is None:
             return  # left to the agents, or nothing was begun
         try:
-            self.saved = self.session.save()
+            self.saved = self.shared.save()
         except TunetuiError as error:
             self.failure = self.failure or error
 

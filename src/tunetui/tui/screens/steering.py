@@ -80,7 +80,7 @@ class SteeringScreen(BoardScreen):
             self.pinned.remove(row.trial)
         else:
             self.pinned.append(row.trial)
-            if self.live is not None and self.live.alive and row.median_ns is None:
+            if self.live is not None and self.can_steer and row.median_ns is None:
                 self.live.session.pin([row.trial])
         self.feed.draw_all()
 
@@ -104,10 +104,13 @@ class SteeringScreen(BoardScreen):
         """After the present trial; asked again: at once."""
         if self.live is None:
             return
+        if self.live.shared.follows_only:
+            self.cockpit.tell("another tunetui deals this run: tunetui stop ends it", "warning")
+            return
         if self._stop_asked:
-            self.live.session.request_cancel()
+            self.live.shared.request_cancel()
         else:
-            self.live.session.request_stop()
+            self.live.shared.request_stop()
         self.cockpit.tell(
             "stopping at once" if self._stop_asked else "stopping after the present trial; t again: at once"
         )
@@ -116,7 +119,7 @@ class SteeringScreen(BoardScreen):
     def save_board(self) -> None:
         """The files, as they would be if the run ended now."""
         if self.live is not None:
-            for path in self.live.session.save():
+            for path in self.live.shared.save():
                 self.cockpit.tell(f"wrote {path}")
 
     def change_speed(self, *, faster: bool) -> None:
