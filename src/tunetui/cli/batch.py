@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tunetui.settings import Settings
 
 _REDRAW_SECONDS = 0.1
+_ASKING_SECONDS = 0.02
+"""Agents are asked to start in less, and take longer to begin to measure."""
 _LAST_SECONDS = 1.0
 """For the leaderboard when the terminal is gone."""
 _BROKEN_PIPE = 128 + int(signal.SIGPIPE)
@@ -161,6 +163,8 @@ class Batch:
             session.detach()
         with open_display(self.err, session.snapshot) as display, self.asked.passed_to(session, display.say):
             session.on_change = display.say
+            await asyncio.wait({running}, timeout=_ASKING_SECONDS)
+            _load_what_ends_a_run()
             while not running.done() and not self.asked.leaves:
                 await asyncio.wait({running}, timeout=_REDRAW_SECONDS)
                 if self.asked.hung_up:
@@ -250,6 +254,12 @@ def exit_code(ended: str, leaderboard: Leaderboard, *, check: bool) -> ExitCode:
     if check and unmet_targets(leaderboard):
         return ExitCode.TARGET_MISSED
     return ExitCode.OK
+
+
+def _load_what_ends_a_run() -> None:
+    """While agents start: there is time, and nothing is measured yet."""
+    for module in ("tunetui.core.publishing", "tunetui.store.leaderboard", "tunetui.cli.report"):
+        importlib.import_module(module)
 
 
 def _save_quickly(session: Shared) -> None:

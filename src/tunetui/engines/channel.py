@@ -206,21 +206,22 @@ class Follower:
         if at.epoch:
             arguments += ["--epoch", at.epoch]
         stream = await self._link.open(arguments)
-        said, silent = "", False
+        said, over = "", False  # over: nothing more is to be heard
         self.outbox.restart()
         senders = [asyncio.create_task(self._send(stream))]
         if self._on_dealer is None:
             senders.append(asyncio.create_task(self._beat()))
         try:
             outcome = await self._receive(stream)
+            over = outcome == "ended"
         except TimeoutError:
-            silent = True
+            over = True
             raise TimeoutError(f"nothing was heard for {SILENCE_SECONDS:.0f} s") from None
         finally:
             for sender in senders:
                 sender.cancel()
             await asyncio.gather(*senders, return_exceptions=True)
-            said = await stream.close(at_once=silent)
+            said = await stream.close(at_once=over)
         return outcome, said
 
     async def _send(self, stream: AgentStream) -> None:
