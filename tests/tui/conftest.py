@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 
 from tests.lambda_cloud.cloud import KEY, Cloud
 from tests.lambda_cloud.renting import Clock
@@ -31,6 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def resting(monkeypatch: pytest.MonkeyPatch) -> None:
     for place in ("textual.app.wait_for_idle", "textual.pilot.wait_for_idle"):
         monkeypatch.setattr(place, at_rest)
+    monkeypatch.setattr(Pilot._wait_for_screen, "__defaults__", (300.0,))  # seconds; of itself it gives up after thirty
 
 
 @pytest.fixture

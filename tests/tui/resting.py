@@ -16,14 +16,20 @@ from textual.app import App
 SOON_SECONDS = 0.02
 """Timers that are due before this are waited for: a frame is."""
 _LOOK_SECONDS = 0.005
+_MOST_CPU_SECONDS, _MOST_SECONDS = 3.0, 300.0
+"""An app that never rests is left so when this thread has worked for so long, not when others have."""
 
 
 async def at_rest(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
-    """Takes the place of ``textual._wait.wait_for_idle``; an app that never rests is waited for ``max_sleep`` seconds."""
+    """Takes the place of ``textual._wait.wait_for_idle``."""
     loop: Any = asyncio.get_running_loop()
     app = active_app.get(None)
-    soon, end = loop.time() + SOON_SECONDS, time.monotonic() + max_sleep
-    while time.monotonic() < end:
+    soon, most_cpu, end = (
+        loop.time() + SOON_SECONDS,
+        time.thread_time() + _MOST_CPU_SECONDS,
+        time.monotonic() + _MOST_SECONDS,
+    )
+    while time.thread_time() < most_cpu and time.monotonic() < end:
         await asyncio.sleep(0)
         if loop._ready or _draws(app):
             continue
