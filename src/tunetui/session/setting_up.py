@@ -180,23 +180,58 @@ def save_grid(path: Path, text: str, opened: str | None) -> None:
 
 
 def kernel_choices(folder: Path) -> list[str]:
-    """Kernels to choose from, as a grid in ``folder`` would name them: shipped, lying near, named by grids here."""
+    """Kernels to choose from, as a grid in ``folder`` would name them: shipped, lying near, named by grids here, used lately."""
     names = list(shipped_kernels())
     near = [*folder.glob(f"*/{KERNEL_FILE}"), *folder.glob(f"kernels/*/{KERNEL_FILE}")]
     shipped = {path.resolve() for path in shipped_kernels().values()}
     names += [f"./{path.parent.relative_to(folder)}" for path in sorted(near) if path.parent.resolve() not in shipped]
     for grid in kept_grids(folder):
         names += _kernel_named_in(grid, folder)
+    for run in kept_runs()[:RUNS_LOOKED_AT]:
+        names += _kernel_used_by(run.folder, folder)
     return list(dict.fromkeys(names))
 
 
+class _GridAsked(msgspec.Struct):
+    kernel: str
+
+
+class _Asked(msgspec.Struct):
+    """What of `tunetui.session.asked.Asked` says which kernel it was."""
+
+    grid: _GridAsked
+    grid_path: str
+
+
+def _kernel_used_by(run: Path, folder: Path) -> list[str]:
+    from tunetui.session.asked import FILE
+
+    try:
+        asked = msgspec.json.decode((run / FILE).read_bytes(), type=_Asked)
+    except (OSError, ValueError):  # msgspec's errors are ValueErrors
+        return []
+    return _as_named_from(folder, asked.grid.kernel, Path(asked.grid_path).parent)
+
+
 def _kernel_named_in(grid: Path, folder: Path) -> list[str]:
-    import os
     import tomllib
 
     try:
         name = str(tomllib.loads(read_text(grid)).get("kernel", ""))
-        found = find_kernel(name, grid.parent)
     except (TunetuiError, ValueError, RecursionError):
         return []
-    return [name] if name in shipped_kernels() else [os.path.relpath(found, folder)]
+    return _as_named_from(folder, name, grid.parent)
+
+
+def _as_named_from(folder: Path, name: str, base: Path) -> list[str]:
+    """A kernel that is called ``name`` in ``base``, as it is called in ``folder``; nothing where there is none."""
+    import os
+
+    try:
+        found = find_kernel(name, base)
+    except TunetuiError:
+        return []
+    if name in shipped_kernels():
+        return [name]
+    path = os.path.relpath(found, folder)
+    return [path if path.startswith("..") else f"./{path}"]

@@ -16,7 +16,7 @@ class EntryLine(Input):
     class GivenUp(Message):
         """Escape."""
 
-    BINDINGS: ClassVar = [("escape", "give_up", "Give up")]
+    BINDINGS: ClassVar = [("enter", "submit", "take it"), ("escape", "give_up", "give up")]
 
     def __init__(self) -> None:
         super().__init__(id="entry", compact=True, select_on_focus=False)

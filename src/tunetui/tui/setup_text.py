@@ -10,6 +10,7 @@ from tunetui.core.figures import count, counted, setting
 from tunetui.core.labels import device_label, host_name, one_line
 from tunetui.core.mistakes import show_path
 from tunetui.core.planning import Forecast
+from tunetui.core.routes import LOCAL
 from tunetui.core.text_fitting import wrapped
 from tunetui.session.host_answers import HostAnswer
 from tunetui.session.setting_up import Prospect
@@ -103,7 +104,7 @@ def _host_note(
     if field.label in asking:
         return "asking ...", "accent"
     if answer is None:
-        return f"{field.note}{price}; not asked yet", "muted"
+        return f"{'' if field.label == LOCAL else f'{field.note}{price}; '}not asked yet", "muted"
     if answer.problem:
         return f"✗ {answer.problem.removeprefix(f'{field.label}: ')}", "bad"
     there = ", ".join(device_label(device) for device in answer.devices) or "no device"
