@@ -159,7 +159,7 @@ class Terminal:
         """Look only at what arrives from now on."""
         self.arrived.clear()
 
-    def wait_for(self, needle: bytes, timeout_s: float = 30.0) -> float | None:
+    def wait_for(self, needle: bytes, timeout_s: float = 120.0) -> float | None:
         """When ``needle`` had arrived among the bytes not forgotten; None: it did not in time."""
         end, looked = time.perf_counter() + timeout_s, 0
         while True:

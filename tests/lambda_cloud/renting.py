@@ -12,7 +12,7 @@ from tunetui.hosts.lambda_cloud.ledger import Ledger
 from tunetui.hosts.lambda_cloud.wire import Wire, server_of
 
 ORDER = Order(type="gpu_1x_a10", region="us-west-1", usd_per_hour=1.29, ssh_key="mine")
-PATIENCE_SECONDS = 1.0
+PATIENCE_SECONDS = 5.0
 """For an answer that does not come; whoever sends one sends it at once."""
 
 

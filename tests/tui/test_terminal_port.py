@@ -42,9 +42,14 @@ def test_no_widget_lets_a_steering_character_through(terminal: Terminal) -> None
 
 
 def test_nothing_is_written_while_nothing_happens(terminal: Terminal) -> None:
-    before = terminal.bytes_written
-    terminal.watch(1.0)
-    assert terminal.bytes_written == before
+    quiet = 0
+    for _ in range(120):  # of a slow machine the last of the start may still be on its way
+        before = terminal.bytes_written
+        terminal.watch(0.5)
+        quiet = quiet + 1 if terminal.bytes_written == before else 0
+        if quiet == 3:
+            return
+    pytest.fail("something is written all the time")
 
 
 def test_each_frame_is_followed_by_one_question_and_the_answer_is_taken(terminal: Terminal) -> None:
@@ -62,19 +67,19 @@ def test_a_terminal_that_never_answers_is_drawn_on_all_the_same() -> None:
     with Terminal(PROGRAM, columns=100, rows=44, environment=ENVIRONMENT, answers=False) as silent:
         assert silent.wait_for(b"READY") is not None
         silent.send(b"b")
-        assert silent.wait_for(b"BEAT 020", timeout_s=20) is not None
+        assert silent.wait_for(b"BEAT 020") is not None
         assert b"silent" in silent.arrived
-        assert silent.close(b"q") == 0
+        assert silent.close(b"q", grace_s=120) == 0
 
 
 def test_a_slow_link_makes_the_app_lite_and_loses_no_key() -> None:
     with Terminal(PROGRAM, columns=100, rows=44, environment=ENVIRONMENT, bytes_per_s=8_000, round_trip_s=0.3) as slow:
         assert slow.wait_for(b"READY") is not None
         slow.send(b"bbbbb")
-        assert slow.wait_for(b"LITE", timeout_s=20) is not None
+        assert slow.wait_for(b"LITE") is not None
         slow.send(b"\x1b[B" * 30)
         slow.forget()
-        assert slow.wait_for("▸row 23".encode(), timeout_s=20) is not None
+        assert slow.wait_for("▸row 23".encode()) is not None
         assert slow.most_queued < 60_000
 
 
@@ -84,12 +89,12 @@ def test_the_terminal_can_be_lent_to_another_program_while_everything_changes(te
     assert terminal.wait_for(b"ASIDE") is not None
     assert terminal.wait_for(b"BACK") is not None
     terminal.settle()
-    assert terminal.close(b"q") == 0
+    assert terminal.close(b"q", grace_s=120) == 0
 
 
 def test_the_terminal_is_left_as_it_was_found(terminal: Terminal) -> None:
     terminal.forget()
-    assert terminal.close(b"q") == 0
+    assert terminal.close(b"q", grace_s=120) == 0
     assert terminal.arrived.rfind(b"\x1b[?1049l") > 0
     assert terminal.arrived.rfind(b"\x1b[?25h") > 0
 
