@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -139,7 +140,7 @@ def test_the_journal_of_a_leaderboard_is_found_by_its_run_and_by_nothing_else(ru
 def test_the_records_of_a_trial_are_found_whole_and_harmless(tmp_path: Path) -> None:
     run = library.read_run(JOURNAL)
     trial = next(iter(run.rows))
-    evidence = library.evidence_of(JOURNAL, trial, run.rows[trial].artifact)
+    evidence = library.evidence_of(JOURNAL, trial)
     kinds = [json.loads(text)["record"]["kind"] for text in evidence.records]
     assert kinds[0] == "TrialStarted"
     assert "TrialMeasured" in kinds
@@ -148,6 +149,16 @@ def test_the_records_of_a_trial_are_found_whole_and_harmless(tmp_path: Path) -> 
     (line,) = library.evidence_of(hostile, trial).records
     assert "\x1b" not in line
     assert "\x07" not in line
+
+
+def test_what_a_compiler_said_is_found_by_the_artifact_that_the_records_name(tmp_path: Path) -> None:
+    row = next(row for row in library.read_run(JOURNAL).rows.values() if row.artifact)
+    built = rb'("artifact":"%s","ok":true,[^}]*"log":")' % row.artifact.encode()
+    journal = tmp_path / "j.jsonl"
+    journal.write_bytes(re.sub(built, rb"\1a warning", JOURNAL.read_bytes()))
+    assert library.evidence_of(journal, row.trial).build_log == "a warning"
+    other = next(each for each in library.read_run(JOURNAL).rows.values() if each.artifact != row.artifact)
+    assert library.evidence_of(journal, other.trial).build_log == ""
 
 
 def test_grids_and_leaderboards_of_a_folder_are_told_apart(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from tests.cli.boards import leaderboard, outcomes
@@ -12,7 +13,9 @@ from tests.tui.cockpit import BOARD, JOURNAL, opened, shown, until
 from tunetui.core.errors import InputError
 from tunetui.session import read_leaderboard
 from tunetui.store.leaderboard import write_leaderboard
+from tunetui.tui.heat_data import best_over
 from tunetui.tui.row_detail import as_text, summary_lines
+from tunetui.tui.screens.heatmap import HeatmapScreen
 from tunetui.tui.screens.leaderboard import LeaderboardScreen, board_screen
 from tunetui.tui.screens.row import RowScreen
 from tunetui.tui.spans import text_of
@@ -38,6 +41,41 @@ async def test_a_gpu_run_of_several_problems_has_a_tab_for_each_and_its_occupanc
         await until(pilot, lambda: screen.tab.where == {"#board": "1"})
         await pilot.press("left_square_bracket", "left_square_bracket")
         await until(pilot, lambda: not screen.tab.where)
+
+
+async def test_a_title_keeps_what_it_must_say_at_sixty_cells_and_all_problems_say_whether_they_are_ready() -> None:
+    board = read_leaderboard(GPU_BOARD)
+    label = "REPLAY at the end · NVIDIA H200 · 2026-11-22 20:40"
+    async with opened(LeaderboardScreen(board, None, label=label), (60, 20)) as pilot:
+        await until(pilot, lambda: label in shown(pilot))
+        assert shown(pilot).count("not ready: ") == len(board.boards)
+        assert "problem" in shown(pilot)
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: "✗ missed" in shown(pilot) and "4 rows share" in shown(pilot))
+        assert "problem" not in shown(pilot)  # it is the same in every row now
+        assert "median ms" in shown(pilot)
+
+
+async def test_a_heatmap_is_of_one_problem_and_of_what_is_filtered_and_marks_what_is_tied_with_the_best() -> None:
+    board = read_leaderboard(GPU_BOARD)
+    async with opened(LeaderboardScreen(board, None)) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, LeaderboardScreen)
+        screen.filter_text = 'implementation == "mojo"'
+        screen.apply_filter()
+        await pilot.press("h")
+        await until(pilot, lambda: "corpus_size=10000" in shown(pilot) and "= tied" in shown(pilot))
+        heatmap = pilot.app.screen
+        assert isinstance(heatmap, HeatmapScreen)
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: "corpus_size=25000" in shown(pilot))
+        filtered = screen.shown_in(heatmap.tab)
+    grid = best_over(screen.figures, "block_size", "tile_size", filtered)
+    first = [row for row in board.boards[1].rows if (row.rank or "").rstrip("=") == "1"]
+    wanted = {(str(row.configuration["tile_size"]), str(row.configuration["block_size"])) for row in first}
+    assert grid.tied is not None
+    assert {(grid.y_names[y], grid.x_names[x]) for y, x in np.argwhere(grid.tied).tolist()} == wanted
+    assert best_over(screen.figures, "block_size", "tile_size").tied is None  # three rankings, not one
 
 
 async def test_targets_stand_above_the_rows_with_their_verdicts() -> None:
@@ -84,6 +122,16 @@ async def test_a_journal_is_opened_as_the_leaderboard_that_it_gives_and_every_fi
         screen = pilot.app.screen
         assert isinstance(screen, RowScreen)
         assert '"kind":"TrialMeasured"' in screen.text.text
+        await pilot.press("y")
+        await until(pilot, lambda: pilot.app.clipboard.startswith("mojo row_block="))
+
+
+async def test_a_build_log_that_is_kept_elsewhere_is_not_called_empty() -> None:
+    async with opened(LeaderboardScreen(leaderboard(outcomes()), None)) as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: "samples in order" in shown(pilot))
+        await pilot.press("4")
+        await until(pilot, lambda: "which is not kept on this machine" in shown(pilot))
 
 
 def test_a_file_of_a_newer_version_is_refused_in_words(tmp_path: Path) -> None:

@@ -24,6 +24,13 @@ def test_a_long_help_line_goes_on_below_its_second_column() -> None:
     assert [text_of(part).rstrip() for part in _parts(line, 18)] == ["  p     one two", "        three four"]  # type: ignore[arg-type]
 
 
+def test_a_sentence_is_broken_between_its_words_and_what_has_none_anywhere() -> None:
+    assert [text_of(part).rstrip() for part in _parts(plain("one two three"), 8)] == ["one two", "three"]
+    assert [text_of(part).rstrip() for part in _parts(plain("  one two three"), 8)] == ["  one", "  two", "  three"]
+    assert [text_of(part) for part in _parts(plain("abcdefghij"), 4)] == ["abcd", "efgh", "ij"]
+    assert [text_of(part) for part in _parts(plain("数数数数"), 4)] == ["数数数数"]
+
+
 def test_both_ends_of_a_title_share_a_line_and_the_left_one_gives_way() -> None:
     assert text_of(spread(plain("left"), plain("right"), 12)) == "left   right"
     assert text_of(spread(plain("a long left end"), plain("right"), 12)) == "a lon… right"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _RECORDS_SHOWN = 200
 _OF_MANY = (b'"kind":"TrialsQueued"', b'"kind":"TrialsDealt"')
 """Records that name every trial of a plan."""
+_ARTIFACT = re.compile(rb'"artifact":"([0-9a-f]+)"')
 _GRID_BYTES = 100_000
 
 
@@ -92,28 +95,38 @@ def journal_of(run: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def evidence_of(journal: Path, trial: str, artifact: str = "") -> Evidence:
+def evidence_of(journal: Path, trial: str) -> Evidence:
     """The raw records of one trial, in the order they were written; text that could steer a terminal made visible.
+
+    They name the artifact that ran; what its compiler said stands in front of them, so the journal is read twice.
 
     Raises:
         InputError: the journal cannot be read.
     """
-    wanted, built = trial.encode(), artifact.encode()
+    wanted = trial.encode()
     records: list[str] = []
-    logs: list[str] = []
+    built: set[bytes] = set()
     found = 0
+    for line in _lines_of(journal):
+        if wanted in line and not any(kind in line for kind in _OF_MANY):
+            found += 1
+            built.update(_ARTIFACT.findall(line))
+            if len(records) < _RECORDS_SHOWN:
+                records.append(clean(line.decode(errors="backslashreplace")).rstrip("\n"))
+    logs = [
+        _log_in(line)
+        for line in (_lines_of(journal) if built else ())
+        if b'"BuildFinished"' in line and not built.isdisjoint(_ARTIFACT.findall(line))
+    ]
+    return Evidence(records, "\n".join(filter(None, logs)), found - len(records))
+
+
+def _lines_of(journal: Path) -> Iterator[bytes]:
     try:
         with journal.open("rb") as lines:
-            for line in lines:
-                if wanted in line and not any(kind in line for kind in _OF_MANY):
-                    found += 1
-                    if len(records) < _RECORDS_SHOWN:
-                        records.append(clean(line.decode(errors="backslashreplace")).rstrip("\n"))
-                elif built and built in line and b'"BuildFinished"' in line:
-                    logs.append(_log_in(line))
+            yield from lines
     except OSError as error:
         raise InputError(clean(f"{journal}: {error.strerror or error}")) from None
-    return Evidence(records, "\n".join(filter(None, logs)), found - len(records))
 
 
 def _log_in(line: bytes) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tunetui.core.board_figures import MEDIAN
 from tunetui.core.figures import setting
-from tunetui.tui.figure_table import FigureTable
+from tunetui.tui.figure_table import PROBLEM_TEXT, RANK, FigureTable
 from tunetui.tui.widgets.heatmap import Grid
 from tunetui.tui.widgets.ordering import Filter
 from tunetui.tui.widgets.store import Floats, Rows
@@ -18,7 +18,10 @@ _MOST_VALUES = 200
 
 
 def best_over(table: FigureTable, x: str, y: str, shown: Filter | None = None) -> Grid:
-    """The smallest median of the shown rows for each value of ``x`` and of ``y``; NaN where none was measured."""
+    """The smallest median of the shown rows for each value of ``x`` and of ``y``; NaN where none was measured.
+
+    A cell is tied where one of its rows shares the rank of the very best one.
+    """
     store = table.store
     rows: Rows = np.arange(store.count, dtype=np.intp)
     if shown is not None:
@@ -32,7 +35,23 @@ def best_over(table: FigureTable, x: str, y: str, shown: Filter | None = None) -
     known = np.isfinite(medians) & (x_at >= 0) & (y_at >= 0)
     np.minimum.at(values, y_at[known] * len(x_names) + x_at[known], medians[known])
     values[np.isinf(values)] = np.nan
-    return Grid(values.reshape(len(y_names), len(x_names)), x_names, y_names, x_title=x, y_title=y, unit="ms")
+    shape = len(y_names), len(x_names)
+    tied = None
+    if known.any() and _is_one_ranking(table, rows):
+        ranks = store.numbers(RANK)[rows]
+        same = known & (ranks == ranks[np.where(known, medians, np.inf).argmin()])  # an unranked row is like no other
+        tied = np.zeros(values.size, np.bool_)
+        tied[y_at[same] * len(x_names) + x_at[same]] = True
+    return Grid(
+        values.reshape(shape), x_names, y_names, x_title=x, y_title=y, unit="ms",
+        tied=None if tied is None else tied.reshape(shape),
+    )  # fmt: skip
+
+
+def _is_one_ranking(table: FigureTable, rows: Rows) -> bool:
+    """Whether the rows are of one problem on one device: ranks of others say nothing about each other."""
+    names = [name for name in (PROBLEM_TEXT, "device") if name in table.texts]
+    return all(len(table.store.distinct(name, rows)[0]) <= 1 for name in names)
 
 
 def telling_axes(table: FigureTable, axes: Sequence[str]) -> list[str]:

@@ -48,7 +48,6 @@ class RowDetail:
     stopped_by: str = ""
     stage: str = ""
     tags: Sequence[str] = ()
-    artifact: str = ""
     rank: str = ""
     journal: Path | None = None
 
@@ -83,7 +82,6 @@ def detail_of_row(run: Run, row: Row, journal: Path | None, rank: str = "") -> R
         stopped_by=row.stopped_by,
         stage=row.stage,
         tags=row.tags,
-        artifact=row.artifact,
         rank=rank,
         journal=journal,
     )

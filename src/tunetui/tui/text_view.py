@@ -78,12 +78,16 @@ class TextView(LineView):
 
 
 def _parts(line: Spans, width: int) -> list[Spans]:
-    """The line in parts of at most ``width`` cells: several spans at words, below their second; one span anywhere."""
+    """The line in parts of at most ``width`` cells, at words: below the second of several spans, below a single one's
+    first word.
+    """
     if len(text_of(line)) <= width:
         return [line]
-    if len(line) == 1:
-        return [((part, line[0][1]),) for part in wrap(line[0][0], width)]
-    indent = len(line[0][0]) if len(line[0][0]) <= width // 2 else 0
+    first = line[0][0]
+    if len(line) == 1 and not first.isascii():
+        return [((part, line[0][1]),) for part in wrap(first, width)]  # by cells: letters may be wide
+    indent = len(first) if len(line) > 1 else len(first) - len(first.lstrip())
+    indent = indent if indent <= width // 2 else 0
     parts: list[list[Span]] = [[]]
     used = 0
     for text, tone in line:

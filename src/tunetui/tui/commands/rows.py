@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tunetui.tui.commands.boards import NextTab, PreviousTab
 from tunetui.tui.commands.command import Command
 
 if TYPE_CHECKING:
@@ -95,4 +96,4 @@ class SwapAxes(Command["HeatmapScreen"]):
         place.swap()
 
 
-HEATMAP = (NextX, NextY, SwapAxes)
+HEATMAP = (NextX, NextY, SwapAxes, NextTab, PreviousTab)

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from tunetui.core.board_figures import MEDIAN
 from tunetui.core.errors import ExpressionError
-from tunetui.core.figures import count
+from tunetui.core.figures import count, counted
 from tunetui.core.labels import one_line
 from tunetui.tui.board_columns import BoardFacts, columns_for, usual_names
 from tunetui.tui.figure_table import RANK, FigureTable
@@ -51,10 +51,11 @@ class BoardScreen(CommandScreen):
         super().__init__()
         self.filter_text = ""
         self.filter_problem = ""
+        self._typed: Filter | None = None
         self.chosen: list[str] | None = None
         """Columns that the user asked for; None: the usual ones."""
         self._tab = 0
-        self._tabs: list[Tab] = [Tab("all", {})]
+        self.tabs: list[Tab] = [Tab("all", {})]
         self.board_table = LiveTable(self.figures.store, [], fixed=3, row_tone=self.row_tone, id="board")
         self.board_table.ordering.sort_by(MEDIAN)
         self.filter_line = FilterInput(
@@ -98,11 +99,8 @@ class BoardScreen(CommandScreen):
 
     def lay_out_columns(self) -> None:
         """Take the columns anew: there are other figures, or wider ones."""
-        names = [*usual_names(self.facts), *self.figures.names]
-        names = names if self.chosen is not None else usual_names(self.facts)
-        columns = columns_for(
-            names, self.figures, self.facts, self.board_table.size.width if self.chosen is None else 0
-        )
+        names = usual_names(self.facts) if self.chosen is None else self.chosen
+        columns = columns_for(names, self.figures, self.facts, self.board_table.size.width)
         self.board_table.columns = columns
         here = {column.key for column in columns}
         self.board_table.choose_columns(None if self.chosen is None else [key for key in self.chosen if key in here])
@@ -172,33 +170,38 @@ class BoardScreen(CommandScreen):
             self.filter_problem = one_line(error.message)
         else:
             self.filter_problem = ""
-            self.board_table.filter_by(_both(typed, self._tabs[self._tab].filter))
+            self._typed = typed
+            self.board_table.filter_by(self.shown_in(self.tab))
         self.say_status()
+
+    def shown_in(self, tab: Tab) -> Filter | None:
+        """The rows of a tab that what was typed last, and could be read, holds for."""
+        return _both(self._typed, tab.filter)
 
     # ---------------------------------------------------------------------------------------------- tabs
 
     @property
     def tab(self) -> Tab:
         """What is shown of the board: all of it, one device, or one problem."""
-        return self._tabs[self._tab]
+        return self.tabs[self._tab]
 
     def set_tabs(self, tabs: Sequence[Tab]) -> None:
         """The tabs that there are, the one for all first."""
-        if list(tabs) != self._tabs:
+        if list(tabs) != self.tabs:
             present = self.tab
-            self._tabs = list(tabs)
-            self._tab = self._tabs.index(present) if present in self._tabs else 0
-            self.tabs_line.show_tabs(self._tabs, self._tab)
-        self.tabs_line.display = len(self._tabs) > 1
+            self.tabs = list(tabs)
+            self._tab = self.tabs.index(present) if present in self.tabs else 0
+            self.tabs_line.show_tabs(self.tabs, self._tab)
+        self.tabs_line.display = len(self.tabs) > 1
 
     def next_tab(self, step: int) -> None:
         """Another tab, around the end."""
-        self.go_to_tab((self._tab + step) % len(self._tabs))
+        self.go_to_tab((self._tab + step) % len(self.tabs))
 
     def go_to_tab(self, place: int) -> None:
         """The tab at a place."""
         self._tab = place
-        self.tabs_line.show_tabs(self._tabs, place)
+        self.tabs_line.show_tabs(self.tabs, place)
         self.apply_filter()
 
     @on(TabsLine.Chosen)
@@ -211,7 +214,7 @@ class BoardScreen(CommandScreen):
         """How many rows are shown, in which order, and what the filter does."""
         ordering = self.board_table.ordering
         total, shown = self.figures.store.count, len(ordering.rows)
-        rows = f"{count(total)} rows" if shown == total else f"{count(shown)} of {count(total)} rows"
+        rows = counted(total, "row") if shown == total else f"{count(shown)} of {count(total)} rows"
         arrow = "▼" if ordering.descending else "▲"
         spans: list[Span] = [(f" {rows}", None), (f"  {arrow} {one_line(ordering.sort_key or 'as planned')}", "muted")]
         if self.filter_text:
@@ -248,7 +251,7 @@ class BoardScreen(CommandScreen):
         """Any two axes on a screen of their own."""
         from tunetui.tui.screens.heatmap import HeatmapScreen
 
-        self.app.push_screen(HeatmapScreen(self.figures, self.facts.axes, self.tab.filter))
+        self.app.push_screen(HeatmapScreen(self))
 
 
 def _both(one: Filter | None, other: Filter | None) -> Filter | None:

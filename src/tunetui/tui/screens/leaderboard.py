@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,7 +26,7 @@ from tunetui.tui.figure_table import PROBLEM_TEXT, FigureTable
 from tunetui.tui.layout import LEAST_HEIGHT
 from tunetui.tui.row_detail import RowDetail, detail_of_entry
 from tunetui.tui.screens.board_screen import BoardScreen
-from tunetui.tui.spans import LinesPane, Spans, spread
+from tunetui.tui.spans import LinesPane, Spans, spread, text_of, toned
 from tunetui.tui.tabs import Tab
 from tunetui.tui.widgets.keys_line import KeysLine
 from tunetui.tui.widgets.tones import Tone
@@ -90,25 +91,56 @@ class LeaderboardScreen(BoardScreen):
         return self._label
 
     def say_title(self) -> None:
-        """Whose leaderboard, of when, how the run ended, and the targets of the board that is shown."""
+        """Whose leaderboard, of when, how the run ended, and the targets of what is shown."""
+        self.title_line.show([self._title(self.size.width)])
+        lines = self._target_lines()
+        self.targets.styles.height = max(len(lines), 1)
+        self.targets.show(lines or [toned(" no targets were asked for", "muted")])
+
+    def _title(self, width: int) -> Spans:
+        """The end of it gives way first, then the beginning; a label that must be there never does."""
         run = self.board.run
         devices = ", ".join(one_line(part.name or part.id) for part in self.board.devices)
-        head: Spans = ((f" {self._label} ", "warning"),) if self._label else ()
-        left: Spans = (*head, (" tunetui", "strong"), (f" · {one_line(self.file)} · {devices}", None))
+        label: Spans = ((f" {self._label} ", "warning"),) if self._label else ()
         failed = f", {run.trials_failed} failed" if run.trials_failed else ""
-        right = f"{run.trials_measured}/{run.trials_planned} measured{failed} · {run.ended} {run.finished[:16]} "
-        self.title_line.show([spread(left, ((right, "muted"),), self.size.width)])
-        place = self.tab.where.get(_BOARD, "0")
-        board = self.board.boards[int(place)] if self.board.boards else None
-        lines = [verdict_spans(each) for each in board.targets[:_TARGETS_SHOWN]] if board is not None else []
-        if board is not None and lines:
-            ready = readiness(self.board, board)
-            lines.insert(0, ((f" {ready}", "good" if ready.startswith("ready") else "warning"),))
-        self.targets.styles.height = max(len(lines), 1)
-        self.targets.show(lines or [(((" no targets were asked for"), "muted"),)])
+        progress = f"{run.trials_measured}/{run.trials_planned} measured{failed}"
+        left: Spans = ()
+        for app, right in (
+            (" tunetui ·", f"{progress} · {run.ended} {run.finished[:16]} "),
+            ("", f"{progress} "),
+            ("", ""),
+        ):
+            left = (*label, (app, "strong"), (f" {one_line(self.file)} · {devices}", None))
+            if len(text_of(left)) + len(right) < width:
+                return spread(left, ((right, "muted"),), width)
+        return left
+
+    def _target_lines(self) -> list[Spans]:
+        """Of one board how each target was met; of several whether each is ready."""
+        shown = self._boards_shown
+        if len(shown) > 1:
+            if not any(board.targets for board in shown):
+                return []
+            lines = [_ready_line(f"{self._board_label(board)}: ", readiness(self.board, board)) for board in shown]
+            more = len(lines) - 1 - _TARGETS_SHOWN
+            return [*lines[: _TARGETS_SHOWN + 1], *([toned(f" and {more} more", "muted")] if more > 0 else [])]
+        verdicts = [verdict_spans(each) for board in shown for each in board.targets[:_TARGETS_SHOWN]]
+        return [_ready_line("", readiness(self.board, shown[0])), *verdicts] if verdicts else []
+
+    @property
+    def _boards_shown(self) -> list[Board]:
+        """That of the tab, or all of them."""
+        place = self.tab.where.get(_BOARD)
+        return self.board.boards if place is None else [self.board.boards[int(place)]]
 
     def go_to_tab(self, place: int) -> None:
         super().go_to_tab(place)
+        one = bool(self.tab.where)  # what all rows of it share needs no column
+        vary = self._all_facts
+        self.facts = replace(
+            vary, problem_varies=vary.problem_varies and not one, devices_vary=vary.devices_vary and not one
+        )
+        self.lay_out_columns()
         self.say_title()
 
     def compare(self) -> None:
@@ -145,7 +177,7 @@ class LeaderboardScreen(BoardScreen):
         self.figures.put_ranks(ranks)
         entries = [entry for _, entry, _ in self.known.values()]
         axes = [axis for own in board.run.axes.values() for axis, values in own.items() if len(values) > 1]
-        self.facts = BoardFacts(
+        self.facts = self._all_facts = BoardFacts(
             axes=list(dict.fromkeys(axis for axis in axes if any(axis in entry.configuration for entry in entries))),
             metrics=[name for name in board.kernel.metrics if name in self.figures.numbers],
             qualities=list(dict.fromkeys(f"quality.{name}" for entry in entries for name in entry.quality)),
@@ -163,10 +195,16 @@ class LeaderboardScreen(BoardScreen):
         return " ".join(filter(None, [short_problem(board.problem, fields), device if several else ""])) or "board"
 
     def status_spans(self, spans: Spans) -> Spans:
-        """How much of it could be measured."""
-        tied = sum(len(each.winner) for each in self.board.boards if len(each.winner) > 1)
-        text = f"  {counted(tied, 'row')} share first place" if tied else ""
-        return (*spans, (text, "muted"))
+        """Who shares first place, and what the mark of a race means."""
+        shown = self._boards_shown
+        tied = len(shown[0].winner) if len(shown) == 1 else 0
+        words = f"  {counted(tied, 'row')} share first place" if tied > 1 else ""
+        raced = any(entry.stage == "finalists" for board in shown for entry in board.rows)
+        return (*spans, (words + (f"  {RACED_MARK} measured in turns, in a race" if raced else ""), "muted"))
+
+
+def _ready_line(head: str, ready: str) -> Spans:
+    return ((f" {head}{ready}", "good" if ready.startswith("ready") else "warning"),)
 
 
 def verdict_spans(verdict: Verdict) -> Spans:

@@ -104,8 +104,13 @@ class RowScreen(CommandScreen):
             return row_detail.provenance_lines(detail)
         if name == "build":
             said = "\n".join(filter(None, [detail.log, self.evidence.build_log]))
-            return [plain(line) for line in said.splitlines()] or [toned("the compiler said nothing", "muted")]
+            return [plain(line) for line in said.splitlines()] or [self._no_build_log()]
         return self._record_lines()
+
+    def _no_build_log(self) -> Spans:
+        if self.detail.journal is None:
+            return toned("what a compiler said is in the run's journal, which is not kept on this machine", "warning")
+        return toned("no compiler said anything", "muted")
 
     def _record_lines(self) -> list[Spans]:
         if self.detail.journal is None:
@@ -122,6 +127,6 @@ class RowScreen(CommandScreen):
         """What the journal says of the row, read once."""
         if self._evidence is None:
             detail = self.detail
-            found = None if detail.journal is None else evidence_of(detail.journal, detail.trial, detail.artifact)
+            found = None if detail.journal is None else evidence_of(detail.journal, detail.trial)
             self._evidence = found or Evidence([])
         return self._evidence

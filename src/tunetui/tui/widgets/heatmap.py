@@ -22,7 +22,7 @@ _VIRIDIS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231
 """Sampled from matplotlib's viridis: even steps for every kind of colour vision, and in grey."""
 _WIDEST_CELL = 12
 _UNKNOWN = "·"
-_BEST = "*"
+_BEST, _TIED = "*", "="
 
 
 def _ramp() -> list[Color]:
@@ -55,6 +55,8 @@ class Grid:
     y_title: str = ""
     unit: str = ""
     low_is_good: bool = True
+    tied: NDArray[np.bool_] | None = None
+    """``tied[y, x]``: whether a cell cannot be told apart from the best one, which is marked; None: nobody knows."""
 
     def goodness(self) -> NDArray[np.float64]:
         """From 0 (worst) to 1 (best); logarithmic where all values are positive, so that the good end has room."""
@@ -71,7 +73,9 @@ class Grid:
 
 
 class Heatmap(Drawing):
-    """Bright is good.  Cells that nothing is known of stay blank, and the best one is marked and named in the legend."""
+    """Bright is good.  Cells that nothing is known of stay blank; the best one is marked and named in the legend, and
+    those that cannot be told apart from it are marked too.
+    """
 
     def __init__(
         self,
@@ -137,7 +141,7 @@ class Heatmap(Drawing):
                 )
                 continue
             figure = self._figures[y][x] if fits else str(min(int(good * 10), 9))
-            mark = _BEST if (y, x) == best else " "
+            mark = _BEST if (y, x) == best else _TIED if grid.tied is not None and grid.tied[y, x] else " "
             text = figure.rjust(cell - 1) + mark if cell > 1 else figure
             pieces.append((text, self._shade(good, is_best=(y, x) == best)))
         return pieces
@@ -171,6 +175,7 @@ class Heatmap(Drawing):
         unit = f" {grid.unit}" if grid.unit else ""
         where = f"{grid.y_title} {grid.y_names[best[0]]} {grid.x_title} {grid.x_names[best[1]]}".strip()
         more = f"  {hidden} more do not fit" if hidden > 0 else ""
+        more += f"  {_TIED} tied" if grid.tied is not None and grid.tied.sum() > 1 else ""
         return [
             (f"{short_number(float(worst))} ", None),
             *bar,
