@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from tunetui_agent import clock
 from tunetui_agent.folder import is_disk_full
 from tunetui_agent.messages import AgentStarted, RunEnded, TrialFailed, TrialMeasured, encode_event
+from tunetui_agent.syncing import Syncing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SYNC_SECONDS = 0.05
@@ -42,6 +44,7 @@ class Journal:
         self._next_seq = 0
         self._whole_bytes = os.fstat(self._fd).st_size
         self._dirty_since: float | None = None
+        self._syncing = Syncing()
 
     def append(self, event: Any) -> None:
         """Write one record.
@@ -50,6 +53,13 @@ class Journal:
             JournalError: it could not be written whole; `last_words` is then all that may still be said.
             ValueError: a figure of the event is not finite.
         """
+        try:
+            self._syncing.check()
+        except OSError as error:
+            raise _unwritable(error) from None
+        self._write(event)
+
+    def _write(self, event: Any) -> None:
         line = encode_event(self._next_seq, clock.now(), event)
         try:
             written = os.write(self._fd, line)
@@ -66,17 +76,42 @@ class Journal:
             self._dirty_since = now - SYNC_SECONDS
 
     def sync_due(self) -> float | None:
-        """The monotonic time by which `sync` should be called, or None when all is on disk."""
+        """The monotonic time by which `begin_sync` should be called, or None when all is on disk or on its way there."""
+        if self._syncing.has_failed:
+            return time.monotonic()
         return None if self._dirty_since is None else self._dirty_since + SYNC_SECONDS
+
+    def begin_sync(self, beside: Callable[[], None] = lambda: None) -> None:
+        """Have every record brought to disk while others are written, and before them what ``beside`` brings there.
+
+        Raises:
+            JournalError: the last time it did not work.
+        """
+
+        def work() -> None:
+            beside()
+            _sync_data(self._fd)
+
+        try:
+            self._syncing.check()
+        except OSError as error:
+            raise _unwritable(error) from None
+        if self._syncing.is_busy:
+            self._dirty_since = time.monotonic()
+        else:
+            self._dirty_since = None
+            self._syncing.begin(work)
 
     def sync(self) -> None:
         """Bring every record to disk.  Raises JournalError."""
-        if self._dirty_since is not None:
-            try:
+        self._syncing.wait()
+        try:
+            self._syncing.check()
+            if self._dirty_since is not None:
                 _sync_data(self._fd)
-            except OSError as error:
-                raise _unwritable(error) from None
-            self._dirty_since = None
+        except OSError as error:
+            raise _unwritable(error) from None
+        self._dirty_since = None
 
     def last_words(self, event: RunEnded) -> bool:
         """Write and sync the last record even on a full disk; whether that worked."""
@@ -87,7 +122,9 @@ class Journal:
             # A torn line is closed, never cut away: a reader may be past its start already.
             if os.fstat(self._fd).st_size != self._whole_bytes:
                 os.write(self._fd, b"\n")
-            self.append(event)
+            self._write(event)
+            self._syncing.wait()
+            self._syncing = Syncing()  # what went wrong before is why this one is the last
             self.sync()
         except (OSError, JournalError):
             return False

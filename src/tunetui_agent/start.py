@@ -177,11 +177,8 @@ def _claim(
         os.close(device)
 
     def settle() -> None:
-        try:
-            for path in (run.spec, run.meta):
-                bring_to_disk(path)
-        except OSError as error:
-            raise JournalError(f"{error.strerror or error}: what this run was told cannot be kept") from None
+        for path in (run.spec, run.meta):
+            bring_to_disk(path)
 
     claim = Claim(spec, run, host.root, journal, inbox, idle_seconds, settle, release_device)
     return claim, {"ok": True, "run": spec.run, "epoch": meta["epoch"], "pid": meta["pid"]}

@@ -1,7 +1,7 @@
 """One run on one device: takes commands in, keeps builders and the worker busy, writes down what happens.
 
 A single thread waits on pipes, the doorbell, signals and the next deadline; nothing it does may block for long, so that
-a cancel is carried out at once whatever a kernel or a compiler is up to.
+a cancel is carried out at once whatever a kernel, a compiler or a disk is up to.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Claim:
     journal: Journal
     inbox: Inbox
     idle_seconds: float  # how long to wait for work that nobody is there to send
-    settle: Callable[[], None]  # brings to disk what stands beside the journal; may raise JournalError
+    settle: Callable[[], None]  # brings to disk what stands beside the journal; may raise OSError
     release_device: Callable[[], None]
 
 
@@ -157,7 +157,7 @@ class Supervisor:
             self._worker.start,
             self._read_commands,
             lambda: self._pool.get_ready(kind),
-            self._claim.settle,  # last: children take longer to start than a disk to write
+            lambda: self._journal.begin_sync(self._claim.settle),  # last: children take longer to start than a disk
         ]
         for step in steps:
             if not self._ended:
@@ -182,7 +182,7 @@ class Supervisor:
         now = time.monotonic()
         due = self._journal.sync_due()
         if due is not None and now >= due:
-            self._journal.sync()
+            self._journal.begin_sync()
         self._worker.look_at_clock()
         self._pool.look_at_clock()
         if self._found and self._idle_since is None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import resource
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,41 @@ def test_a_record_is_there_for_readers_before_it_is_synced_and_a_sync_is_due_soo
     assert journal.sync_due() == due, "the first unsynced record sets the time"
     journal.sync()
     assert journal.sync_due() is None
+
+
+def test_records_come_to_disk_beside_the_writing_of_others(journal: Journal, tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    def hold() -> None:
+        go_on.wait()
+
+    journal.append(CommandAccepted(command="a"))
+    journal.begin_sync(beside=hold)
+    assert journal.sync_due() is None
+    journal.append(CommandAccepted(command="b"))
+    journal.begin_sync()
+    assert journal.sync_due() is not None, "one after the other: the second is looked at again"
+    go_on.set()
+    journal.sync()
+    assert journal.sync_due() is None
+    assert len(read(tmp_path)) == 2
+
+
+def test_a_disk_that_refused_beside_is_said_by_the_next_record_and_takes_the_last_words(
+    journal: Journal, tmp_path: Path
+) -> None:
+    def refuse() -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    journal.append(CommandAccepted(command="a"))
+    journal.begin_sync(refuse)
+    with pytest.raises(JournalError, match="disk full"):
+        journal.sync()
+    with pytest.raises(JournalError, match="disk full"):
+        journal.append(CommandAccepted(command="b"))
+    assert journal.sync_due() is not None
+    assert journal.last_words(RunEnded(reason="failed", detail="disk full"))
+    assert [record["kind"] for record in read(tmp_path)] == ["CommandAccepted", "RunEnded"]
 
 
 def test_the_last_record_is_due_at_once(journal: Journal) -> None:
