@@ -40,6 +40,7 @@ class Draft:
         self.plan_number = run.plan_number
         self.finished, self.first_finished_at = run.finished_since_resumed, run.first_finished_at
         self.best = dict(run.best)
+        self.leads: dict[tuple[str, str], tuple[float, str]] = {}  # as far as they were looked at: median and trial
         self.unsure: set[tuple[str, str]] = set()  # boards whose best row changed for the worse
         self.running = dict(run.running)
         self.boards: dict[tuple[int, int], tuple[str, str]] = {}  # what rows share, to the board that they stand on
@@ -101,6 +102,7 @@ class Draft:
                 self.statuses[_TALLIED[status]] -= 1
             if status == MEASURED and best.get(board := self._board(old, subject, circumstances)) == trial:
                 del best[board]
+                self.leads.pop(board, None)
                 self.unsure.add(board)
         subject, circumstances, plan, median_ns = row.standing
         if plan == self.plan_number:
@@ -109,8 +111,10 @@ class Draft:
             if status == MEASURED:
                 board = self._board(row, subject, circumstances)
                 leader = best.get(board)
-                if leader is None or (median_ns, trial) < (self.rows[leader].standing[3], leader):
-                    best[board] = trial
+                if leader is not None and board not in self.leads:
+                    self.leads[board] = (self.rows[leader].standing[3], leader)
+                if leader is None or (median_ns, trial) < self.leads[board]:
+                    best[board], self.leads[board] = trial, (median_ns, trial)
 
     def _board(self, row: Row, subject: int, circumstances: int) -> tuple[str, str]:
         """The problem and the device whose board a row stands on."""

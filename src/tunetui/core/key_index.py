@@ -24,22 +24,19 @@ class KeyIndex:
         """Open hash tables of numbers, counted from 1; 0 is a free place."""
         self._used = [0] * _TABLES
 
-    def find(self, key: str, holds: Callable[[int], bool]) -> int:
-        """The number of ``key``, of which ``holds`` says whether it is a given one; -1: it is not here."""
+    def first(self, key: str) -> tuple[array[int], int]:
+        """The table that holds the number of ``key``, and where: there or, past others, at one of the places after it.
+
+        Numbers are counted from 1 there; 0 ends the search, and after the last place comes the first.
+        """
         code = hash(key)
         table = self._tables[code % _TABLES]
-        last = len(table) - 1
-        place = code // _TABLES & last
-        while number := table[place]:
-            if holds(number - 1):
-                return number - 1
-            place = place + 1 & last
-        return -1
+        return table, code // _TABLES & len(table) - 1
 
     def add(self, key: str, key_of: Callable[[int], str]) -> int:
         """The number of ``key``, which is not here yet; ``key_of`` tells the keys that are."""
         which = hash(key) % _TABLES
-        if 3 * self._used[which] >= 2 * len(self._tables[which]):
+        if 2 * self._used[which] >= len(self._tables[which]):
             self._grow(which, key_of)
         self._used[which] += 1
         self.count += 1
@@ -73,7 +70,7 @@ class KeyList(Sequence[str]):
 
     def append(self, key: str) -> int:
         """Add one that is not here yet; its place."""
-        self._written += key.encode(errors="surrogatepass")
+        self._written += key.encode()
         self._ends.append(len(self._written))
         return self._index.add(key, self.__getitem__)
 
@@ -91,8 +88,13 @@ class KeyList(Sequence[str]):
     def __getitem__(self, place: int) -> str:  # type: ignore[override]  # nobody asks for slices
         if not 0 <= place < len(self):
             raise IndexError(place)
-        return self._written[self._ends[place] : self._ends[place + 1]].decode(errors="surrogatepass")
+        return self._written[self._ends[place] : self._ends[place + 1]].decode()
 
     def _find(self, key: str) -> int:
-        written, ends, sought = self._written, self._ends, key.encode(errors="surrogatepass")
-        return self._index.find(key, lambda place: written[ends[place] : ends[place + 1]] == sought)
+        written, ends, sought = self._written, self._ends, key.encode()
+        table, at = self._index.first(key)
+        while number := table[at]:
+            if written[ends[number - 1] : ends[number]] == sought:
+                return number - 1
+            at = at + 1 & len(table) - 1
+        return -1

@@ -87,7 +87,7 @@ decode_told = msgspec.msgpack.Decoder(
 
 def packed_id(trial: str) -> bytes:
     """The id of a row as it stands from `ID_BYTES_AT` on, its length before it."""
-    written = trial.encode(errors="surrogatepass")
+    written = trial.encode()
     return UNSIGNED.pack(len(written)) + written
 
 

@@ -204,7 +204,7 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
     def trial(self) -> str:
         """Its id."""
         packed = self.packed
-        return packed[ID_AT : ID_AT + UNSIGNED.unpack_from(packed, ID_BYTES_AT)[0]].decode(errors="surrogatepass")
+        return packed[ID_AT : ID_AT + UNSIGNED.unpack_from(packed, ID_BYTES_AT)[0]].decode()
 
     @property
     def implementation(self) -> str:

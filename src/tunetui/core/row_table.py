@@ -9,11 +9,11 @@ from tunetui.core.key_index import KeyIndex
 from tunetui.core.packing import ID_BYTES_AT, packed_id
 from tunetui.core.row import Archive, Row
 
-_CHUNK_BITS = 8
+_CHUNK_BITS = 6
 _PER_CHUNK = 1 << _CHUNK_BITS
 _WITHIN = _PER_CHUNK - 1
-_FRESH = 2000
-"""Rows set last that have their evidence with them; a second's worth of quick results."""
+_FRESH = 1000
+"""Rows set last that at least have their evidence with them: half a second's worth of quick results."""
 
 
 class RowTable(Mapping[str, Row]):
@@ -23,13 +23,14 @@ class RowTable(Mapping[str, Row]):
     a microsecond at 100,000 rows, where a copy of the whole takes milliseconds.
     """
 
-    __slots__ = ("archive", "chunks", "count", "fresh", "index")
+    __slots__ = ("archive", "chunks", "count", "fresh", "fresh_count", "index")
 
     def __init__(self, rows: Mapping[str, Row] | None = None, archive: Archive | None = None) -> None:
         """``archive``: where the rows' evidence can be read again, so that it need not be kept here."""
         self.archive = archive
-        self.fresh: tuple[int, ...] = ()
-        """Places of the rows set last, which have their evidence with them: it is asked for soon."""
+        self.fresh: list[int] = []
+        self.fresh_count = 0
+        """Places of the rows set last, which have their evidence with them as it is asked for soon: the first so many."""
         self.chunks: list[list[bytes]] = []
         self.index = KeyIndex()
         """Trials to their places: the first ``count`` are this table's, later ones those of tables made from it."""
@@ -39,12 +40,14 @@ class RowTable(Mapping[str, Row]):
             for row in rows.values():
                 draft.set(row)
             made = draft.finish()
-            self.chunks, self.index, self.count, self.fresh = made.chunks, made.index, made.count, made.fresh
+            self.chunks, self.index, self.count = made.chunks, made.index, made.count
+            self.fresh, self.fresh_count = made.fresh, made.fresh_count
 
-    def followed_by(self, chunks: list[list[bytes]], index: KeyIndex, count: int, fresh: tuple[int, ...]) -> RowTable:
-        """A table of parts that nobody changes from now on."""
+    def followed_by(self, chunks: list[list[bytes]], index: KeyIndex, count: int, fresh: list[int]) -> RowTable:
+        """A table of parts that nobody changes from now on, but for what is added to ``index`` and ``fresh``."""
         table = RowTable.__new__(RowTable)
-        table.archive, table.chunks, table.index, table.count, table.fresh = self.archive, chunks, index, count, fresh
+        table.archive, table.chunks, table.index, table.count = self.archive, chunks, index, count
+        table.fresh, table.fresh_count = fresh, len(fresh)
         return table
 
     def __getitem__(self, trial: str) -> Row:
@@ -91,11 +94,13 @@ class RowTable(Mapping[str, Row]):
 
 def _find(index: KeyIndex, chunks: list[list[bytes]], count: int, trial: str, sought: bytes) -> int:
     """The place of a trial, its packed id ``sought``, among the first ``count`` rows; -1: it is not there."""
-
-    def holds(place: int) -> bool:
-        return place < count and chunks[place >> _CHUNK_BITS][place & _WITHIN].startswith(sought, ID_BYTES_AT)
-
-    return index.find(trial, holds)
+    table, at = index.first(trial)
+    while number := table[at]:
+        place = number - 1
+        if place < count and chunks[place >> _CHUNK_BITS][place & _WITHIN].startswith(sought, ID_BYTES_AT):
+            return place
+        at = at + 1 & len(table) - 1
+    return -1
 
 
 class _Rows(ValuesView[Row]):
@@ -118,7 +123,8 @@ class RowsDraft:
     def __init__(self, rows: Mapping[str, Row]) -> None:
         self._table = rows if isinstance(rows, RowTable) else RowTable(rows)
         self._chunks, self._index, self._count = self._table.chunks, self._table.index, self._table.count
-        self._fresh = list(self._table.fresh)
+        fresh, count = self._table.fresh, self._table.fresh_count
+        self._fresh = fresh if len(fresh) == count else fresh[:count]
         self._own: set[int] = set()
         """Chunks that no table holds."""
         self._sought, self._found = b"", -1
@@ -146,7 +152,7 @@ class RowsDraft:
         chunk = self._own_chunk(place >> _CHUNK_BITS)
         if self._table.archive is not None:
             self._fresh.append(place)
-            if len(self._fresh) > 4 * _FRESH:
+            if len(self._fresh) > 2 * _FRESH:
                 self._leave_out()
         if is_new:
             chunk.append(packed)
@@ -163,15 +169,14 @@ class RowsDraft:
     def finish(self) -> RowTable:
         """The table; this draft copies what it shares before it writes again."""
         if self._own:
-            self._leave_out()
             self._own.clear()
-            self._table = self._table.followed_by(self._chunks, self._index, self._count, tuple(self._fresh))
+            self._table = self._table.followed_by(self._chunks, self._index, self._count, self._fresh)
         return self._table
 
     def _leave_out(self) -> None:
         """Of all but the rows set last what the journal tells is not kept."""
         old, self._fresh = self._fresh[:-_FRESH], self._fresh[-_FRESH:]
-        for place in set(old).difference(self._fresh) if old else ():
+        for place in sorted(set(old).difference(self._fresh)):
             chunk = self._own_chunk(place >> _CHUNK_BITS)
             chunk[place & _WITHIN] = Row(chunk[place & _WITHIN]).bare()
 
