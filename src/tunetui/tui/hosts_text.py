@@ -37,7 +37,7 @@ def list_lines(
     for host in hosts:
         text, tone = _host_state(host, found.get(host.name), busy.get(host.name, ""), links.get(host.name))
         lines.append(FormLine(("host", host.name), host_name(host.name), text, note=_told(host), tone=tone))
-    note = busy.get("", "") or "a attaches, t stops"
+    note = busy.get("", "") or "a attaches, t stops, f5 looks again"
     lines.append(FormLine("runs", "Runs", heading=True, note=note))
     order = sorted(runs, key=lambda run: (run.state != "running", -(run.updated or 0)))
     lines += [FormLine(("run", run.name), one_line(run.state), _run_line(run, now)) for run in order]
@@ -48,7 +48,8 @@ def host_lines(
     host: NamedHost, found: Examination | None, link: LinkState | None, usd_spent: str, runs: Sequence[KnownRun]
 ) -> list[Spans]:
     """Everything that is known of a host."""
-    lines: list[Spans] = [toned(host_name(host.name), "strong"), toned(_told(host), "muted")]
+    lines: list[Spans] = [toned(host_name(host.name), "strong")]
+    lines += [toned(told, "muted")] if (told := _told(host)) else []
     if link is not None:
         since = time.strftime("%H:%M:%S", time.localtime(link.since))
         lines.append(plain(f"link: {link.state} since {since} {one_line(link.text)}".rstrip()))
@@ -99,8 +100,9 @@ def _host_state(
 
 
 def _told(host: NamedHost) -> str:
-    price = f", ${host.usd_per_hour:.2f} an hour" if host.usd_per_hour is not None else ""
-    return f"{host.source}{price}"
+    price = f"${host.usd_per_hour:.2f} an hour" if host.usd_per_hour is not None else ""
+    source = host.source if host.source != host_name(host.name) else ""
+    return ", ".join(filter(None, [source, price]))
 
 
 def _run_line(run: KnownRun, now: float) -> str:

@@ -15,11 +15,11 @@ _MINUTE_SECONDS, _HOUR_MINUTES = 60, 60
 
 
 def list_lines(
-    machines: Sequence[Machine], types: Sequence[InstanceType], busy: Mapping[str, str], now: float
+    machines: Sequence[Machine] | None, types: Sequence[InstanceType], busy: Mapping[str, str], now: float
 ) -> list[FormLine]:
-    """What is rented, then what could be, that which is free first."""
+    """What is rented (None: not known), then what could be, that which is free first."""
     lines = [FormLine("machines", "Rented", heading=True, note=busy.get("", "") or "t terminates, w waits")]
-    for each in machines:
+    for each in machines or ():
         text, tone = busy.get(each.id or each.name, ""), _TONES.get(each.status)
         lines.append(
             FormLine(
@@ -27,7 +27,8 @@ def list_lines(
             )
         )
     if not machines:
-        lines.append(FormLine("none", "nothing is rented", heading=True))
+        known = "nothing is rented" if machines is not None else "not known; f5 asks again"
+        lines.append(FormLine("none", known, heading=True))
     lines.append(FormLine("types", "To rent", heading=True, note="Enter asks for one, at its price"))
     for kind in sorted(types, key=lambda kind: (not kind.regions, kind.usd_per_hour or 0.0, kind.name)):
         free = ", ".join(kind.region_names) or "nowhere free just now"

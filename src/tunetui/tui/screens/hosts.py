@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Coroutine
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
-from textual.events import Resize
 
 from tunetui.core.errors import TunetuiError
 from tunetui.core.examination import Examination
@@ -22,60 +18,38 @@ from tunetui.session.run_life import KnownRun, Reach, clear, journal_of, stop, s
 from tunetui.tui.commands.command import AnyCommand, bindings_of
 from tunetui.tui.commands.hosts import HOSTS
 from tunetui.tui.hosts_text import host_lines, list_lines, run_lines
-from tunetui.tui.screens.command_screen import CommandScreen
 from tunetui.tui.screens.confirming import ConfirmScreen, ask_then
-from tunetui.tui.spans import LinesPane
-from tunetui.tui.text_view import TextView
-from tunetui.tui.widgets.form import Form
-from tunetui.tui.widgets.keys_line import KeysLine
+from tunetui.tui.screens.listing import ListingScreen
+from tunetui.tui.spans import Spans
+from tunetui.tui.widgets.form import Form, FormLine
 
-_WIDE_CELLS = 120
+_AGES_EVERY_SECONDS = 5.0
 CLEARED_AFTER_DAYS = 14
 _RUNS = ""
 """Where looking for runs stands among what is busy."""
 
 
-class HostsScreen(CommandScreen):
-    """A list of hosts and runs, and what is known of the one under the cursor; every host is asked by itself."""
+class HostsScreen(ListingScreen):
+    """Hosts and runs; every host is asked by itself."""
 
     OFFERS: ClassVar[tuple[AnyCommand, ...]] = HOSTS
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(OFFERS)]
-    TITLED = "Hosts"
+    TITLED, HEADED = "Hosts", "Hosts and runs"
 
     def __init__(self) -> None:
         super().__init__()
-        self.heading = LinesPane(classes="title")
-        self.list = Form(id="form")
-        self.detail = TextView(id="outlook")
         self.hosts: list[NamedHost] = []
         self.found: dict[str, Examination] = {}
         self.runs: dict[str, KnownRun] = {}
-        self.busy: dict[str, str] = {}
-        """By host, what it is asked just now."""
-        self._enabled: list[bool] = []
         self._links: dict[str, LinkState] = {}
+        self._listed_at = 0.0
 
-    def compose(self) -> ComposeResult:
-        yield self.heading
-        with Horizontal(id="hosts-and-more"):
-            yield self.list
-            yield self.detail
-        yield KeysLine()
-
-    def on_mount(self) -> None:
+    def begin(self) -> None:
+        """Every host that has a name, and the runs kept here."""
         batch = self.cockpit.batch
         self.hosts = named_hosts(batch.preparing.settings, [*batch.hosts, *self.links])
-        self.heading.show([self.titled("Hosts and runs")])
-        self.list.focus()
         self.show_all()
         self.look_for_runs()
-
-    def on_resize(self, event: Resize) -> None:
-        """The detail stands beside the list where there is room, else below it."""
-        wide = event.size.width >= _WIDE_CELLS
-        self.query_one("#hosts-and-more").styles.layout = "horizontal" if wide else "vertical"
-        self.detail.styles.width = "1fr" if wide else "100%"
-        self.detail.styles.height = "1fr"
 
     # ------------------------------------------------------------------------------------------- showing
 
@@ -88,44 +62,33 @@ class HostsScreen(CommandScreen):
     @property
     def host(self) -> NamedHost | None:
         """The host under the cursor."""
-        name = self._under_cursor("host")
+        name = self.under_cursor("host")
         return next((host for host in self.hosts if host.name == name), None)
 
     @property
     def run(self) -> KnownRun | None:
         """The run under the cursor."""
-        return self.runs.get(self._under_cursor("run"))
-
-    def _under_cursor(self, kind: str) -> str:
-        key = self.list.present.key if self.list.present is not None else None
-        return str(key[1]) if isinstance(key, tuple) and key[0] == kind else ""
+        return self.runs.get(self.under_cursor("run"))
 
     def beat(self, _: object) -> None:
-        """Links change by themselves."""
+        """Links change by themselves, and what is known of runs gets older."""
         if self.links != self._links:
             self.show_all()
+        elif self.runs and time.time() - self._listed_at >= _AGES_EVERY_SECONDS:
+            self.list.show(self.list_lines())
 
-    def show_all(self) -> None:
-        """What is known by now."""
-        self._links = self.links
-        self.list.show(
-            list_lines(self.hosts, self.found, self.busy, self._links, list(self.runs.values()), time.time())
-        )
-        self.show_detail()
+    def list_lines(self) -> list[FormLine]:
+        """Hosts, then runs."""
+        self._links, self._listed_at = self.links, time.time()
+        return list_lines(self.hosts, self.found, self.busy, self._links, list(self.runs.values()), self._listed_at)
 
-    @on(Form.Moved)
-    def show_detail(self) -> None:
-        """Of what is under the cursor; the footer anew only where another command is grey."""
+    def detail_lines(self) -> list[Spans] | None:
+        """Of the host or the run."""
         host, run = self.host, self.run
         if host is not None:
             here = [each for each in self.runs.values() if host.name in each.hosts and each.state == "running"]
-            self.detail.show(host_lines(host, self.found.get(host.name), self._links.get(host.name), "", here))
-        elif run is not None:
-            self.detail.show(run_lines(run, time.time()))
-        enabled = [command().enabled(self) for command in self.OFFERS]
-        if enabled != self._enabled:
-            self._enabled = enabled
-            self.refresh_bindings()
+            return host_lines(host, self.found.get(host.name), self._links.get(host.name), "", here)
+        return run_lines(run, time.time()) if run is not None else None
 
     @on(Form.Pressed)
     def _pressed(self) -> None:
@@ -133,25 +96,6 @@ class HostsScreen(CommandScreen):
             self.examine()
 
     # -------------------------------------------------------------------------------------------- asking
-
-    def _ask(self, name: str, what: str, asking: Coroutine[Any, Any, None]) -> None:
-        """Ask one host beside everything else, one thing at a time; refusals are told."""
-        if name in self.busy:
-            asking.close()
-            return
-        self.busy[name] = what
-        self.show_all()
-
-        async def ask() -> None:
-            try:
-                await asking
-            except TunetuiError as error:
-                self.cockpit.tell_error(error)
-            finally:
-                self.busy.pop(name, None)
-            self.show_all()
-
-        self.run_worker(ask(), name=f"{what} {name}", group=f"host {name}", exclusive=True)
 
     @property
     def _reach(self) -> Reach:
@@ -161,7 +105,7 @@ class HostsScreen(CommandScreen):
     def examine(self) -> None:
         """The host under the cursor; what it says of its runs, too."""
         if self.host is not None:
-            self._ask(self.host.name, "examining ...", self._examine(self.host.name))
+            self.beside(self.host.name, "examining ...", self._examine(self.host.name))
 
     async def _examine(self, name: str) -> None:
         reach, batch = self._reach, self.cockpit.batch
@@ -172,10 +116,10 @@ class HostsScreen(CommandScreen):
 
     def look_for_runs(self) -> None:
         """Here, then on every host that was examined; each by itself."""
-        self._ask(_RUNS, "looking ...", self._survey([]))
+        self.beside(_RUNS, "looking ...", self._survey([]))
         for name in self.found:
             if name != "local":
-                self._ask(name, "looking for runs ...", self._survey([name]))
+                self.beside(name, "looking for runs ...", self._survey([name]))
 
     async def _survey(self, names: list[str]) -> None:
         answer = await survey(names, self._reach)
@@ -211,7 +155,7 @@ class HostsScreen(CommandScreen):
             return
         question = f"Stop {one_line(run.name)} after its present trial?\nWhat was measured is kept."
         asked = ConfirmScreen(question, "stop it", careful=True)
-        ask_then(self.app, asked, lambda: self._ask(_RUNS, "stopping ...", self._end(run)))
+        ask_then(self.app, asked, lambda: self.beside(_RUNS, "stopping ...", self._end(run)))
 
     async def _end(self, run: KnownRun) -> None:
         for line in (await stop(run.name, run.hosts, self._reach, now=False)).lines:
@@ -221,7 +165,7 @@ class HostsScreen(CommandScreen):
     def clear_away(self) -> None:
         """Ask the host what it would forget, and then whether it may."""
         if self.host is not None:
-            self._ask(self.host.name, "looking for old runs ...", self._clear(self.host.name))
+            self.beside(self.host.name, "looking for old runs ...", self._clear(self.host.name))
 
     async def _clear(self, name: str) -> None:
         old = (await clear([name], self._reach, days=CLEARED_AFTER_DAYS, pretend=True))[name]

@@ -9,11 +9,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
-from textual.events import Resize
-from textual.widgets import Footer
 
 from tunetui.core.errors import TunetuiError
 from tunetui.hosts.lambda_cloud.account import Account, Offer
@@ -24,88 +20,54 @@ from tunetui.settings import load_settings
 from tunetui.tui import machines_text
 from tunetui.tui.commands.command import AnyCommand, bindings_of
 from tunetui.tui.commands.machines import MACHINES
-from tunetui.tui.screens.command_screen import CommandScreen
 from tunetui.tui.screens.confirming import ConfirmScreen
-from tunetui.tui.spans import LinesPane
-from tunetui.tui.text_view import TextView
-from tunetui.tui.widgets.form import Form
+from tunetui.tui.screens.listing import ListingScreen
+from tunetui.tui.spans import Spans
+from tunetui.tui.widgets.form import Form, FormLine
 
-_WIDE_CELLS = 120
 _ACCOUNT = ""
 """Where looking at the account stands among what is busy."""
 
 
-class MachinesScreen(CommandScreen):
-    """A list of machines and types; what is done with one goes on beside everything else, also when the screen is left."""
+class MachinesScreen(ListingScreen):
+    """Machines and types; what is done with one goes on beside everything else, also when the screen is left."""
 
     OFFERS: ClassVar[tuple[AnyCommand, ...]] = MACHINES
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(OFFERS)]
-    TITLED = "Machines"
+    TITLED, HEADED = "Machines", "Machines of Lambda Cloud"
 
     def __init__(self) -> None:
         super().__init__()
-        self.heading = LinesPane(classes="title")
-        self.list = Form(id="form")
-        self.detail = TextView(id="outlook")
-        self.machines: list[Machine] = []
+        self.machines: list[Machine] | None = None
+        """None: not known."""
         self.types: list[InstanceType] = []
-        self.busy: dict[str, str] = {}
-        """By machine or type, what is going on."""
-        self._enabled: list[bool] = []
 
-    def compose(self) -> ComposeResult:
-        yield self.heading
-        with Horizontal(id="hosts-and-more"):
-            yield self.list
-            yield self.detail
-        yield Footer(show_command_palette=False)
-
-    def on_mount(self) -> None:
-        self.heading.show([self.titled("Machines of Lambda Cloud")])
-        self.list.focus()
-        self.show_all()
+    def begin(self) -> None:
+        """Ask the account at once."""
         self.look()
-
-    def on_resize(self, event: Resize) -> None:
-        """The detail stands beside the list where there is room, else below it."""
-        wide = event.size.width >= _WIDE_CELLS
-        self.query_one("#hosts-and-more").styles.layout = "horizontal" if wide else "vertical"
-        self.detail.styles.width = "1fr" if wide else "100%"
-        self.detail.styles.height = "1fr"
 
     # ------------------------------------------------------------------------------------------- showing
 
     @property
     def machine(self) -> Machine | None:
         """The machine under the cursor."""
-        key = self._under_cursor("machine")
-        return next((each for each in self.machines if key and key == (each.id or each.name)), None)
+        key = self.under_cursor("machine")
+        return next((each for each in self.machines or () if key and key == (each.id or each.name)), None)
 
     @property
     def type(self) -> InstanceType | None:
         """The type under the cursor."""
-        return next((each for each in self.types if each.name == self._under_cursor("type")), None)
+        return next((each for each in self.types if each.name == self.under_cursor("type")), None)
 
-    def _under_cursor(self, kind: str) -> str:
-        key = self.list.present.key if self.list.present is not None else None
-        return str(key[1]) if isinstance(key, tuple) and key[0] == kind else ""
+    def list_lines(self) -> list[FormLine]:
+        """What is rented, then what could be."""
+        return machines_text.list_lines(self.machines, self.types, self.busy, time.time())
 
-    def show_all(self) -> None:
-        """What is known by now."""
-        self.list.show(machines_text.list_lines(self.machines, self.types, self.busy, time.time()))
-        self.show_detail()
-
-    @on(Form.Moved)
-    def show_detail(self) -> None:
-        """Of what is under the cursor; the footer anew only where another command is grey."""
+    def detail_lines(self) -> list[Spans] | None:
+        """Of the machine or the type."""
         if self.machine is not None:
-            self.detail.show(machines_text.machine_lines(self.machine, time.time()))
-        elif self.type is not None:
-            self.detail.show(machines_text.type_lines(self.type))
-        enabled = [command().enabled(self) for command in self.OFFERS]
-        if enabled != self._enabled:
-            self._enabled = enabled
-            self.refresh_bindings()
+            return machines_text.machine_lines(self.machine, time.time())
+        return machines_text.type_lines(self.type) if self.type is not None else None
 
     @on(Form.Pressed)
     def _pressed(self) -> None:
@@ -115,24 +77,7 @@ class MachinesScreen(CommandScreen):
     # ------------------------------------------------------------------------------------------- doing
 
     def _do(self, key: str, what: str, doing: Coroutine[Any, Any, None]) -> None:
-        """One thing at a time with one machine; refusals are told."""
-        if key in self.busy:
-            doing.close()
-            return
-        self.busy[key] = what
-        self.show_all()
-
-        async def do() -> None:
-            try:
-                await doing
-            except TunetuiError as error:
-                self.cockpit.tell_error(error)
-            finally:
-                self.busy.pop(key, None)
-            if self.is_mounted:
-                self.show_all()
-
-        self.app.run_worker(do(), name=f"{what} {key}", group=f"machine {key}", exclusive=True)
+        self.beside(key, what, doing, outlives=True)
 
     def _say(self, key: str) -> Any:
         def say(text: str) -> None:
