@@ -302,6 +302,17 @@ async def test_chosen_columns_stay_and_scroll_beside_the_fixed_ones() -> None:
         assert app.table.shown_keys == ["name", "speed"]
 
 
+async def test_a_figure_that_the_line_has_no_room_for_is_marked_and_never_cut_to_another_one() -> None:
+    app = staged(3)
+    async with app.run_test(size=(23, 6)) as pilot:
+        app.table.choose_columns(["name", "speed", "size"])
+        await pilot.pause()
+        assert lines_on_screen(app)[1].split() == ["▸r2", "1.0", "…"]
+        await pilot.press("right")
+        await pilot.pause()
+        assert lines_on_screen(app)[1].split() == ["▸r2", "…", "2"]
+
+
 async def test_a_wide_character_takes_two_cells_and_is_never_cut_in_half() -> None:
     app = staged(1)
     async with app.run_test(size=(60, 4)) as pilot:

@@ -14,7 +14,7 @@ from tunetui.tui.widgets.literal import fit
 from tunetui.tui.widgets.store import ColumnStore
 from tunetui.tui.widgets.tones import ToneStyles
 
-CURSOR_MARK = "▸"
+CURSOR_MARK, CUT_MARK = "▸", "…"
 
 _Cells = Callable[[Sequence[Place]], list[Segment]]
 
@@ -46,6 +46,8 @@ class RowPainter:
             for place in places:
                 column = place.column
                 text = fit(column.cell(store, row), column.width, right=column.right)
+                if column.right and text.strip():
+                    text = self._whole_or_marked(text, place, x, width)
                 style = base
                 if column.tone is not None and cursor is None and (tone := column.tone(store, row)) is not None:
                     style = base + self._styles.tones[tone]
@@ -87,6 +89,13 @@ class RowPainter:
             return left.simplify()
         right = Strip(cells(layout.moving_places), layout.width - layout.fixed_width)
         return Strip.join([left, right.crop_extend(x, x + width - fixed, base)]).simplify()
+
+    def _whole_or_marked(self, text: str, place: Place, x: int, width: int) -> str:
+        """A figure of which the line has room for a part only would be read as another one."""
+        fixed = self._layout.fixed_width
+        if place.start < fixed or (place.start - x >= fixed and place.end - x <= width):
+            return text
+        return CUT_MARK.ljust(len(text)) if place.start - x >= fixed else CUT_MARK.rjust(len(text))
 
     def _row_style(self, store: ColumnStore, row: int) -> Style:
         tone = None if self._row_tone is None else self._row_tone(store, row)
