@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -125,14 +126,16 @@ class Draft:
 
     def _find_best(self, board: tuple[str, str]) -> None:
         self.best.pop(board, None)
-        found = []
+        least_ns, ids = math.inf, list[str]()
         for row in self.rows.values():
-            if row.status == MEASURED:
-                subject, circumstances, plan, median_ns = row.standing
-                if plan == self.plan_number and self._board(row, subject, circumstances) == board:
-                    found.append((median_ns, row.trial))  # the id settles equal medians, whatever order they came in
-        if found:
-            self.best[board] = min(found)[1]
+            subject, circumstances, plan, median_ns = row.standing
+            if not median_ns <= least_ns or plan != self.plan_number or row.status != MEASURED:
+                continue
+            if self._board(row, subject, circumstances) == board:
+                ids = [*(ids if median_ns == least_ns else ()), row.trial]
+                least_ns = median_ns
+        if ids:
+            self.best[board] = min(ids)  # which settles equal medians, whatever order they came in
 
     def row_of(self, ref: TrialRef, *, again: int = 0, **fields: Any) -> Row:
         """The row of a trial, as known or new, brought up to ``ref`` and ``fields``; measured ``again`` times more."""

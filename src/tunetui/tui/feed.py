@@ -49,11 +49,11 @@ class Feed:
         replay, board = self.screen.replay, self.screen.board
         if not self._goes_on and (board.is_behind or (replay is not None and replay.is_behind)):
             self._goes_on = True
-            self.screen.set_timer(_BETWEEN_PORTIONS_S, self._catch_up)
+            self.screen.cockpit.after(_BETWEEN_PORTIONS_S, self._catch_up)
 
     def _catch_up(self) -> None:
         self._goes_on = False
-        if not self.screen.is_current:
+        if not self.screen.is_mounted or not self.screen.is_current:
             return
         if self.screen.board.is_behind:
             self.screen.board.catch_up()

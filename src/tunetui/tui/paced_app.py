@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from asyncio import TimerHandle, get_running_loop
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic, thread_time
 from typing import ClassVar
@@ -11,7 +12,6 @@ from textual import events
 from textual.app import App, ReturnType
 from textual.driver import Driver
 from textual.reactive import reactive
-from textual.timer import Timer
 
 from tunetui.tui.pacing import FULL, Beat, Ticker
 from tunetui.tui.quiet_collector import QuietCollector
@@ -46,7 +46,7 @@ class PacedApp(App[ReturnType]):
         self._set_aside = False
         self._beat: Beat | None = None  # the one that is drawn
         self._steps: Iterator[object] = iter(())  # what is left of it
-        self._rest: Timer | None = None  # the pause before that
+        self._rest: TimerHandle | None = None  # the pause before that
         self._beat_cost_s = 0.0  # CPU that it took so far
         self._key_at = float("-inf")
         self._asked_after = 0  # characters written when the last question was asked
@@ -134,6 +134,10 @@ class PacedApp(App[ReturnType]):
     def watch_lite(self, lite: bool) -> None:
         self.set_class(lite, self.LITE_CLASS)
 
+    def after(self, seconds: float, callback: Callable[[], object]) -> TimerHandle:
+        """Call it in turn with other messages of the app; Textual's timers, a task each, take several times as long."""
+        return get_running_loop().call_later(seconds, self.call_later, callback)
+
     def _turn(self) -> None:
         if self._set_aside or self.port is None:
             return
@@ -155,12 +159,12 @@ class PacedApp(App[ReturnType]):
             return
         wait_s = self._key_at + _KEY_FIRST_S - now
         if wait_s > 0 and now - beat.now < beat.rates.beat_s / 2:
-            self._rest = self.set_timer(wait_s, self._draw_some)
+            self._rest = self.after(wait_s, self._draw_some)
             return
         before_s = thread_time()
         for _ in self._steps:
             if thread_time() - before_s >= _STRETCH_S:
-                self._rest = self.set_timer(_PAUSE_S, self._draw_some)
+                self._rest = self.after(_PAUSE_S, self._draw_some)
                 break
         self._beat_cost_s += thread_time() - before_s
         if self._rest is None:

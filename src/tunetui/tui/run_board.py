@@ -25,8 +25,8 @@ MEASURED_AT = "#measured_at"
 """When a row got its figures, in Unix seconds: the table's own, for the plot over time."""
 RANKED_AT_MOST = 256
 """Of each problem on each device while the run goes on: ranking everything would take seconds at 100,000 rows."""
-_RANKED_EVERY_SECONDS = 1.0
-_WRITTEN_AT_ONCE = 150
+_RANKED_EVERY_SECONDS = 2.0
+_WRITTEN_AT_ONCE = 250
 _BESIDE = frozenset({"sentinel", "energy", "counters", reliability.RELIABILITY})
 """What is done with a row whose figures stay in view meanwhile."""
 _TAKE_SECONDS = 0.004
