@@ -53,7 +53,7 @@ def sealed(packed: Path, compiled: Callable[[str, bytes], CodeType | None]) -> b
                 code = compiled(name, text) or compile(text, f"{packed}/{name}", "exec", dont_inherit=True)
                 head = importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(text)
                 target.writestr(zipfile.ZipInfo(f"{name}c", _EPOCH), head + marshal.dumps(code))
-            target.writestr(zipfile.ZipInfo(name, _EPOCH), text, zipfile.ZIP_DEFLATED)
+            target.writestr(zipfile.ZipInfo(name, _EPOCH), text)  # as it is: packing takes longer than all the rest
         target.comment = b"0" * _SEAL_BYTES
     body = made.getvalue()[:-_SEAL_BYTES]
     return body + hashlib.sha256(body).hexdigest().encode()

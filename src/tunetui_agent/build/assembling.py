@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -59,6 +58,8 @@ class AssemblingBuilder:
         self, spec: RunSpec, implementation: Implementation, trials: list[Trial], target: Target
     ) -> list[BuildFinished]:
         """The inner builder's records; the time of assembling is in their seconds."""
+        from concurrent.futures import ThreadPoolExecutor  # a tenth of what a builder's start takes
+
         finished = self._builder.build(spec, implementation, trials, target)
         with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as threads:
             seconds = dict(threads.map(self._with_twin, [each.artifact for each in finished if each.ok]))
