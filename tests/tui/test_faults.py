@@ -54,9 +54,11 @@ async def test_a_journal_torn_in_the_middle_is_shown_as_far_as_it_can_be_read(tm
         screen = pilot.app.screen
         assert isinstance(screen, RunScreen)
         await until(pilot, lambda: screen.run_now.counts.total == 24)
+        await until(pilot, lambda: "3 lines damaged" in shown(pilot).splitlines()[0])
         assert "REPLAY" in shown(pilot)
     async with opened(board_screen(torn)) as pilot:
         await until(pilot, lambda: "9/24 measured · unfinished" in shown(pilot))
+        assert "3 lines could not be read (line 41: " in cockpit_of(pilot).said[0].text
 
 
 async def test_what_is_wrong_with_the_settings_is_said_at_the_start_and_can_be_read_again() -> None:

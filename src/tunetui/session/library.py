@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError
+from tunetui.core.figures import counted
 from tunetui.core.leaderboard import SUFFIXES
 from tunetui.core.row_table import RowTable
 from tunetui.core.run import fold
@@ -64,6 +65,8 @@ def find_journal(asked: str) -> Path:
     Raises:
         InputError: there is none, or several begin so.
     """
+    if not asked:  # every name begins so: a script's empty variable must not mean the only run that there is
+        raise InputError("no run is named", hint="tunetui runs lists them")
     path = Path(asked)
     if path.is_file():
         return path
@@ -83,8 +86,18 @@ def find_journal(asked: str) -> Path:
 
 def read_run(journal: Path) -> Run:
     """The state of a run as its journal tells it.  Raises StoreError."""
-    rows = RowTable(archive=JournalArchive(journal))
-    return fold(Run(rows=rows), read_journal(journal).records)
+    return read_damaged_run(journal)[0]
+
+
+def read_damaged_run(journal: Path) -> tuple[Run, str]:
+    """As `read_run`, and in words what of the journal could not be used; empty where all of it could."""
+    found = read_journal(journal)
+    run = fold(Run(rows=RowTable(archive=JournalArchive(journal))), found.records)
+    damaged = len(found.damage) + bool(found.torn_bytes)
+    if not damaged:
+        return run, ""
+    first = f"line {found.damage[0].line}: {found.damage[0].reason}" if found.damage else "the last one is cut off"
+    return run, f"{clean(str(journal))}: {counted(damaged, 'line')} could not be read ({first}); all others are shown"
 
 
 def journal_of(run: str) -> Path | None:

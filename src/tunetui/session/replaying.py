@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tunetui.core.clocks import Clocks
 from tunetui.core.errors import InputError
+from tunetui.core.figures import counted
 from tunetui.core.records import RecordError, decode_record, split_envelope
 from tunetui.core.row_table import RowTable
 from tunetui.core.run import fold
@@ -96,11 +97,12 @@ class Replay:
 
     @property
     def label(self) -> str:
-        """What stands on every screen: that it is a replay, on which device, and when it was recorded."""
+        """What stands on every screen: that it is a replay, on which device, when it was recorded, and what it lacks."""
         devices = ", ".join(dict.fromkeys(device.name or device.id for device in self._run.devices.values()))
         when = datetime.fromtimestamp(self.began).astimezone().strftime("%Y-%m-%d %H:%M") if self.began else ""
         how = "at the end" if self.at_end else "paused" if self.paused else f"{self.speed:g}x"
-        return " · ".join(filter(None, [f"REPLAY {how}", devices, when]))
+        lacks = f"{counted(self.damaged, 'line')} damaged" if self.damaged else ""
+        return " · ".join(filter(None, [f"REPLAY {how}", devices, when, lacks]))
 
     @property
     def is_behind(self) -> bool:

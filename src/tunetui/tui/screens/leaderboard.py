@@ -43,7 +43,8 @@ def board_screen(path: Path) -> LeaderboardScreen:
         TunetuiError: it is neither, or cannot be read.
     """
     if path.suffix == ".jsonl":
-        return LeaderboardScreen(build_leaderboard(library.read_run(path)), path, name=path.parent.name)
+        run, damage = library.read_damaged_run(path)
+        return LeaderboardScreen(build_leaderboard(run), path, name=path.parent.name, warning=damage)
     board = read_leaderboard(path)
     return LeaderboardScreen(board, library.journal_of(board.run.id), name=path.name)
 
@@ -55,8 +56,12 @@ class LeaderboardScreen(BoardScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(OFFERS)]
     TITLED = "Leaderboard"
 
-    def __init__(self, board: Leaderboard, journal: Path | None, *, name: str = "", label: str = "") -> None:
+    def __init__(
+        self, board: Leaderboard, journal: Path | None, *, name: str = "", label: str = "", warning: str = ""
+    ) -> None:
+        """``warning``: what is told when it is opened."""
         self.board, self.journal, self.file, self._label = board, journal, name or board.run.name, label
+        self._warning = warning
         self.known: dict[str, tuple[int, Entry, dict[str, Value]]] = {}
         self.figures = FigureTable()
         self.facts = BoardFacts()
@@ -79,6 +84,8 @@ class LeaderboardScreen(BoardScreen):
         boards = enumerate(self.board.boards)
         tabs = [Tab(self._board_label(each), {_BOARD: str(place)}) for place, each in boards]
         self.set_tabs([Tab("all", {}), *(tabs if len(tabs) > 1 else [])])
+        if self._warning:
+            self.cockpit.tell(self._warning, "warning")
         self.lay_out_columns()
 
     def on_resize(self, event: Resize) -> None:
