@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+import tunetui_agent
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
 from tunetui.core.starting import start_process
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _STDERR_TAIL_BYTES = 8192
+_FROM_FOLDER = (
+    "import sys; sys.path.insert(0, {!r}); from tunetui_agent.commands import main; sys.exit(main(sys.argv[1:]))"
+)
 
 
 class LocalLink:
@@ -39,8 +43,8 @@ class LocalLink:
     async def look_ahead(self) -> None:
         """Begin now what a run asks for soon: a "probe" for nothing but modules, and a "start"."""
         with contextlib.suppress(OSError, TunetuiError):  # said when it is asked for
-            for arguments in (["probe", "--modules-follow"], ["start"]):
-                self._ahead[arguments[0]] = await self._spawn(arguments, stderr=asyncio.subprocess.PIPE)
+            for arguments, code in ((["probe", "--modules-follow"], self._installed()), (["start"], None)):
+                self._ahead[arguments[0]] = await self._spawn(arguments, asyncio.subprocess.PIPE, code)
 
     async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
         """Run one agent command to its end; its stdout.
@@ -87,12 +91,20 @@ class LocalLink:
         process = self._ahead.pop(arguments[0], None)
         return (process, told) if process is not None and process.returncode is None else (None, b"")
 
-    async def _spawn(self, arguments: Sequence[str], stderr: int) -> asyncio.subprocess.Process:
-        archive = self._archive or self._place_archive()
-        command = [self._python, str(archive), arguments[0], "--root", str(self._root), *arguments[1:]]
+    async def _spawn(
+        self, arguments: Sequence[str], stderr: int, code: list[str] | None = None
+    ) -> asyncio.subprocess.Process:
+        """An agent command, from the archive or from other ``code``."""
+        code = code or [str(self._archive or self._place_archive())]
+        command = [self._python, *code, arguments[0], "--root", str(self._root), *arguments[1:]]
         pipe = asyncio.subprocess.PIPE
         # Its own session: the terminal's Ctrl-C is for the app, which then asks the agent to stop.
         return await start_process(*command, stdin=pipe, stdout=pipe, stderr=stderr, start_new_session=True)
+
+    def _installed(self) -> list[str] | None:
+        """The agent as this app has it, for a command that leaves nothing running: the archive is written meanwhile."""
+        source = Path(tunetui_agent.__path__[0]).parent
+        return ["-P", "-c", _FROM_FOLDER.format(str(source))] if self._python == sys.executable else None
 
     def _place_archive(self) -> Path:
         folder = self._root / "agent"
