@@ -176,6 +176,9 @@ async def test_what_a_host_lacks_for_that_is_said_with_what_can_be_done_instead(
     await killed(hosts, first)
     name = hosts.journal.parent.name
     elsewhere(hosts, monkeypatch)
+    for where in ([], ["east"]):
+        with pytest.raises(InputError, match="no run is named"):
+            await attach("", Attaching(Reach(LinkOptions(), connect=hosts.connect), where))
     with pytest.raises(InputError, match="there is no run 'nonsense' here, nor on east"):
         await taken_up(hosts, "east", run="nonsense")
     with pytest.raises(InputError, match=f"there is no run '{name}'"):

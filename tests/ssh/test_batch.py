@@ -19,6 +19,7 @@ from tests.ssh.conftest import MakeServer
 from tests.ssh.proxy import Proxy
 from tests.ssh.reaching import config
 from tests.ssh.sshd import Sshd, make_key
+from tunetui.core.errors import ExitCode
 
 WORD = "correct horse"
 
@@ -48,6 +49,26 @@ def test_a_sweep_on_another_machine_ends_as_one_here_does(workplace: Workplace, 
     assert not (workplace.cache / "tunetui" / "runs").exists()  # nothing was measured here
     assert [path.name for path in (server.cache / "tunetui" / "runs").iterdir()]
     assert nothing_is_left(server)
+
+
+def test_a_winner_is_verified_on_the_host_that_measured_it_and_on_another(
+    workplace: Workplace, server: Sshd, servers: MakeServer
+) -> None:
+    other = servers("other")
+    path = Path(workplace.environment["TUNETUI_SSH_CONFIG"])
+    path.write_text(path.read_text() + other.ssh_config("other"))
+    workplace.grid(number="[1]")
+    workplace.run("--host", "box", "--format", "none")
+    for host in ("box", "other"):
+        asked = ["verify", "grid.leaderboard.toml", "--host", host, "--margin", "900%", "-o", f"on-{host}"]
+        out, _ = workplace.call(*asked)
+        assert "  HOLDS" in out.splitlines()
+        assert [device["reached_as"] for device in workplace.leaderboard(f"on-{host}")["devices"]] == [host]
+    _, err = workplace.call("verify", "grid.leaderboard.toml", "--host", "gone", code=ExitCode.UNAVAILABLE)
+    assert "there is no host called gone" in err
+    assert not (workplace.cache / "tunetui" / "runs").exists()
+    assert nothing_is_left(server)
+    assert nothing_is_left(other)
 
 
 def test_two_sessions_at_once_are_enough_for_a_sweep(servers: MakeServer, workplace: Workplace) -> None:

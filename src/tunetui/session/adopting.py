@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,8 @@ async def adopt(name: str, hosts: Sequence[str], reach: Reach, prices: Mapping[s
         InputError: no such run there, several that begin so, or another one that is kept here under its name.
         TunetuiError: a host cannot be reached, or keeps too little of the run.
     """
+    if not name:
+        raise InputError("no run is named", hint=f"tunetui runs {shlex.join(hosts)} lists them")
     found = [left for lefts in await asyncio.gather(*(_left_on(host, name, reach) for host in hosts)) for left in lefts]
     starts = sorted({left.run.rpartition("-")[0] for left in found})
     if not starts:
@@ -63,7 +66,8 @@ async def adopt(name: str, hosts: Sequence[str], reach: Reach, prices: Mapping[s
             raise InputError(
                 clean(f"another run is kept here under the name {folder.name}"),
                 hint=clean(
-                    f"follow it where it was begun; here tunetui stop {found[0].run} --host {found[0].host} ends it"
+                    "follow it where it was begun; "
+                    f"here tunetui stop {found[0].run} --host {shlex.quote(found[0].host)} ends it"
                 ),
             )
     else:
@@ -117,6 +121,7 @@ def _begin(folder: Path, start: str, found: Sequence[Left], prices: Mapping[str,
 def _told(found: Sequence[Left]) -> tuple[Asked, RunPlanned, float, dict[str, dict[str, Any]]]:
     """What the agents were told of the run; the last of them knows the newest plan."""
     newest = min(found, key=lambda left: left.age_seconds)
+    host = shlex.quote(newest.host)
     asked, about = told(newest.about, newest.files), newest.about
     try:
         if asked is None:
@@ -132,7 +137,7 @@ def _told(found: Sequence[Left]) -> tuple[Asked, RunPlanned, float, dict[str, di
             clean(f"{newest.host} keeps too little of {newest.run} to take it up from here: {error}"),
             hint=clean(
                 "it goes on by itself: follow it on the machine that began it; "
-                f"here tunetui runs {newest.host} lists it, and tunetui stop {newest.run} --host {newest.host} ends it"
+                f"here tunetui runs {host} lists it, and tunetui stop {newest.run} --host {host} ends it"
             ),
         ) from None
     return asked, planned, started, provenances

@@ -38,7 +38,9 @@ class KnownRun:
     """One run, as it is known here or as a host tells; ``total`` is 0 where its plan is not known here."""
 
     name: str
-    state: str  # "running" | "done" | "interrupted" | "budget" | "failed" | "dead" | "rebooted" | "unreachable"
+    state: (
+        str  # "running" | "done" | "interrupted" | "budget" | "failed" | "ended" | "dead" | "rebooted" | "unreachable"
+    )
     hosts: list[str]
     kept_here: bool  # there is a journal of it on this machine
     done: int = 0
@@ -235,6 +237,8 @@ def _state(kept: KeptRun, run: Run, states: dict[str, dict[str, Any]]) -> str:
     for word in ("rebooted", "dead"):
         if word in told:
             return word
+    if left:
+        return "ended"  # its agents have, after whoever followed them was gone
     return run.ended.reason if run.ended else "interrupted"
 
 
