@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -241,3 +242,31 @@ def test_closing_twice_is_harmless_and_the_file_is_private(tmp_path: Path) -> No
     journal.close()
     journal.close()
     assert (tmp_path / "journal.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("end", [b"\n", b"", b'\n{"from":"agent-1","rec'])
+def test_the_records_of_an_open_journal_are_those_that_it_had_when_it_was_opened(tmp_path: Path, end: bytes) -> None:
+    path = tmp_path / "journal.jsonl"
+    before = write(path)
+    path.write_bytes(before.removesuffix(b"\n") + end)
+    expected = recover(before).records
+    with Journal(path) as journal:
+        assert journal.run_as_opened() == fold(Run(), expected)
+        journal.append_agent(AGENT, encode_event(4, 13.0, measured(1, [1, 2, 3])))
+        for _ in range(2):
+            assert list(journal.recovered.records) == expected
+        assert (len(journal.recovered.records), journal.recovered.records[-1]) == (len(expected), expected[-1])
+        assert journal.run_as_opened() == fold(Run(), expected)
+
+
+def test_opening_a_journal_takes_little_more_memory_than_its_rows(tmp_path: Path) -> None:
+    """Decoded all at once, records take ten times their lines."""
+    path = tmp_path / "journal.jsonl"
+    size = len(write(path, [encode_event(n, 1.0 + n, measured(n % 7, list(range(1, 4000)))) for n in range(150)]))
+    tracemalloc.start()
+    with Journal(path) as journal:
+        run = journal.run_as_opened()
+        _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(run.rows) == 7
+    assert peak < 3 * size

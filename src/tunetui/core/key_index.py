@@ -65,7 +65,7 @@ class KeyList(Sequence[str]):
 
     def __init__(self) -> None:
         self._written = bytearray()
-        self._ends = array("Q", (0,))
+        self._ends = array("I", (0,))
         self._index = KeyIndex()
 
     def append(self, key: str) -> int:

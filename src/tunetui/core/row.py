@@ -378,7 +378,8 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     @property
     def _samples_at(self) -> int:
-        return ID_AT + self._unsigned(ID_BYTES_AT) + 4 * SHORT.unpack_from(self.packed, AXES_AT)[0]
+        axes: int = SHORT.unpack_from(self.packed, AXES_AT)[0]
+        return ID_AT + self._unsigned(ID_BYTES_AT) + 4 * axes
 
     @property
     def _told_at(self) -> int:

@@ -13,14 +13,11 @@ from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError
 from tunetui.core.figures import counted
 from tunetui.core.leaderboard import SUFFIXES
-from tunetui.core.row_table import RowTable
-from tunetui.core.run import fold
-from tunetui.core.snapshot import Run
-from tunetui.store.archive import JournalArchive
-from tunetui.store.journal import read_journal
+from tunetui.store.journal import fold_journal
 from tunetui.store.runs import JOURNAL, list_runs, runs_root
 
 if TYPE_CHECKING:
+    from tunetui.core.snapshot import Run
     from tunetui.store.runs import KeptRun
 
 _RECORDS_SHOWN = 200
@@ -91,8 +88,7 @@ def read_run(journal: Path) -> Run:
 
 def read_damaged_run(journal: Path) -> tuple[Run, str]:
     """As `read_run`, and in words what of the journal could not be used; empty where all of it could."""
-    found = read_journal(journal)
-    run = fold(Run(rows=RowTable(archive=JournalArchive(journal))), found.records)
+    run, found = fold_journal(journal)
     damaged = len(found.damage) + bool(found.torn_bytes)
     if not damaged:
         return run, ""

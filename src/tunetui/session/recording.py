@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING
 
 from tunetui.core.events import APP_SOURCE
 from tunetui.core.records import encode_app_record, wrap
-from tunetui.core.row_table import RowTable
 from tunetui.core.run import fold
-from tunetui.core.snapshot import Run
 from tunetui.engines.channel import Position
 from tunetui.session.hands import hand_name
-from tunetui.store.archive import JournalArchive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tunetui.core.events import AppEvent, Record
+    from tunetui.core.snapshot import Run
     from tunetui.store.journal import Journal
     from tunetui_agent.messages import NoticeRaised
 
@@ -30,7 +28,7 @@ class Recording:
     def __init__(self, journal: Journal) -> None:
         self.journal, self.hand = journal, hand_name()
         self.on_line: Callable[[bytes], None] | None = None  # gets every journal line once it is written
-        self._snapshot = fold(Run(rows=RowTable(archive=JournalArchive(journal.path))), journal.recovered.records)
+        self._snapshot = journal.run_as_opened()
         self._pending: list[Record] = []
 
     @property

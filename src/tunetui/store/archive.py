@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
+from tunetui.core.events import Record
 from tunetui.core.records import RecordError, decode_evidence
 from tunetui.core.row import Evidence
+from tunetui.core.row_table import RowTable
+from tunetui.core.run import fold
+from tunetui.core.snapshot import Run
 from tunetui.store.atomic import StoreError, explained
+from tunetui.store.collecting import collection_paused
 
 _READ_BYTES = 4096
+_FOLDED_AT_ONCE_BYTES = 500_000
+"""Of the journal: decoded, records are ten times as large."""
+
+
+def folded(path: Path, records: Iterable[Record]) -> Run:
+    """The run that the records of this journal tell, whose rows have their evidence there.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    run, some = Run(rows=RowTable(archive=JournalArchive(path))), list[Record]()
+    with collection_paused():
+        for record in records:
+            some.append(record)
+            if record.at - some[0].at > _FOLDED_AT_ONCE_BYTES:
+                run, some = fold(run, some), []
+        return fold(run, some)
 
 
 class JournalArchive:

@@ -5,19 +5,60 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from tunetui.core.events import APP_SOURCE, AppEvent, Record
 from tunetui.core.records import decode_record, encode_app_record, wrap
+from tunetui.core.snapshot import Run
+from tunetui.store.archive import folded
 from tunetui.store.atomic import StoreError, explained
-from tunetui.store.recovery import Damage, Position, Recovered, recover
+from tunetui.store.recovery import Damage, Position, Recovered, nothing_recovered, records_in, recover
 from tunetui_agent.messages import AgentStarted, NoticeRaised
 
 
 class JournalError(StoreError):
     """A record that does not follow on what the journal holds."""
+
+
+class _Reread(Sequence[Record]):
+    """The records of a journal up to a byte, decoded anew for whoever looks at them: few do, and they are large."""
+
+    def __init__(self, path: Path, end: int, count: int) -> None:
+        self._path, self._end, self._count = path, end, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Record]:
+        with self._path.open("rb") as file:
+            yield from records_in(self._lines(file), nothing_recovered())
+
+    def __getitem__(self, place: Any) -> Any:
+        return list(self)[place]
+
+    def _lines(self, file: Iterable[bytes]) -> Iterator[bytes]:
+        at = 0
+        for line in file:
+            if at >= self._end:
+                return
+            at += len(line)
+            yield line
+
+
+def fold_journal(path: Path) -> tuple[Run, Recovered]:
+    """The run that a journal tells of, without touching it, and what the journal holds beside its records.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    found = nothing_recovered()
+    try:
+        with path.open("rb") as file:
+            return folded(path, records_in(file, found)), found
+    except OSError as error:
+        raise explained(error, path, "read") from None
 
 
 def read_journal(path: Path) -> Recovered:
@@ -51,8 +92,11 @@ class Journal:
         except OSError as error:
             raise explained(error, path) from None
         try:
-            self.recovered = recover(path.read_bytes())
-            self._size = self.recovered.whole_bytes
+            self.recovered = found = nothing_recovered()
+            with path.open("rb") as file:
+                self._run: Run | None = folded(path, records_in(file, found))
+            found.records = _Reread(path, found.whole_bytes, found.count)
+            self._size = found.whole_bytes
             if self.recovered.torn_bytes:
                 os.ftruncate(self._fd, self._size)
             if self.recovered.unended:
@@ -60,6 +104,9 @@ class Journal:
         except OSError as error:
             os.close(self._fd)
             raise explained(error, path) from None
+        except StoreError:
+            os.close(self._fd)
+            raise
         self._positions, self.clocks = self.recovered.positions, self.recovered.clocks
         self._dirty = bool(self.recovered.torn_bytes or self.recovered.unended)
 
@@ -68,6 +115,11 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def run_as_opened(self) -> Run:
+        """The run that it told of when it was opened; folded anew for whoever asks again, for it is not kept."""
+        run, self._run = self._run, None
+        return folded(self.path, self.recovered.records) if run is None else run
 
     @property
     def damage(self) -> Sequence[Damage]:

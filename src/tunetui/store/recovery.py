@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
 
 import msgspec
 
@@ -50,7 +51,7 @@ class Position(msgspec.Struct):
 class Recovered(msgspec.Struct):
     """A journal as read: usable records in file order, and all that was not usable, said out loud."""
 
-    records: list[Record]
+    records: Sequence[Record]
     damage: list[Damage]
     positions: dict[str, Position]
     whole_bytes: int
@@ -61,60 +62,65 @@ class Recovered(msgspec.Struct):
     """The last line is a whole record that lacks only its newline."""
     clocks: Clocks
     """What it tells of the hosts' clocks."""
+    count: int = 0
+    """Usable records."""
 
 
 def recover(data: bytes) -> Recovered:
     """All that can be used in the bytes of a journal; never an error, whatever they are."""
-    found = Recovered(records=[], damage=[], positions={}, whole_bytes=0, torn_bytes=0, unended=False, clocks=Clocks())
-    end = data.rfind(b"\n") + 1
-    last = data[end:]
+    found = nothing_recovered()
     with collection_paused():
-        for number, (at, line) in enumerate(_lines(data, end), start=1):
-            if line.strip():
-                _take(found, number, line, at)
-    found.whole_bytes, found.torn_bytes = end, len(last)
-    if last and _is_record(last):
-        _take(found, data.count(b"\n") + 1, last, end)
-        found.whole_bytes, found.torn_bytes, found.unended = len(data), 0, True
+        found.records = list(records_in(BytesIO(data), found))
+    return found
+
+
+def nothing_recovered() -> Recovered:
+    """Of an empty journal."""
+    return Recovered(records=[], damage=[], positions={}, whole_bytes=0, torn_bytes=0, unended=False, clocks=Clocks())
+
+
+def records_in(lines: Iterable[bytes], found: Recovered) -> Iterator[Record]:
+    """The usable records in the lines of a journal, one after another: all at once they take ten times their lines.
+
+    ``found`` is told everything else; it is complete when there are no more.
+    """
+    for number, line in enumerate(lines, start=1):
+        is_whole = line.endswith(b"\n")
+        if not is_whole and not _is_record(line):
+            found.torn_bytes = len(line)
+            break
+        at, found.whole_bytes, found.unended = found.whole_bytes, found.whole_bytes + len(line), not is_whole
+        record = _taken(found, number, line.removesuffix(b"\n"), at) if line.strip() else None
+        if record is not None:
+            found.count += 1
+            yield record
     if APP_SOURCE in found.positions:
         found.positions[APP_SOURCE].skip_gaps()
-    return found
 
 
 def recovered_more(found: Recovered, lines: Iterable[bytes]) -> list[Record]:
     """The records in more lines of the same journal; ``found`` is only told where each source stands now."""
-    for line in lines:
-        if line.strip():
-            _take(found, 0, line)
-    records, found.records = found.records, []
+    taken = (_taken(found, 0, line, -1) for line in lines if line.strip())
+    records = [record for record in taken if record is not None]
     found.damage.clear()
     return records
 
 
-def _lines(data: bytes, end: int) -> Iterator[tuple[int, bytes]]:
-    """Where each line begins, and what stands there."""
-    begin = 0
-    while begin < end:
-        stop = data.index(b"\n", begin)
-        yield begin, data[begin:stop]
-        begin = stop + 1
-
-
-def _take(found: Recovered, number: int, line: bytes, at: int = -1) -> None:
+def _taken(found: Recovered, number: int, line: bytes, at: int) -> Record | None:
     try:
         source, raw = split_envelope(line)
         record = decode_record(source, raw, at)
     except RecordError as error:
         found.damage.append(Damage(number, error.message))
-        return
+        return None
     position = found.positions.setdefault(source, Position())
     if position.holds(record.seq):
         found.damage.append(Damage(number, f"record {record.seq} of {source!r} is here twice; the first counts"))
-        return
+        return None
     if isinstance(record.event, AgentStarted):
         position.epoch = record.event.epoch
     position.take(record.seq, len(raw) + 1)
-    found.records.append(found.clocks.told(record))
+    return found.clocks.told(record)
 
 
 def _is_record(line: bytes) -> bool:
