@@ -1,8 +1,9 @@
-"""Hosts on their way to being reached while the rest of tunetui is still being loaded."""
+"""How hosts are reached, and hosts on their way to being reached while the rest of tunetui is still being loaded."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tunetui.engines.local import LocalLink
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
     from tunetui.core.asking import Asker, HostKeyQuestion
     from tunetui.engines.channel import Link
     from tunetui.session.linking import LinkOptions
+    from tunetui.session.opening import Connect
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How hosts are reached."""
+
+    links: LinkOptions
+    asker: Asker | None = None
+    connect: Connect | None = None  # another way to hosts than by their names
+    gone_seconds: float = 5.0  # that nobody deals a run's trials, before it is taken over
+
+    async def link(self, host: str) -> Link:
+        return await (self.connect(host) if self.connect else open_link(host, self.links, self.asker))
 
 
 class Reaching:

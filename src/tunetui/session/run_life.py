@@ -14,18 +14,14 @@ from tunetui.core.routes import LOCAL
 from tunetui.engines.channel import ask_json
 from tunetui.session.leaving import not_told
 from tunetui.session.library import find_journal, kept_runs, read_run
-from tunetui.session.linking import open_link
+from tunetui.session.reaching import Reach as Reach  # noqa: PLC0414 - how to get at them belongs to what is offered here
 from tunetui.session.resuming import died
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from tunetui.core.asking import Asker
     from tunetui.core.snapshot import Agent, Run
-    from tunetui.engines.channel import Link
-    from tunetui.session.linking import LinkOptions
-    from tunetui.session.opening import Connect
     from tunetui.store.runs import KeptRun
 
 _DAY_SECONDS = 86_400.0
@@ -66,19 +62,6 @@ class Stopped:
 
     lines: list[str]
     everybody: bool
-
-
-@dataclass(frozen=True)
-class Reach:
-    """How hosts are reached."""
-
-    links: LinkOptions
-    asker: Asker | None = None
-    connect: Connect | None = None  # another way to hosts than by their names
-    gone_seconds: float = 5.0  # that nobody deals a run's trials, before it is taken over
-
-    async def link(self, host: str) -> Link:
-        return await (self.connect(host) if self.connect else open_link(host, self.links, self.asker))
 
 
 def unended(run: Run) -> dict[str, str]:

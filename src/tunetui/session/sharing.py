@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tunetui.session.batch import Session
 from tunetui.session.hands import deals
-from tunetui.session.run_life import Reach
+from tunetui.session.reaching import Reach
 from tunetui.store.runs import RunHeldError
 
 if TYPE_CHECKING:
