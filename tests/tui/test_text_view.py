@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.tui.cockpit import opened, shown, until
 from tunetui.tui.screens.text import TextScreen
 from tunetui.tui.spans import plain, spread, text_of, toned
-from tunetui.tui.text_view import _parts
+from tunetui.tui.text_view import TextView, _parts
 
 WORDS = st.lists(st.text("abc ", min_size=1, max_size=30), min_size=2, max_size=4)
 
@@ -35,6 +35,15 @@ def test_both_ends_of_a_title_share_a_line_and_the_left_one_gives_way() -> None:
     assert text_of(spread(plain("left"), plain("right"), 12)) == "left   right"
     assert text_of(spread(plain("a long left end"), plain("right"), 12)) == "a lon… right"
     assert text_of(spread(plain("left"), toned("much too long", "muted"), 8)) == "much too long"
+
+
+async def test_what_is_not_laid_out_yet_is_not_wrapped_to_nothing() -> None:
+    view = TextView()
+    view.show([plain("a word and another")])
+    assert view._wrapped == []
+    async with opened(TextScreen("Short", []), size=(80, 24)) as pilot:
+        await pilot.app.screen.mount(view)
+        await until(pilot, lambda: "a word and another" in shown(pilot))
 
 
 async def test_a_long_text_can_be_read_to_its_end() -> None:

@@ -49,6 +49,8 @@ class TextView(LineView):
         self._wrap()
 
     def _wrap(self) -> None:
+        if not self.size.width:
+            return  # not laid out yet, or hidden: it will be resized
         width = max(self.size.width - 2, 1)
         self._wrapped = [part for line in self.said for part in _parts(line, width)]
         self._thumb_moved_at = 0.0  # a page is turned by hand: its scrollbar follows at once
