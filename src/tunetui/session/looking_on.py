@@ -6,15 +6,19 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from tunetui.core.row_table import RowTable
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
 from tunetui.session.batch import ResumeSummary
 from tunetui.session.hands import deals, named
+from tunetui.store.archive import JournalArchive
 from tunetui.store.growing import GrowingJournal
 from tunetui.store.runs import JOURNAL, holder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tunetui.core.leaderboard import Leaderboard
     from tunetui.core.links import LinkState
@@ -38,7 +42,8 @@ class Onlooker:
         self._folder, self._holder = held.folder, held.holder
         self._journal, self._run = GrowingJournal(held.folder / JOURNAL), Run()
         self._leaving = asyncio.Event()
-        self._read()
+        for _ in self._read():
+            """What there is is shown at once."""
 
     @property
     def snapshot(self) -> Run:
@@ -88,8 +93,15 @@ class Onlooker:
     async def disconnect(self) -> None:
         """Nobody was reached."""
 
-    def _read(self) -> list[bytes]:
-        records, lines = self._journal.read()
-        if records:
+    def _read(self) -> Iterator[bytes]:
+        """The lines that came, of which each is shown by then; a long journal is read in parts."""
+        while True:
+            records, lines = self._journal.read()
+            if not lines:
+                return
+            if records and not self._run.rows:
+                self._run = msgspec.structs.replace(
+                    self._run, rows=RowTable(archive=JournalArchive(self._journal.path))
+                )
             self._run = fold(self._run, records)
-        return lines
+            yield from lines

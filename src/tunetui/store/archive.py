@@ -16,7 +16,7 @@ from tunetui.store.atomic import StoreError, explained
 from tunetui.store.collecting import collection_paused
 
 _READ_BYTES = 4096
-_FOLDED_AT_ONCE_BYTES = 500_000
+FOLDED_AT_ONCE_BYTES = 500_000
 """Of the journal: decoded, records are ten times as large."""
 
 
@@ -30,7 +30,7 @@ def folded(path: Path, records: Iterable[Record]) -> Run:
     with collection_paused():
         for record in records:
             some.append(record)
-            if record.at - some[0].at > _FOLDED_AT_ONCE_BYTES:
+            if record.at - some[0].at > FOLDED_AT_ONCE_BYTES:
                 run, some = fold(run, some), []
         return fold(run, some)
 

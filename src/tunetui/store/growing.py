@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from tunetui.core.events import Record
+from tunetui.store.archive import FOLDED_AT_ONCE_BYTES
 from tunetui.store.atomic import explained
-from tunetui.store.recovery import recover, recovered_more
+from tunetui.store.recovery import nothing_recovered, recovered_more
 
 
 class GrowingJournal:
@@ -15,18 +16,20 @@ class GrowingJournal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._found, self._read_bytes = recover(b""), 0
+        self._found, self._read_bytes = nothing_recovered(), 0
 
     def read(self) -> tuple[list[Record], list[bytes]]:
-        """The records that came since the last time, and their lines.
+        """The records that came since the last time, as many as are to be folded at once, and their lines; none: no more.
 
         Raises:
             StoreError: it cannot be read; one that is not there yet is empty.
         """
         try:
             with self.path.open("rb", buffering=0) as file:
-                size = os.fstat(file.fileno()).st_size
-                data = os.pread(file.fileno(), max(0, size - self._read_bytes), self._read_bytes)
+                left = max(0, os.fstat(file.fileno()).st_size - self._read_bytes)
+                data = os.pread(file.fileno(), min(left, FOLDED_AT_ONCE_BYTES), self._read_bytes)
+                if len(data) < left and b"\n" not in data:
+                    data = os.pread(file.fileno(), left, self._read_bytes)
         except FileNotFoundError:
             return [], []
         except OSError as error:

@@ -100,8 +100,7 @@ def records_in(lines: Iterable[bytes], found: Recovered) -> Iterator[Record]:
 
 def recovered_more(found: Recovered, lines: Iterable[bytes]) -> list[Record]:
     """The records in more lines of the same journal; ``found`` is only told where each source stands now."""
-    taken = (_taken(found, 0, line, -1) for line in lines if line.strip())
-    records = [record for record in taken if record is not None]
+    records = list(records_in(lines, found))
     found.damage.clear()
     return records
 
