@@ -140,6 +140,7 @@ class Navigation(_Mixed):
         for run in library.kept_runs():
             journal = run.journal
             yield PaletteEntry(f"Run: {run.name}", "open its leaderboard", partial(self._try, self.open_file, journal))
+            yield PaletteEntry(f"Attach: {run.name}", "follow it to its end", partial(self.attach, run.name))
             yield PaletteEntry(f"Replay: {run.name}", "play its journal", partial(self._try, self.open_replay, journal))
 
     def _try(self, open_it: Any, path: Path) -> None:

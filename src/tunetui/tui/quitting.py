@@ -36,6 +36,8 @@ async def _fate_of_run(cockpit: Cockpit) -> str | None:
     live = cockpit.live
     if live is None or not live.alive:
         return ""
+    if live.shared.follows_only:
+        return "leave"  # another tunetui deals it
     counts, plan = live.snapshot.counts, live.snapshot.plan
     progress = f"{count(counts.done)} of {count(counts.total)} done"
     choice = await cockpit.push_screen_wait(

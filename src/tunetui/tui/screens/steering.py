@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tunetui.core.board_figures import INTERVAL
-from tunetui.core.snapshot import Row, Run
+from tunetui.core.snapshot import QUEUED, RUNNING, STALE, Row, Run
 from tunetui.session.replaying import Replay
 from tunetui.tui.feed import Feed
 from tunetui.tui.screens.board_screen import BoardScreen
@@ -11,6 +11,7 @@ from tunetui.tui.sources import LiveRun, ReplayedRun, RunSource
 
 _CLOSER = 2.0  # how much narrower an interval `MeasureCloser` asks for
 _LEAST_PRECISION_PERCENT = 0.05
+_TO_COME = frozenset({QUEUED, RUNNING, STALE})
 
 
 class SteeringScreen(BoardScreen):
@@ -63,13 +64,19 @@ class SteeringScreen(BoardScreen):
 
     def skip_row(self) -> None:
         """Not measured, but kept."""
-        if self.live is not None and self.cursor_row is not None:
-            self.live.session.skip([self.cursor_row.trial])
+        row = self.cursor_row
+        if self.live is not None and row is not None:
+            self.live.session.skip([row.trial])
+            if row.status not in _TO_COME:
+                self.cockpit.tell("its outcome stands; it is skipped where it was queued again")
 
     def requeue_row(self) -> None:
         """Once more."""
-        if self.live is not None and self.cursor_row is not None:
-            self.live.session.requeue([self.cursor_row.trial])
+        row = self.cursor_row
+        if self.live is not None and row is not None:
+            self.live.session.requeue([row.trial])
+            waits = row.status in _TO_COME - {STALE}
+            self.cockpit.tell("it is in the queue" if waits else "measured once more, after what is queued")
 
     def pin_row(self) -> None:
         """In the live pane, and at the front of the queue."""
@@ -78,10 +85,13 @@ class SteeringScreen(BoardScreen):
             return
         if row.trial in self.pinned:
             self.pinned.remove(row.trial)
+            self.cockpit.tell("let go of")
         else:
             self.pinned.append(row.trial)
-            if self.live is not None and self.can_steer and row.median_ns is None:
+            first = self.live is not None and self.can_steer and row.median_ns is None
+            if self.live is not None and first:
                 self.live.session.pin([row.trial])
+            self.cockpit.tell(f"pinned: {'measured before the others' if first else 'it stays in the live pane'}")
         self.feed.draw_all()
 
     def measure_closer(self) -> None:
