@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tunetui.tui.telling import Said
 
 
+_NEXT_PART = Binding("tab,shift+tab", "app.focus_next", "To the next part of the screen that scrolls, or the one before")
+
+
 def help_screen(name: str, groups: Mapping[str, Sequence[AnyCommand]], keymap: Mapping[str, str],
                 moves: Sequence[Binding]) -> TextScreen:  # fmt: skip
     """The help of a screen."""
@@ -54,11 +57,12 @@ def help_lines(
 
 def moves_of(screen: CommandScreen) -> list[Binding]:
     """What arrows and other keys do in the part of a screen that has the focus, under the user's keymap."""
-    return [
+    moves = [
         binding
         for node, binding, *_ in screen.active_bindings.values()
         if not isinstance(node, Screen | App) and binding.description
     ]
+    return [*moves, _NEXT_PART] if len(screen.focus_chain) > 1 else moves
 
 
 def notices_screen(said: Sequence[Said]) -> TextScreen:
