@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import socket
 import sys
+import threading
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from tunetui_agent import __version__
 from tunetui_agent.build import open_builder
 from tunetui_agent.build.prebuilt import PrebuiltBuilder
 from tunetui_agent.devices import probe as probe_devices
+from tunetui_agent.devices.cuda_driver import kernel_driver_version
 from tunetui_agent.messages import PROTOCOL
 from tunetui_agent.modules import find_module
 from tunetui_agent.system import system_name
@@ -31,7 +34,12 @@ def probe(cache: Path, modules: Iterable[str] = (), prefer_prebuilt: Collection[
 
     Which ``modules`` is asked last: they may still be on their way.
     """
+    compiler = threading.Thread(target=_load_gpu_compiler, args=(cache,))
+    if kernel_driver_version():  # which takes longer to start than a compiler to load
+        compiler.start()
     devices = probe_devices()
+    if compiler.ident:
+        compiler.join()
     kinds = sorted({device.kind for device in devices})
     toolchains = []
     for kind in kinds:
@@ -59,6 +67,12 @@ def probe(cache: Path, modules: Iterable[str] = (), prefer_prebuilt: Collection[
         "platform": system_name(),
         "host": socket.gethostname(),
     }
+
+
+def _load_gpu_compiler(cache: Path) -> None:
+    """What comes of it is kept for who asks next."""
+    with contextlib.suppress(LookupError):
+        open_builder("cuda", cache, "gpu").toolchain()
 
 
 def _toolchain(builder: Builder, devices: list[Device]) -> Toolchain:

@@ -174,6 +174,16 @@ def _sources(spec: RunSpec) -> dict[str, str]:
     return {name: text for name, text in spec.kernel.files.items() if name.endswith(_SOURCES)}
 
 
-@lru_cache(maxsize=1)
 def _nvrtc() -> Nvrtc:
-    return find_nvrtc()
+    found = _nvrtc_or_why_not()
+    if isinstance(found, NvrtcError):
+        raise found
+    return found
+
+
+@lru_cache(maxsize=1)
+def _nvrtc_or_why_not() -> Nvrtc | NvrtcError:
+    try:
+        return find_nvrtc()
+    except NvrtcError as error:  # to look everywhere takes longest where there is none
+        return error
