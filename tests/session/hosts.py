@@ -8,11 +8,9 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.e2e.workplace import Workplace
 from tunetui.core.errors import TunetuiError
@@ -38,6 +36,11 @@ class Hosts(Workplace):
         self.clock_ahead: dict[str, float] = {}  # hosts whose clock is wrong by these seconds
         self.idle_seconds: float | None = None  # how long agents wait for an app that is gone, instead of the usual
         self.on_their_way: dict[str, asyncio.Event] = {}  # hosts that do not answer until this is set
+
+    def eight_that_wait(self) -> Hosts:
+        """A grid of eight trials, each of which waits for its gate."""
+        self.grid(how='["waits"]', number=str(list(range(8))))
+        return self
 
     def root(self, host: str) -> Path:
         return self.folder / f"host-{host}"
@@ -88,7 +91,7 @@ class Hosts(Workplace):
         await self.leave(session)
         return session
 
-    async def leave(self, session: Session) -> None:
+    async def leave(self, session: Measuring) -> None:
         session.close()
         await session.disconnect()
 
@@ -122,16 +125,6 @@ class Hosts(Workplace):
             self.kill_agents(folder.name.removeprefix("host-"))
         for session in self.sessions:
             session.close()
-
-
-def hosts_with_waiting_trials(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
-    """A test's hosts, whose eight trials each wait for their gate; to be yielded from by its fixture."""
-    made = Hosts(folder)
-    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, made.environment[name])
-    made.grid(how='["waits"]', number=str(list(range(8))))
-    yield made
-    made.end()
 
 
 class Hasty(LocalLink):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,14 +49,11 @@ def late() -> dict[str, Late]:
 
 
 @pytest.fixture
-def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: dict[str, Late]) -> Iterator[Hosts]:
-    made = Hosts(tmp_path)
-    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, made.environment[name])
-    made.grid(number="[1, 2, 3, 4]")
-    made.edit("grid.toml", 'implementations = ["numpy"]', 'implementations = ["numpy", "other"]')
-    made.edit("grid.toml", "finalists = 0", "finalists = 4\nfinalists_seconds = 0.2")
-    kernel = made.folder / "kernel" / "kernel.toml"
+def hosts(hosts: Hosts, monkeypatch: pytest.MonkeyPatch, late: dict[str, Late]) -> Hosts:
+    hosts.grid(number="[1, 2, 3, 4]")
+    hosts.edit("grid.toml", 'implementations = ["numpy"]', 'implementations = ["numpy", "other"]')
+    hosts.edit("grid.toml", "finalists = 0", "finalists = 4\nfinalists_seconds = 0.2")
+    kernel = hosts.folder / "kernel" / "kernel.toml"
     kernel.write_text(
         kernel.read_text().replace(
             'source = "other.py"\n', 'source = "other.py"\nrequires = ["colorsys"]\nparameters = []\n'
@@ -69,8 +64,7 @@ def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: dict[str, Late]
         return late.setdefault(link.host, Late(found))
 
     monkeypatch.setattr(opening, "completion_of", completion_of)
-    yield made
-    made.end()
+    return hosts
 
 
 def measured(run: Run) -> list[str]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, hosts_with_waiting_trials, until
+from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, until
 from tunetui.core.costs import host_costs
 from tunetui.core.errors import ExitCode, TunetuiError
 from tunetui.core.snapshot import Run
@@ -18,8 +16,8 @@ from tunetui.session import Session
 
 
 @pytest.fixture
-def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
-    yield from hosts_with_waiting_trials(tmp_path, monkeypatch)
+def hosts(hosts: Hosts) -> Hosts:
+    return hosts.eight_that_wait()
 
 
 def blocked(hosts: Hosts, *names: str) -> list[asyncio.Event]:

@@ -6,8 +6,6 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,15 +16,6 @@ from tunetui.core.leaderboard import SCHEMA_VERSION
 from tunetui.core.snapshot import Run
 from tunetui.session import Session
 from tunetui.session.replaying import Replay
-
-
-@pytest.fixture
-def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
-    made = Hosts(tmp_path)
-    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, made.environment[name])
-    yield made
-    made.end()
 
 
 def complete(hosts: Hosts, trials: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -14,15 +13,10 @@ from tunetui.session import Session
 
 
 @pytest.fixture
-async def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hosts]:
-    made = Hosts(tmp_path)
-    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, made.environment[name])
-    made.grid(how='["waits"]', number=str(list(range(8))))
-    yield made
-    for session in made.sessions:
-        await made.leave(session)
-    made.end()
+async def hosts(hosts: Hosts) -> AsyncIterator[Hosts]:
+    yield hosts.eight_that_wait()
+    for session in hosts.sessions:
+        await session.disconnect()
 
 
 def row_of(session: Session, number: int) -> Row:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.agent.agent_runs import wait_for_death
-from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, hosts_with_waiting_trials, until
+from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, until
 from tests.ssh.accounts import taken_over
 from tunetui.core.costs import host_costs
 from tunetui.core.errors import InputError, TunetuiError
@@ -23,8 +22,8 @@ from tunetui.store.runs import RunHeldError
 
 
 @pytest.fixture
-def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
-    yield from hosts_with_waiting_trials(tmp_path, monkeypatch)
+def hosts(hosts: Hosts) -> Hosts:
+    return hosts.eight_that_wait()
 
 
 async def begun(hosts: Hosts) -> Session:

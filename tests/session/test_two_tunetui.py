@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, hosts_with_waiting_trials, until
+from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, until
 from tests.ssh.accounts import taken_over
 from tunetui.session import BatchOptions, LinkOptions, Session
 from tunetui.session.run_life import Reach
@@ -22,8 +22,8 @@ HERE, THERE = "here", "there"
 
 
 @pytest.fixture
-def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
-    yield from hosts_with_waiting_trials(tmp_path, monkeypatch)
+def hosts(hosts: Hosts) -> Hosts:
+    return hosts.eight_that_wait()
 
 
 class Machines:
