@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from tunetui.tui.telling import Said
 
 
-_NEXT_PART = Binding("tab,shift+tab", "app.focus_next", "To the next part of the screen that scrolls, or the one before")
+_NEXT_PART = Binding(
+    "tab,shift+tab", "app.focus_next", "To the next part of the screen that scrolls, or the one before"
+)
 
 
 def help_screen(name: str, groups: Mapping[str, Sequence[AnyCommand]], keymap: Mapping[str, str],
