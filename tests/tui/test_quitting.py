@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import cast
 
 import pytest
 from textual.pilot import Pilot
@@ -10,7 +12,11 @@ from textual.pilot import Pilot
 from tests.lambda_cloud.cloud import Cloud
 from tests.tui.cockpit import cockpit_of, leaderboard_screen, opened, shown, until
 from tunetui.core.errors import ExitCode
+from tunetui.hosts.lambda_cloud.account import Account, Order
+from tunetui.hosts.lambda_cloud.ledger import Entry, Ledger
+from tunetui.settings import rented_hosts_path
 from tunetui.tui.opening import close_up
+from tunetui.tui.rented_here import RentedHere
 from tunetui.tui.screens.confirming import ConfirmScreen
 from tunetui.tui.screens.keeping import KeepingScreen
 from tunetui.tui.screens.machines import MachinesScreen
@@ -100,3 +106,31 @@ async def test_without_a_machine_nothing_is_asked(home: Path) -> None:
         await pilot.press("q")
         await until(pilot, lambda: not pilot.app.is_running)
         assert cockpit_of(pilot).leaving == ""
+
+
+async def test_a_launch_goes_on_to_its_answer_when_nobody_waits_for_it_any_more(rented: str) -> None:
+    answer, ledger = asyncio.Event(), Ledger(rented_hosts_path().parent)
+
+    class Slow:
+        """An account that answers when it is let."""
+
+        def __init__(self) -> None:
+            self.ledger = ledger
+
+        async def launch(self, order: object, say: object) -> Entry:
+            await answer.wait()
+            ledger.write("LaunchAsked", "tunetui-late", 1.0, type="gpu_1x_a10", usd_per_hour=2.0, key_mark="aa656a95")
+            return ledger.entries()["tunetui-late"]
+
+    here = RentedHere()
+    waiting = asyncio.create_task(here.launch(cast(Account, Slow()), cast(Order, None), lambda _: None))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert here.is_launching
+    answer.set()
+    await here.answered()
+    assert not here.is_launching
+    assert here.names == {"tunetui-late"}
+    assert [work.entry.name for work in here.open()] == ["tunetui-late"]
+    assert [work.entry.name for work in here.open([NAME, "box"])] == [NAME, "tunetui-late"]
