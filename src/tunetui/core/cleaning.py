@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories that draw nothing and may steer: controls (C0, DEL, C1), formats (bidirectional marks,
 zero-width characters, tags), lone surrogates, line and paragraph separators."""
@@ -15,8 +17,6 @@ def clean(text: str) -> str:
 
 
 def _visible(character: str) -> str:
-    import unicodedata  # nearly a megabyte, for text that most runs have none of
-
     if character in "\n\t" or unicodedata.category(character) not in _HIDDEN:
         return character
     code = ord(character)

@@ -27,6 +27,7 @@ RANKED_AT_MOST = 256
 """Of each problem on each device while the run goes on: ranking everything would take seconds at 100,000 rows."""
 _RANKED_EVERY_SECONDS = 2.0
 _WRITTEN_AT_ONCE = 250
+_KEPT_WAITING = 2000
 _BESIDE = frozenset({"sentinel", "energy", "counters", reliability.RELIABILITY})
 """What is done with a row whose figures stay in view meanwhile."""
 _TAKE_SECONDS = 0.004
@@ -42,8 +43,8 @@ class RunBoard:
         self.columns_changed = True
         """Whether there is another set of columns than at the last look; whoever looks sets it back."""
         self._seen: Run = Run()
-        self._waiting: dict[str, Row] = {}
-        """By trial: rows that changed and were not written yet."""
+        self._waiting: dict[str, Row | None] = {}
+        """By trial: rows that changed and were not written yet; None where so many wait that they are better not kept."""
         self._overlaid: dict[str, object] = {}
         self._ranked: object = None
         self._ranked_at = 0.0
@@ -60,7 +61,7 @@ class RunBoard:
             rows = run.changed_since(self._seen)
         changed = {row.trial: row for row in rows if run.current(row)}
         self._seen = run
-        self._waiting |= changed
+        self._waiting |= changed if len(self._waiting) < _KEPT_WAITING else dict.fromkeys(changed)
         self._write_some()
         overlaid_rows = self._overlay(run, changed.keys())
         if self.table.put(overlaid_rows):
@@ -83,7 +84,7 @@ class RunBoard:
             some = dict(islice(self._waiting.items(), _WRITTEN_AT_ONCE))
             for trial in some:
                 del self._waiting[trial]
-            self._write(self._seen, some.values())
+            self._write(self._seen, [row or self._seen.rows[trial] for trial, row in some.items()])
             if monotonic() >= end:
                 break
 
