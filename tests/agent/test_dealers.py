@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from tests.agent.agent_runs import CLOSE, Follower, Host, enqueue, spec
 from tunetui_agent.dealers import dealer_of, note_of, present_dealer
@@ -18,13 +19,21 @@ def claim(host: Host, client: str) -> str:
 def attached(host: Host, client: str) -> Follower:
     follower = host.attach("r", "--client", client)
     follower.until("attached")
+    heard(host, client)
     return follower
+
+
+def heard(host: Host, client: str) -> None:
+    """As if it had just been heard of, however slow this machine is."""
+    an_hour_ahead = time.time() + 3600.0
+    os.utime(note_of(host.folder.run("r"), client), (an_hour_ahead, an_hour_ahead))
 
 
 def test_a_run_is_dealt_by_who_began_it_until_that_one_is_gone(host: Host) -> None:
     host.start({**spec("r"), "dealer": "east"})
     east, west = attached(host, "east"), host.attach("r", "--client", "west")
     assert west.until("attached")["dealer"] == "east"
+    heard(host, "west")
     assert claim(host, "west") == "east"
     assert host.ask("recount", "--run", "r")["dealer"] == "east"
     east.close()
@@ -58,6 +67,7 @@ def test_one_that_says_again_that_it_is_there_is_there(host: Host) -> None:
     assert east.until("dealer")["dealer"] == ""
     east.send(b"\n")
     assert east.until("dealer")["dealer"] == "east"
+    east.send(b"\n")
     assert claim(host, "west") == "east"
     assert run.inbox.read_bytes() == b""
 
@@ -74,8 +84,10 @@ def test_a_run_without_a_dealer_takes_commands_of_anybody_and_is_claimed_by_the_
 def test_a_claim_stands_while_whoever_made_it_is_about_to_attach(host: Host) -> None:
     host.start(spec("r"))
     assert claim(host, "east") == "east"
+    dealer, an_hour_ahead = host.folder.run("r").dealer, time.time() + 3600.0
+    os.utime(dealer, (an_hour_ahead, an_hour_ahead))
     assert claim(host, "west") == "east"
-    os.utime(host.folder.run("r").dealer, (0, 0))  # it never came
+    os.utime(dealer, (0, 0))  # it never came
     assert claim(host, "west") == "west"
 
 
