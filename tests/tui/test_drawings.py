@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.segment import Segment
+from rich.style import Style
 from textual.widgets import ContentSwitcher
 
 from tests.tui.drawing import Stage, lines_on_screen
@@ -14,6 +16,7 @@ from tunetui.tui.widgets.heatmap import _COLOURS, _INK, Grid, Heatmap
 from tunetui.tui.widgets.histogram import Histogram
 from tunetui.tui.widgets.plot import Plot, Series
 from tunetui.tui.widgets.spark import Spark, spark
+from tunetui.tui.widgets.whole_line import whole_line
 
 SMALL = Grid(
     np.array([[1.0, 2.0], [math.nan, 0.5]]), ["32", "64"], ["16", "48"], x_title="block", y_title="tile", unit="ms"
@@ -261,3 +264,13 @@ def test_axes_have_round_numbers() -> None:
 )
 def test_numbers_are_short(value: float, text: str) -> None:
     assert short_number(value) == text
+
+
+def test_a_whole_line_is_as_wide_as_asked_and_keeps_no_ring_of_itself() -> None:
+    bold = Style(bold=True)
+    line = whole_line([Segment("ab", bold), Segment("c", bold)], 5, Style())
+    assert [(piece.text, piece.style) for piece in line] == [("abc", bold), ("  ", Style())]
+    assert line.divide([5]) == [line]
+    assert not line._divide_cache
+    assert [part.text for part in line.divide([2, 5])] == ["ab", "c  "]
+    assert whole_line([Segment("日本")], 3, Style()).text == "日 "

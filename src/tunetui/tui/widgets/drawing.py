@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.segment import Segment
 from rich.style import Style
+from textual.filter import LineFilter
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tunetui.tui.widgets.literal import literal
 from tunetui.tui.widgets.tones import ToneStyles, tone_styles
+from tunetui.tui.widgets.whole_line import needed, whole_line
 
 Piece = tuple[str, Style | None]
 """Text and what it adds to the widget's own style."""
@@ -43,6 +47,9 @@ class Drawing(Widget):
         self.lines_repainted += len(changed)
         if changed:
             self.refresh(*[Region(0, y, self.size.width, 1) for y in changed])
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return needed(super().get_line_filters())
 
     def render_line(self, y: int) -> Strip:
         lines = self._lines
@@ -83,4 +90,4 @@ class Drawing(Widget):
 
 def _strip(pieces: list[Piece], base: Style, width: int) -> Strip:
     segments = [Segment(literal(text), base if style is None else base + style) for text, style in pieces if text]
-    return Strip(segments).simplify().crop_extend(0, width, base)
+    return whole_line(segments, width, base)

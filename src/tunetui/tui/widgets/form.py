@@ -17,6 +17,7 @@ from textual.strip import Strip
 from tunetui.tui.widgets.line_view import LineView
 from tunetui.tui.widgets.literal import literal
 from tunetui.tui.widgets.tones import Tone, tone_styles
+from tunetui.tui.widgets.whole_line import whole_line
 
 _NARROW, _LABEL_CELLS, _LABEL_CELLS_NARROW = 70, 22, 16
 _PRESENT = Style(reverse=True)
@@ -208,14 +209,14 @@ class Form(LineView):
         if line.heading:
             text = Segment(literal(f" {line.label}"), self._style("strong"))
             note = Segment(literal(f"  {line.note}"), self._style(line.tone or "muted"))
-            return Strip([text, note]).crop_extend(0, width, base)
+            return whole_line([text, note], width, base)
         mark = "›" if present else " "
         cells = self._label_cells
         label = Segment(literal(_fit(f" {mark} {line.label}", cells)), self._style("strong" if present else None))
         body = [Segment(literal(text), style) for text, style, _ in self._body(line, width - cells, present=present)]
         used = cells + sum(cell_len(segment.text) for segment in body)
         note = Segment(literal(f"  {line.note}"), self._style(line.tone or "muted"))
-        return Strip([label, *body, *([note] if line.note and used < width else [])]).crop_extend(0, width, base)
+        return whole_line([label, *body, *([note] if line.note and used < width else [])], width, base)
 
     @property
     def _label_cells(self) -> int:

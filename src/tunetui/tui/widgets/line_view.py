@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from time import monotonic
 
 from textual.cache import LRUCache
+from textual.filter import LineFilter
 from textual.geometry import Offset, Region, Size
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.strip import Strip
+
+from tunetui.tui.widgets.whole_line import needed
 
 _THUMB_INTERVAL_S = 0.5
 _CACHED_LINES = 256
@@ -58,6 +61,9 @@ class LineView(ScrollView, can_focus=True):
         raise NotImplementedError
 
     # ------------------------------------------------------------------------------------------- painting
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return needed(super().get_line_filters())
 
     def render_line(self, y: int) -> Strip:
         self.top = self.scroll_offset

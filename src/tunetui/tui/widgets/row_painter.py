@@ -13,6 +13,7 @@ from tunetui.tui.widgets.columns import CellTone, Column, ColumnLayout, Place
 from tunetui.tui.widgets.literal import fit
 from tunetui.tui.widgets.store import ColumnStore
 from tunetui.tui.widgets.tones import ToneStyles
+from tunetui.tui.widgets.whole_line import whole_line
 
 CURSOR_MARK, CUT_MARK = "▸", "…"
 
@@ -83,12 +84,14 @@ class RowPainter:
 
     def _line(self, gutter: Segment, cells: _Cells, base: Style, x: int, width: int) -> Strip:
         layout = self._layout
+        if x == 0 and layout.width <= width:
+            return whole_line([gutter, *cells(layout.fixed_places), *cells(layout.moving_places)], width, base)
         fixed = min(layout.fixed_width, width)
         left = Strip([gutter, *cells(layout.fixed_places)], layout.fixed_width).crop_extend(0, fixed, base)
         if fixed == width:
-            return left.simplify()
+            return whole_line(left, width, base)
         right = Strip(cells(layout.moving_places), layout.width - layout.fixed_width)
-        return Strip.join([left, right.crop_extend(x, x + width - fixed, base)]).simplify()
+        return whole_line([*left, *right.crop_extend(x, x + width - fixed, base)], width, base)
 
     def _whole_or_marked(self, text: str, place: Place, x: int, width: int) -> str:
         """A figure of which the line has room for a part only would be read as another one."""

@@ -12,6 +12,7 @@ from textual.strip import Strip
 from tunetui.tui.widgets.line_view import LineView
 from tunetui.tui.widgets.literal import fit, wrap
 from tunetui.tui.widgets.tones import Tone, ToneStyles, tone_styles
+from tunetui.tui.widgets.whole_line import WholeLine
 
 _TAB_CELLS = 4
 
@@ -90,7 +91,7 @@ class TailLog(LineView):
         if at >= len(self._pieces):
             return Strip.blank(width, plain)
         text, tone = self._pieces[at]
-        return Strip([Segment(fit(text, width), plain if tone is None else plain + tones[tone])], width)
+        return WholeLine([Segment(fit(text, width), plain if tone is None else plain + tones[tone])], width)
 
     def notify_style_update(self) -> None:
         self._styles_now = None
