@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,7 @@ async def test_the_private_parts_of_textual_are_where_they_were() -> None:
         assert callable(app.screen._compositor.render_strips)
         assert callable(Screen._on_timer_update)
         assert callable(ScrollView._size_updated)
+        assert "parent" in signature(App._prune).parameters
         assert app.screen in app.screen._compositor.visible_widgets
         assert app.screen._repaint_required in {True, False}
         assert isinstance(app.screen._compositor._dirty_regions, set)

@@ -9,13 +9,13 @@ from time import monotonic, thread_time
 from typing import ClassVar
 
 from textual import events
-from textual.app import App, ReturnType
+from textual.app import ReturnType
 from textual.driver import Driver
 from textual.reactive import reactive
 
 from tunetui.tui.pacing import FULL, Beat, Ticker
 from tunetui.tui.quiet_collector import QuietCollector
-from tunetui.tui.terminal_port import TerminalPort
+from tunetui.tui.terminal_port import ClosingApp, TerminalPort
 
 _ENOUGH_UNDERWAY = 16_000
 """Characters, two full frames: with more than that unacknowledged, further frames wait and become one."""
@@ -27,7 +27,7 @@ _KEY_FIRST_S = 0.015
 """What a key causes is on screen by then; so long a beat waits for it."""
 
 
-class PacedApp(App[ReturnType]):
+class PacedApp(ClosingApp[ReturnType]):
     """Calls `beat` when there is room for a frame.  Screens should be `PacedScreen`s.
 
     While the link is slow, ``lite`` is True and the app has the class ``-lite`` for style sheets.

@@ -9,11 +9,14 @@ from contextlib import ExitStack
 from typing import Any
 
 from textual._context import active_message_pump
-from textual.app import App
+from textual.app import App, ReturnType
+from textual.await_remove import AwaitRemove
+from textual.dom import DOMNode
 from textual.drivers._writer_thread import WriterThread
 from textual.geometry import Size
 from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.widget import Widget
 
 _ASK_FOR_CURSOR = "\x1b[6n"
 _FULL_QUEUE_WRITES = 2
@@ -52,6 +55,14 @@ class TerminalPort:
     def _counted_write(self, data: str) -> None:
         self.bytes_written += len(data)
         self._write(data)
+
+
+class ClosingApp(App[ReturnType]):
+    """An app that draws the screen below once when one is closed."""
+
+    def _prune(self, *nodes: Widget, parent: DOMNode | None = None) -> AwaitRemove:
+        """When a screen is gone Textual lays out and draws all of the one below, which was drawn when it came back."""
+        return super()._prune(*nodes, parent=None if parent is self else parent)
 
 
 class PacedScreen(Screen[Any]):
