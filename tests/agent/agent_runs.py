@@ -46,7 +46,7 @@ def spec(run: str, **method: Any) -> dict[str, Any]:
             ],
         },
         "method": {
-            "cache": "hot", "min_samples": 5, "max_samples": 10, "max_seconds": 0.2, "warmup_seconds": 0.0,
+            "cache": "hot", "min_samples": 5, "max_samples": 10, "max_seconds": 20.0, "trial_timeout_seconds": 600.0, "warmup_seconds": 0.0,
             "warmup_samples": 1, "finalists": 0, "sentinel_seconds": 0.0, "revisit_percent": 0.0,
             "ceilings": "none", "energy": "none", **method,
         },

@@ -149,16 +149,6 @@ def test_starting_afresh_ends_the_old_agent_and_keeps_the_old_journal(waiting: W
     assert list(waiting.outcomes().values()) == [1, 1, 1]
 
 
-def test_a_second_tunetui_on_the_same_run_is_told_who_holds_it(waiting: Workplace) -> None:
-    run = second_of_three(waiting)
-    _, err = waiting.run(code=ExitCode.UNAVAILABLE)
-    assert f"this run is in the hands of another tunetui: process {run.pid} on " in err
-    assert "or name other outputs with -o" in err
-    waiting.open_gate()
-    finished(run)
-    all_is_well(waiting)
-
-
 def test_another_run_on_a_busy_device_is_told_which_run_holds_it(waiting: Workplace) -> None:
     run = second_of_three(waiting)
     (agent,) = waiting.agents()
