@@ -48,6 +48,9 @@ async def opened(
         yield pilot
         reports = [failure.report.read_text() for failure in app.failures if failure.report is not None]
         assert reports == []
+    leaving = [task for task in asyncio.all_tasks() if task.cancelling() and task is not asyncio.current_task()]
+    if leaving:  # a process that one of them asked is killed, and must be waited for before the loop is gone
+        await asyncio.wait(leaving, timeout=_PATIENCE_SECONDS)
 
 
 def cockpit_of(pilot: Pilot[None]) -> Cockpit:
