@@ -11,6 +11,7 @@ import selectors
 import signal
 import time
 from dataclasses import dataclass
+from functools import partial
 from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
@@ -142,24 +143,14 @@ class Supervisor:
     # ------------------------------------------------------------------ the loop
 
     def _begin(self) -> None:
-        wakeup, signalled = os.pipe()
-        for end in (wakeup, signalled):
-            os.set_blocking(end, False)
-        signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: None)
+        wakeup = _pipe_of_signals()
         self._selector.register(wakeup, selectors.EVENT_READ, lambda: self._on_signals(os.read(wakeup, 4096)))
         self._selector.register(self._claim.inbox.doorbell, selectors.EVENT_READ, self._read_commands)
         self._host.warn_of_load()
         kind = "cpu" if self._claim.spec.device == "cpu" else "gpu"
-        steps: list[Callable[[], None]] = [
-            lambda: self._pool.ask_toolchains(kind),  # first: nothing is built before this one's answer
-            self._worker.start,
-            self._read_commands,
-            lambda: self._pool.get_ready(kind),
-            lambda: self._journal.begin_sync(self._claim.settle),  # last: children take longer to start than a disk
-        ]
-        for step in steps:
+        self._pool.ask_toolchains(kind)  # first: nothing is built before this one's answer
+        ready, settle = partial(self._pool.get_ready, kind), partial(self._journal.begin_sync, self._claim.settle)
+        for step in (self._worker.start, self._read_commands, ready, settle):  # children take longer than the disk
             if not self._ended:
                 step()
 
@@ -259,8 +250,7 @@ class Supervisor:
         self._pool.end()
         rmtree(self._claim.run.references, ignore_errors=True)
         self._journal.last_words(RunEnded(reason=reason, detail=detail))
-        # A GPU's context takes tenths of a second to go.  Nobody has to wait for that but who wants the device next.
-        self._worker.wait()
+        self._worker.wait()  # tenths of a second on a GPU, for which only who wants the device next has to wait
         self._claim.release_device()
         self._pool.wait()
 
@@ -338,6 +328,17 @@ class Supervisor:
 
     def _spawn(self, what: str, hear: Callable[[dict[str, Any]], None]) -> Child:
         return Child(*_command(self._claim, what), self._selector, hear, self._log)
+
+
+def _pipe_of_signals() -> int:
+    """Where the numbers of signals arrive from now on."""
+    wakeup, signalled = os.pipe()
+    for end in (wakeup, signalled):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    return wakeup
 
 
 def _command(claim: Claim, what: str) -> tuple[list[str], dict[str, str]]:
