@@ -8,49 +8,24 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from tunetui.core.packed_row import PackedRow
 from tunetui.core.packing import (
-    AXES_AT,
-    CAUSE_AT,
-    CAUSES,
-    CIRCUMSTANCES,
-    CIRCUMSTANCES_AT,
-    FLOAT,
     HEAD,
-    ID_AT,
     ID_BYTES_AT,
     IN_HEAD,
-    INT,
-    INTERVAL_AT,
     LONG,
-    MEDIAN_AT,
     NAN,
     NOTHING_TOLD,
-    PLAN,
-    SAMPLES_AT,
-    SHORT,
-    STANDING,
     STATUS_CODES,
-    STATUSES,
-    SUBJECT_AT,
-    SUBJECTS,
-    TIMES_AT,
-    TIMES_MEASURED_AT,
     TOLD_AT,
-    TWO_FLOATS,
     TYPECODES,
-    UNSIGNED,
-    VALUES,
-    Circumstances,
-    Subject,
     cause_code,
     circumstances_code,
     decode_told,
-    known_number,
     packed_id,
     packed_samples,
     packed_told,
     packed_values,
-    packing,
     subject_code,
 )
 from tunetui_agent.messages import Value
@@ -84,14 +59,13 @@ class Archive(Protocol):
         """What the line at ``at`` (bytes) tells of this trial.  Raises TunetuiError: it is not there any more."""
 
 
-class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
+class Row(PackedRow, frozen=True, gc=False, eq=False):
     """What is known of one trial.  Times in nanoseconds unless the name says otherwise.
 
     Everything is packed into one string of bytes, from which each property is read when it is asked for: dicts and
     samples are new ones every time, so ask once.  Of most rows what stands behind the figures is left in the journal.
     """
 
-    packed: bytes
     archive: Archive | None = None
 
     @classmethod
@@ -165,16 +139,6 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
             head[place] = code(changes[name])
         return Row(HEAD.pack(*head) + self.packed[HEAD.size :], self.archive)
 
-    @property
-    def told_at(self) -> int:
-        """Where the journal tells of its outcome, in bytes; -1: that is not known, or it tells only a part."""
-        return abs(self._told_at) - 1
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether samples and all that was reported with them stand in the journal alone."""
-        return self._told_at < 0
-
     def bare(self) -> bytes:
         """Its bytes without what the journal tells; all of them where it does not."""
         if self._told_at <= 0:
@@ -197,115 +161,6 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
     def __repr__(self) -> str:
         parts = {name: getattr(self, name) for name in _PARTS} | ({} if self.is_bare else self.evidence._asdict())
         return f"Row({', '.join(f'{name}={value!r}' for name, value in parts.items())})"
-
-    # ------------------------------------------------------------------------------------------- what it is of
-
-    @property
-    def trial(self) -> str:
-        """Its id."""
-        packed = self.packed
-        return packed[ID_AT : ID_AT + UNSIGNED.unpack_from(packed, ID_BYTES_AT)[0]].decode()
-
-    @property
-    def implementation(self) -> str:
-        return self.subject.implementation
-
-    @property
-    def problem(self) -> dict[str, Value]:
-        return self.subject.problem
-
-    @property
-    def problem_key(self) -> str:
-        return self.subject.problem_key
-
-    @property
-    def provenance(self) -> str:
-        return self.subject.provenance
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """The names of its configuration, in order."""
-        return self.subject.axes
-
-    @property
-    def configuration(self) -> dict[str, Value]:
-        return dict(zip(self.axes, self.settings, strict=True))
-
-    @property
-    def settings(self) -> tuple[Value, ...]:
-        """The values of its configuration, in the order of `axes`."""
-        codes = packing(len(self.axes)).unpack_from(self.packed, ID_AT + self._unsigned(ID_BYTES_AT))
-        return tuple(map(VALUES.values.__getitem__, codes))
-
-    # ----------------------------------------------------------------------------------------- what came of it
-
-    @property
-    def status(self) -> str:
-        return STATUSES[self.packed[0]]
-
-    @property
-    def plan(self) -> int:
-        """Number of the plan that last asked for it; the row is current when that is `Run.plan_number`."""
-        found: int = INT.unpack_from(self.packed, PLAN)[0]
-        return found
-
-    @property
-    def device(self) -> str:
-        """Id of the device that measured it."""
-        return self.circumstances.device
-
-    @property
-    def stage(self) -> str:
-        return self.circumstances.stage
-
-    @property
-    def stopped_by(self) -> str:
-        return self.circumstances.stopped_by
-
-    @property
-    def tags(self) -> list[str]:
-        return list(self.circumstances.tags)
-
-    @property
-    def circumstances(self) -> Circumstances:
-        """What the row shares with all that were measured alike: rows with the same figures have the same object."""
-        return CIRCUMSTANCES.values[self._unsigned(CIRCUMSTANCES_AT)]
-
-    @property
-    def cause(self) -> str:
-        """One line: why it failed or is stale."""
-        return CAUSES.values[self._unsigned(CAUSE_AT)]
-
-    @property
-    def median_ns(self) -> float | None:
-        return known_number(FLOAT.unpack_from(self.packed, MEDIAN_AT)[0])
-
-    @property
-    def ci_low_ns(self) -> float | None:
-        """Order-statistic interval of the median at the method's confidence; None where there are too few samples."""
-        return known_number(TWO_FLOATS.unpack_from(self.packed, INTERVAL_AT)[0])
-
-    @property
-    def ci_high_ns(self) -> float | None:
-        return known_number(TWO_FLOATS.unpack_from(self.packed, INTERVAL_AT)[1])
-
-    @property
-    def measured_at(self) -> float | None:
-        """Unix seconds, by the clock of the host that measured it."""
-        return known_number(FLOAT.unpack_from(self.packed, TIMES_AT)[0])
-
-    @property
-    def build_seconds(self) -> float | None:
-        return known_number(FLOAT.unpack_from(self.packed, TIMES_AT + 8)[0])
-
-    @property
-    def seconds(self) -> float:
-        found: float = FLOAT.unpack_from(self.packed, TIMES_AT + 16)[0]
-        return found
-
-    @property
-    def times_measured(self) -> int:
-        return self._unsigned(TIMES_MEASURED_AT)
 
     # ------------------------------------------------------------------------------------------- what stands behind
 
@@ -359,36 +214,6 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
     def _told(self) -> list[Any]:
         begin = self._samples_at + self.packed[1] * self.count
         return decode_told(self.packed[begin:]) if begin < len(self.packed) else NOTHING_TOLD
-
-    @property
-    def standing(self) -> tuple[int, int, int, float]:
-        """Subject and circumstances, as numbers that say whether two rows have the same, plan and median; for looking at all rows."""
-        found: tuple[int, int, int, float] = STANDING.unpack_from(self.packed)
-        return found
-
-    @property
-    def subject(self) -> Subject:
-        """What the row shares with all of the same implementation, problem, provenance and axes: one object for all."""
-        return SUBJECTS.values[self._unsigned(SUBJECT_AT)]
-
-    @property
-    def count(self) -> int:
-        """How many samples it has."""
-        return self._unsigned(SAMPLES_AT)
-
-    @property
-    def _samples_at(self) -> int:
-        axes: int = SHORT.unpack_from(self.packed, AXES_AT)[0]
-        return ID_AT + self._unsigned(ID_BYTES_AT) + 4 * axes
-
-    @property
-    def _told_at(self) -> int:
-        found: int = LONG.unpack_from(self.packed, TOLD_AT)[0]
-        return found
-
-    def _unsigned(self, at: int) -> int:
-        found: int = UNSIGNED.unpack_from(self.packed, at)[0]
-        return found
 
 
 _PARTS = (
