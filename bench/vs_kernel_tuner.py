@@ -5,7 +5,7 @@
 Wall clock of whole commands, from the start of the interpreter to the written results, in turn, every time with empty caches.
 Kernel Tuner (``pip install kernel_tuner==1.5.0 cupy-cuda13x[ctk]``, in this or another environment) runs its brute force over its
 CuPy backend.  It is spared what tunetui does beside: verifying every configuration twice, a cold L2 before every sample,
-telemetry.  Neither races finalists, visits rows twice, measures energy nor traces occupancy.  tunetui may use every core for compiling.  Its samples are therefore of warm caches and not comparable to tunetui's; the time that tuning takes is what is compared.
+telemetry.  Neither races finalists, visits rows twice, measures energy or what the device can do at most, nor traces occupancy.  tunetui may use every core for compiling.  Its samples are therefore of warm caches and not comparable to tunetui's; the time that tuning takes is what is compared.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ revisit_percent = 0
 sentinel_seconds = 0
 occupancy = "theoretical"
 energy = "none"
+ceilings = "none"
 seed = {SEED}
 """
 
