@@ -15,7 +15,7 @@ from textual.dom import DOMNode
 from textual.drivers._writer_thread import WriterThread
 from textual.geometry import Size
 from textual.message_pump import MessagePump
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widget import Widget
 
 _ASK_FOR_CURSOR = "\x1b[6n"
@@ -72,8 +72,8 @@ class PacedScreen(Screen[Any]):
     painted once its widgets are laid out, in place of three or four times on the way there: less to send, and sooner.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(name, id, classes)
         self._held_back = ExitStack()
         self._is_unseen = self._was_seen = False
 
@@ -139,6 +139,10 @@ class PacedScreen(Screen[Any]):
         if self._repaint_required and self.is_current and not self.app._batch_count:
             self._lay_out_unseen()  # Textual would draw all of the screen for the layout, and once more for the repaint
         super()._on_timer_update()
+
+
+class PacedDialog(ModalScreen[ScreenResultType], PacedScreen):
+    """A dialog that is drawn with the screen behind it once, when both are laid out."""
 
 
 def text_of_screen(screen: Screen[Any]) -> list[str]:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from tunetui.core.asking import HostKeyQuestion
 from tunetui.core.labels import one_line
+from tunetui.tui.terminal_port import PacedDialog
 
 if TYPE_CHECKING:
     from textual.app import App
 
 
-class HostKeyScreen(ModalScreen[bool]):
+class HostKeyScreen(PacedDialog[bool]):
     """A server's key that nobody has vouched for; Enter refuses, only y or the button trusts it."""
 
     BINDINGS: ClassVar = [("y", "answer(True)", "Trust it"), ("n,escape", "answer(False)", "Refuse")]
@@ -50,7 +50,7 @@ class HostKeyScreen(ModalScreen[bool]):
         self.dismiss(trusted)
 
 
-class PassphraseScreen(ModalScreen[str | None]):
+class PassphraseScreen(PacedDialog[str | None]):
     """The passphrase of a key; it is handed over and kept nowhere."""
 
     BINDINGS: ClassVar = [("escape", "give_up", "None to give")]

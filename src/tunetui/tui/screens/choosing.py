@@ -8,17 +8,17 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tunetui.core.labels import one_line
 from tunetui.session import library
+from tunetui.tui.terminal_port import PacedDialog
 
 _RUNS_SHOWN = 200
 
 
-class ChooseBoardScreen(ModalScreen[Path | None]):
+class ChooseBoardScreen(PacedDialog[Path | None]):
     """Enter takes the line under the cursor, Escape none."""
 
     BINDINGS: ClassVar = [("escape", "give_up", "None")]

@@ -9,14 +9,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tunetui.core.labels import one_line
+from tunetui.tui.terminal_port import PacedDialog
 
 
-class ColumnsScreen(ModalScreen[list[str] | None]):
+class ColumnsScreen(PacedDialog[list[str] | None]):
     """Space switches a column; Enter takes the choice, Escape does not, u takes the usual ones."""
 
     BINDINGS: ClassVar = [

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 from textual.app import App, ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tunetui.core.labels import one_line
+from tunetui.tui.terminal_port import PacedDialog
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmScreen(PacedDialog[bool]):
     """A question with a yes and a no; y and n answer it too, escape is no."""
 
     BINDINGS: ClassVar = [("y", "answer(True)", "Yes"), ("n,escape", "answer(False)", "No")]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tunetui.core.labels import one_line
 from tunetui.tui.rented_here import cost_words, price_words
+from tunetui.tui.terminal_port import PacedDialog
 
 if TYPE_CHECKING:
     from tunetui.hosts.lambda_cloud.ledger import Entry
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Fate = Literal["keep", "terminate", "stay"]
 
 
-class KeepingScreen(ModalScreen[Fate]):
+class KeepingScreen(PacedDialog[Fate]):
     """Keep it, terminate it, or stay; Enter keeps it, as what is on its disk would be lost."""
 
     BINDINGS: ClassVar = [

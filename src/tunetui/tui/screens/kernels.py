@@ -8,14 +8,14 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tunetui.core.labels import one_line
+from tunetui.tui.terminal_port import PacedDialog
 
 
-class KernelScreen(ModalScreen[str | None]):
+class KernelScreen(PacedDialog[str | None]):
     """Enter takes one, escape none; a path is typed with e on the kernel's line."""
 
     BINDINGS: ClassVar = [("escape", "dismiss(None)", "As before")]

@@ -8,15 +8,15 @@ from typing import ClassVar, Literal
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tunetui.core.labels import host_name, one_line
+from tunetui.tui.terminal_port import PacedDialog
 
 Choice = Literal["leave", "stop", "stay"]
 
 
-class LeavingScreen(ModalScreen[Choice]):
+class LeavingScreen(PacedDialog[Choice]):
     """Leave it running, stop it, or stay."""
 
     BINDINGS: ClassVar = [
