@@ -19,7 +19,7 @@ from tunetui.tui.terminal_port import ClosingApp, TerminalPort
 
 _ENOUGH_UNDERWAY = 16_000
 """Characters, two full frames: with more than that unacknowledged, further frames wait and become one."""
-_STRETCH_S = 0.003
+_STRETCH_S = 0.006
 """CPU of a beat without a pause: a key that comes meanwhile waits for the rest of it."""
 _PAUSE_S = 0.008
 """Between two stretches of a beat: what the one before changed is painted."""
