@@ -216,3 +216,16 @@ def test_keys_may_be_a_column_of_text_and_are_kept_once() -> None:
     assert data.equal_to("trial", "z", rows).tolist() == [False, False, False]
     assert data.containing("A", rows).tolist() == [False, True, False]
     assert data.distinct("trial", rows[1:])[0] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    "keys", [["ab", "cd", "ABC", "b"], ["äb", "cd", "straße"], ["a"]], ids=["plain", "other letters", "one"]
+)
+def test_keys_are_searched_as_other_texts_are(keys: list[str]) -> None:
+    data = ColumnStore([], ["name"], keys="trial")
+    for key in keys:
+        data.upsert(key, {"name": key})
+    rows = np.arange(len(keys))
+    for needle in ("", "a", "B", "bc", "abcd", "Ä", "SS", "z"):  # "bc" and "abcd" stand across two keys as well
+        expected = [needle.casefold() in key.casefold() for key in keys]
+        assert data.containing(needle, rows).tolist() == expected, needle

@@ -90,6 +90,10 @@ class KeyList(Sequence[str]):
             raise IndexError(place)
         return self._written[self._ends[place] : self._ends[place + 1]].decode()
 
+    def written(self) -> tuple[bytes, array[int]]:
+        """All of them, one behind the other in UTF-8, and where each ends, after a 0."""
+        return bytes(self._written), self._ends[:]
+
     def _find(self, key: str) -> int:
         written, ends, sought = self._written, self._ends, key.encode()
         table, at = self._index.first(key)

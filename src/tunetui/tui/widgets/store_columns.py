@@ -96,6 +96,23 @@ class KeyColumn(TextColumn):
         row = self._keys.get(word)
         return -1 if row is None else row + 1
 
+    def containing(self, needle: str) -> Mask:
+        needle = needle.casefold()
+        written, ends = self._keys.written()
+        if not needle or not written.isascii():
+            return super().containing(needle)
+        found = np.zeros(len(ends), np.bool_)
+        sought, letters = needle.encode(), np.frombuffer(written.lower(), np.uint8)
+        starts = np.flatnonzero(letters[: max(0, len(letters) - len(sought) + 1)] == sought[0])
+        for place, letter in enumerate(sought[1:], 1):
+            starts = starts[letters[starts + place] == letter]
+        after = np.array(ends, np.intp)
+        codes = np.searchsorted(after, starts, side="right")
+        found[codes[starts + len(sought) <= after[codes]]] = (
+            True  # what begins in one key and ends in the next is in neither
+        )
+        return found
+
     def forget_unused(self, count: int) -> None:
         """All are used."""
 
