@@ -18,7 +18,7 @@ FIRST_STAY_S = 10.0
 LONGEST_STAY_S = 160.0
 
 SHARE_OF_A_CORE = 0.08
-SHARE_FOR_PLOTS = 0.03
+SHARE_FOR_PLOTS = 0.02
 """What beats, and apart from them the plots, may cost: with a great many rows they come less often instead."""
 LONGEST_WAIT_FOR_PLOTS_S = 5.0
 LONGEST_WAIT_FOR_A_BEAT = 4
