@@ -220,8 +220,10 @@ class Follower:
         finally:
             for sender in senders:
                 sender.cancel()
-            await asyncio.gather(*senders, return_exceptions=True)
-            said = await stream.close(at_once=over)
+            try:
+                await asyncio.gather(*senders, return_exceptions=True)
+            finally:  # whoever is cancelled twice, as at the end of the loop, still closes it
+                said = await stream.close(at_once=over)
         return outcome, said
 
     async def _send(self, stream: AgentStream) -> None:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 import tunetui_agent
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
-from tunetui.core.starting import start_process
+from tunetui.core.starting import answer_of, end_process, start_process
 from tunetui.engines.archive import agent_archive, agent_sha256, installed_code
 from tunetui_agent.compiled import is_sealed, write_compiled
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _STDERR_TAIL_BYTES = 8192
+_CLOSE_SECONDS = 2.0
 _FROM_FOLDER = (
     "import sys; sys.path.insert(0, {!r}); from tunetui_agent.commands import main; sys.exit(main(sys.argv[1:]))"
 )
@@ -54,12 +55,7 @@ class LocalLink:
         """
         process, told = self._begun(arguments)
         process = process or await self._spawn(arguments, stderr=asyncio.subprocess.PIPE)
-        try:
-            stdout, stderr = await process.communicate(told + stdin)
-        finally:
-            if process.returncode is None:  # nobody waits for the answer any more
-                process.kill()
-                await process.wait()
+        stdout, stderr = await answer_of(process, told + stdin)
         if process.returncode and not stdout.strip():
             said = clean(stderr.decode(errors="replace").strip()[-2000:])
             raise TunetuiError(f"the agent's {arguments[0]} ended with status {process.returncode}: {said}")
@@ -76,11 +72,8 @@ class LocalLink:
 
     async def close(self) -> None:
         """Nothing is held between commands, but what was begun ahead of one that never came."""
-        ahead, self._ahead = self._ahead, {}
-        for process in ahead.values():
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        while self._ahead:
+            await end_process(self._ahead.popitem()[1])
 
     def _begun(self, arguments: Sequence[str]) -> tuple[asyncio.subprocess.Process | None, bytes]:
         """The process that was begun ahead of this command, and what it is to be told first."""
@@ -166,12 +159,6 @@ class LocalStream:
         with self._stderr as file:
             with contextlib.suppress(OSError):
                 self._stdin.close()
-            if at_once:
-                self._process.kill()
-            try:
-                await asyncio.wait_for(self._process.wait(), 2.0)
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
+            await end_process(self._process, 0.0 if at_once else _CLOSE_SECONDS)
             file.seek(max(0, file.seek(0, os.SEEK_END) - _STDERR_TAIL_BYTES))
             return clean(file.read().decode(errors="replace").strip())

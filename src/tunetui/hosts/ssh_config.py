@@ -16,7 +16,7 @@ from pathlib import Path
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.routes import Hop, Route
-from tunetui.core.starting import start_process
+from tunetui.core.starting import answer_of, start_process
 
 _HOST = re.compile(
     r"[A-Za-z0-9_](?:[A-Za-z0-9_.%+-]*[A-Za-z0-9_])?\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9_.-]+)?"
@@ -104,10 +104,9 @@ async def _ask_ssh(target: Target, config_file: Path | None, address: str = "") 
         ssh, "-G", *options, "--", target.host, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
     )
     try:
-        out, err = await asyncio.wait_for(asked.communicate(), _PATIENCE_SECONDS)
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            out, err = await answer_of(asked)
     except TimeoutError:
-        asked.kill()
-        await asked.wait()
         raise TunetuiError(f"ssh -G {target.host} did not answer within {_PATIENCE_SECONDS:.0f} s") from None
     if asked.returncode:
         said = clean(err.decode(errors="replace").strip())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.labels import one_line
-from tunetui.core.starting import start_process
+from tunetui.core.starting import answer_of, start_process
 from tunetui.hosts.lambda_cloud.account import POLL_SECONDS, Account, Offer, Order
 from tunetui.hosts.lambda_cloud.api import Clock, LambdaApi, SystemClock
 from tunetui.hosts.lambda_cloud.key import load_key
@@ -280,7 +280,7 @@ async def _keys_of_agent() -> list[str]:
         )  # fmt: skip
     except OSError:
         return []
-    out, _ = await asked.communicate()
+    out, _ = await answer_of(asked)
     return [line for line in out.decode(errors="replace").splitlines() if len(line.split()) >= 2]
 
 
