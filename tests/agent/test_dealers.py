@@ -64,6 +64,8 @@ def test_one_that_says_again_that_it_is_there_is_there(host: Host) -> None:
     host.start({**spec("r"), "dealer": "east"})
     east, run = attached(host, "east"), host.folder.run("r")
     os.utime(note_of(run, "east"), (0, 0))
+    west = host.attach("r", "--client", "west")
+    assert west.until("dealer")["dealer"] == ""  # also to those that come when it is silent already
     assert east.until("dealer")["dealer"] == ""
     east.send(b"\n")
     assert east.until("dealer")["dealer"] == "east"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 from collections.abc import Iterator, Sequence
@@ -211,3 +212,82 @@ async def test_a_run_that_is_not_there_or_is_another_one_is_refused(host: Host) 
     with pytest.raises(AgentRefusedError) as refused:
         await taken.follower.follow()
     assert refused.value.code == "epoch"
+
+
+# ------------------------------------------------------------------------------------------ being cancelled
+
+
+class Talk:
+    """A stream that says what the test says; the agent behind it is of no concern."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[bytes] = asyncio.Queue()
+        self.is_closed = False
+
+    async def read(self) -> bytes:
+        return await self.said.get()
+
+    async def write(self, data: bytes) -> None:
+        """Nobody listens."""
+
+    async def close(self, *, at_once: bool = False) -> str:
+        self.is_closed = True
+        return ""
+
+
+class TalkLink:
+    """Opens the one stream, where it is told so even for somebody who was cancelled meanwhile, as asyncssh may."""
+
+    host, retries = "box", None
+
+    def __init__(self) -> None:
+        self.talk = Talk()
+        self.is_slow = self.is_down = False
+
+    async def open(self, arguments: Sequence[str]) -> Talk:
+        try:
+            if self.is_slow:
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            pass
+        if self.is_down:
+            raise ConnectionResetError
+        return self.talk
+
+
+async def turns(count: int) -> None:
+    """Of the loop: whatever is ready goes on by one step in each."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def begun(link: TalkLink) -> asyncio.Task[str]:
+    return asyncio.create_task(Taken(link, "run").follower.follow())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("passed", range(3))
+async def test_a_follower_that_is_cancelled_at_the_moment_in_which_something_is_heard_ends(passed: int) -> None:
+    link = TalkLink()
+    following = begun(link)
+    await turns(10)
+    link.talk.said.put_nowait(b'{"ctl":"hb"}\n')
+    await turns(passed)
+    following.cancel()
+    await turns(50)
+    assert following.cancelled()
+    assert link.talk.is_closed
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+async def test_a_follower_that_is_cancelled_while_its_link_is_made_ends_though_the_link_forgets_it(
+    *, is_down: bool
+) -> None:
+    link = TalkLink()
+    link.is_slow, link.is_down = True, is_down
+    following = begun(link)
+    await turns(10)
+    following.cancel()
+    async with asyncio.timeout(300.0):
+        await asyncio.wait({following})
+    assert following.cancelled()
+    assert link.talk.is_closed is not is_down

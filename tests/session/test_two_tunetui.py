@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,14 @@ import pytest
 from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, until
 from tests.ssh.accounts import taken_over
 from tunetui.session import BatchOptions, LinkOptions, Session
+from tunetui.session.catching_up import Alive, CatchingUp
 from tunetui.session.run_life import Reach
 from tunetui.session.sharing import Shared, Ways
 from tunetui.session.taking_up import Attaching, attach
 from tunetui_agent.dealers import note_of
 
 HERE, THERE = "here", "there"
+GONE = "whoever dealt this run is gone: it is dealt from here now"
 
 
 @pytest.fixture
@@ -63,6 +66,10 @@ class Machines:
             together_seconds=None,
         )
         return await self._listened(Shared.open(Ways(lambda: Session.open(options, self._hosts.connect), reach)), HERE)
+
+    def notes(self, name: str) -> list[Path]:
+        """What each agent's host keeps of when a tunetui was heard of."""
+        return [note_of(run, name) for host in ("east", "west") for run in self._hosts.runs(host)]
 
     async def _listened(self, opening: Awaitable[Shared], machine: str) -> Shared:
         shared = await opening
@@ -128,8 +135,9 @@ async def test_one_follows_takes_over_when_the_other_is_gone_and_is_followed_whe
     await until(second, lambda run: run.counts.measured)
     await killed(first, running)
     machines.be(THERE)
-    await comes_true(lambda: isinstance(second.hand, Session))
-    assert machines.said[THERE] == ["whoever dealt this run is gone: it is dealt from here now"]
+    await comes_true(lambda: bool(machines.said[THERE]))
+    assert machines.said[THERE] == [GONE]
+    assert isinstance(second.hand, Session)
     await until(second, lambda run: len(run.running) == 2)
     back = await machines.attach(HERE)
     again = begin(back)
@@ -138,15 +146,25 @@ async def test_one_follows_takes_over_when_the_other_is_gone_and_is_followed_whe
     hosts.open_gate()
     await asyncio.gather(ended(following), ended(again))
     assert second.ended == back.ended == "done"
-    assert set(machines.measured().values()) == {1}
-    assert len(machines.measured()) == 8
-    for shared in (second, back):
+    await over(machines, second, back)
+
+
+async def over(machines: Machines, *measured: Shared) -> None:
+    """Each trial was measured once, and everybody has every record."""
+    assert machines.measured() == {str(number): 1 for number in range(8)}
+    for shared in measured:
         shared.close()
         await shared.disconnect()
     assert machines.journals_agree()
 
 
-async def test_one_that_falls_silent_is_replaced_and_follows_when_it_is_heard_again(
+def heard(notes: list[Path], at: float) -> None:
+    for note in notes:
+        with contextlib.suppress(OSError):
+            os.utime(note, (at, at))
+
+
+async def test_one_that_falls_silent_is_replaced_unless_it_is_back_first_and_follows_when_it_is_heard_again(
     hosts: Hosts, machines: Machines
 ) -> None:
     """Its agents are still attached to, as over a link that nobody has found dead yet."""
@@ -158,24 +176,31 @@ async def test_one_that_falls_silent_is_replaced_and_follows_when_it_is_heard_ag
     machines.be(THERE)
     name = first.hand._recording.hand  # type: ignore[union-attr]
 
-    def is_replaced() -> bool:  # whatever the first says of itself is said in vain
-        for note in (note_of(run, name) for host in ("east", "west") for run in hosts.runs(host)):
-            with contextlib.suppress(OSError):
-                os.utime(note, (0, 0))
-        return isinstance(second.hand, Session)
+    def is_told_while_the_first_is_silent() -> bool:  # whatever that one says of itself is said in vain
+        heard(machines.notes(name), 0.0)
+        return bool(machines.said[THERE])
 
-    await comes_true(is_replaced)
+    async def claimed_too_late(catching_up: CatchingUp, alive: Sequence[Alive]) -> list[Alive]:
+        patch.undo()
+        silent.cancel()
+        heard(machines.notes(name), time.time() + 3600.0)  # as of now, however slow this machine is
+        return await catching_up.claim(alive)
+
+    with pytest.MonkeyPatch.context() as patch:
+        silent = asyncio.create_task(comes_true(is_told_while_the_first_is_silent))
+        patch.setattr(CatchingUp, "claim", claimed_too_late)
+        await comes_true(lambda: bool(machines.said[THERE]))
+    assert machines.said[THERE].pop().endswith("deals this run; following")
+    assert second.follows_only
+    await comes_true(is_told_while_the_first_is_silent)
+    assert machines.said[THERE] == [GONE]
     machines.be(HERE)
     await comes_true(lambda: first.follows_only)
     assert machines.said[HERE][0].endswith("deals this run; following")
     hosts.open_gate()
     await asyncio.gather(ended(running), ended(following))
     assert first.ended == second.ended == "done"
-    assert machines.measured() == {str(number): 1 for number in range(8)}
-    for shared in (first, second):
-        shared.close()
-        await shared.disconnect()
-    assert machines.journals_agree()
+    await over(machines, first, second)
 
 
 async def test_of_two_that_take_a_run_up_at_once_one_deals(hosts: Hosts, machines: Machines) -> None:
@@ -190,11 +215,7 @@ async def test_of_two_that_take_a_run_up_at_once_one_deals(hosts: Hosts, machine
     hosts.open_gate()
     await asyncio.gather(*map(ended, tasks))
     assert [shared.ended for shared in both] == ["done", "done"]
-    assert machines.measured() == {str(number): 1 for number in range(8)}
-    for shared in both:
-        shared.close()
-        await shared.disconnect()
-    assert machines.journals_agree()
+    await over(machines, *both)
 
 
 async def test_on_one_machine_the_other_looks_on_without_touching_anything(hosts: Hosts, machines: Machines) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
+from tunetui.core.waiting import Cancellation, within
 from tunetui_agent.messages import encode_command
 
 if TYPE_CHECKING:
@@ -185,9 +186,11 @@ class Follower:
             AgentRefusedError: no such run, another epoch, another protocol; somebody else deals it now.
             TunetuiError: the link failed more often in a row than it allows.
         """
+        cancellation = Cancellation()
         while True:
+            cancellation.check()  # libraries forget one that comes as a link is made or let go
             try:
-                outcome, said = await self._once()
+                outcome, said = await self._once(cancellation)
             except (TimeoutError, OSError) as error:
                 outcome, said = "lost", str(error)
             if outcome != "lost":
@@ -199,7 +202,7 @@ class Follower:
             await asyncio.sleep(self._backoff * random.uniform(0.5, 1.0))
             self._backoff = min(LAST_BACKOFF_SECONDS, self._backoff * 2)
 
-    async def _once(self) -> tuple[str, str]:
+    async def _once(self, cancellation: Cancellation) -> tuple[str, str]:
         at = self._position()
         arguments = ["attach", "--run", self._run, "--client", self._client]
         arguments += ["--from-seq", str(at.next_seq), "--offset", str(at.offset)]
@@ -212,6 +215,7 @@ class Follower:
         if self._on_dealer is None:
             senders.append(asyncio.create_task(self._beat()))
         try:
+            cancellation.check()
             outcome = await self._receive(stream)
             over = outcome == "ended"
         except TimeoutError:
@@ -237,7 +241,7 @@ class Follower:
 
     async def _receive(self, stream: AgentStream) -> str:
         framer = LineFramer()
-        while data := await asyncio.wait_for(stream.read(), SILENCE_SECONDS):
+        while data := await within(SILENCE_SECONDS, stream.read()):
             for line in framer.feed(data):
                 if line.startswith(b'{"ctl"'):
                     if self._control(line) == "dead":

@@ -78,6 +78,7 @@ class Session(Steering, Joining):
         self._work = Work([self._crew(group) for group in self.groups], self._recording, links)
         self._reserved: dict[str, set[str]] = {}
         self.dealt_by = ""  # another tunetui, in words, that has the run in hand now: this one has ended for that
+        self.on_claimed: Callable[[], None] = lambda: None  # told once its agents take commands from here alone
         self._as_before = False
         self._alive: list[Alive] = []  # agents found at work when the session was opened
         self._seen_out: dict[str, Agents] = {}  # those of them that are followed to their end for an earlier plan
@@ -245,6 +246,7 @@ class Session(Steering, Joining):
     async def _attend(self) -> bool:
         """Go on with the agents that are there, then have measured what they leave missing; False where we left."""
         self._alive = await self._catching_up.claim(self._alive)
+        self.on_claimed()
         for text in self._opened.said:
             self._recording.say(NoticeRaised(code="place-left-out", text=text))
         if self._spending.prices != self.snapshot.prices:

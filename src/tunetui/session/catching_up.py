@@ -14,7 +14,7 @@ from tunetui.session.resuming import agents_to_take_over
 from tunetui_agent.messages import NoticeRaised
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Collection, Container, Mapping, Sequence
 
     from tunetui.core.snapshot import Placed
     from tunetui.engines.channel import Link
@@ -49,15 +49,18 @@ class CatchingUp:
                 if state == "running" and source.startswith(f"{self._folder}-"):
                     await end_run(self._links[host], source)
 
-    async def take_over(self) -> list[Alive]:
-        """Every record that hosts still have for this run; who is still at work there."""
+    async def take_over(self, followed: Collection[str] = ()) -> list[Alive]:
+        """Every record that hosts still have for this run; who is still at work there.
+
+        Agents that are ``followed`` meanwhile are left to whoever does: two of one name would end each other.
+        """
         by_host = await self._states()
         states = {source: (host, state) for host, found in by_host.items() for source, state in found.items()}
         run = self._recording.snapshot
         alive, following = [], []
         for source in agents_to_take_over(self._folder, run, states):
             placed = run.placed.get(source)
-            if (placed.host if placed is not None else LOCAL) in self._others:
+            if source in followed or (placed.host if placed is not None else LOCAL) in self._others:
                 continue
             if source not in states:
                 self._missing(source, placed)

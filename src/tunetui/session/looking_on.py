@@ -11,6 +11,7 @@ import msgspec
 from tunetui.core.row_table import RowTable
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
+from tunetui.core.waiting import within
 from tunetui.session.batch import ResumeSummary
 from tunetui.session.hands import deals, named
 from tunetui.store.archive import JournalArchive
@@ -61,7 +62,7 @@ class Onlooker:
                 self.is_free = True
                 return
             try:
-                await asyncio.wait_for(self._leaving.wait(), LOOK_SECONDS)
+                await within(LOOK_SECONDS, self._leaving.wait())
             except TimeoutError:
                 continue
 

@@ -12,6 +12,7 @@ from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
 from tunetui.core.labels import one_line
 from tunetui.core.routes import LOCAL
+from tunetui.core.waiting import within
 from tunetui.engines.channel import LineFramer, json_object
 from tunetui.hosts.environments import LEAST_GLIBC, NEWEST_FIRST, Recipe, Wheel, recipe, set_for
 from tunetui.settings import HostSettings, cache_folder
@@ -302,7 +303,7 @@ class _Building:
             with path.open("rb") as file:
                 sent = file.seek(int(said["offset"]))
                 while data := file.read(_CHUNK_BYTES):
-                    await asyncio.wait_for(stream.write(data), SILENCE_SECONDS)
+                    await within(SILENCE_SECONDS, stream.write(data))
                     sent += len(data)
                     on_bytes(sent)
             answer = await lines.next()
@@ -368,7 +369,7 @@ class Lines:
     async def next(self) -> dict[str, Any] | None:
         """The next one; None at the stream's end.  Raises TimeoutError after a silence, TunetuiError at nonsense."""
         while not self._waiting:
-            data = await asyncio.wait_for(self._stream.read(), SILENCE_SECONDS)
+            data = await within(SILENCE_SECONDS, self._stream.read())
             if not data:
                 return None
             self._waiting += self._framer.feed(data)

@@ -100,7 +100,7 @@ class Shared:
             self.hand.close()
             await self.hand.disconnect()
             self.hand = await _opened(open_())
-            self.on_change(self.why or said)
+            self._tell(said)
             if self._leaving:
                 return
             await self.hand.run(on_record)
@@ -148,6 +148,13 @@ class Shared:
             return (partial(self._follow, str(hand.folder), why), why) if hand.dealt_by else None
         said = "is done" if hand.snapshot.ended else "is gone: it is dealt from here now"
         return (self._ways.again, f"whoever dealt this run {said}") if hand.is_free else None
+
+    def _tell(self, said: str) -> None:
+        """What has become of the run; that it is ours not before it is: whoever dealt it may be back first."""
+        if isinstance(self.hand, Session):
+            self.hand.on_claimed = partial(self.on_change, said)
+        else:
+            self.on_change(self.why or said)
 
     async def _follow(self, folder: str, why: str) -> Attached:
         from tunetui.session.attaching import Attached, Why  # where one tunetui is alone nothing waits for this

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import tunetui
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import InputError
+from tunetui.core.waiting import within
 from tunetui.hosts.lambda_cloud.key import ApiKey
 
 BASE = "https://cloud.lambda.ai"
@@ -84,7 +85,7 @@ class Wire:
         exchange = _Exchange(self._server, self._key.header(), self._answer_seconds)
         working = asyncio.ensure_future(asyncio.to_thread(exchange.run, method, path, body))
         try:
-            return await asyncio.wait_for(asyncio.shield(working), CONNECT_SECONDS + self._answer_seconds)
+            return await within(CONNECT_SECONDS + self._answer_seconds, asyncio.shield(working))
         except TimeoutError:
             exchange.abandon()
             await asyncio.wait({working})

@@ -1,0 +1,49 @@
+"""Waits for something so long and no longer, and never survives being cancelled.
+
+`asyncio.wait_for` may: before Python 3.12 it forgets a cancellation that comes at the same moment as the answer, and whoever
+waits for the end of that task then waits for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+_T = TypeVar("_T")
+
+
+async def within(seconds: float, work: Awaitable[_T]) -> _T:
+    """What ``work`` returns.  Raises TimeoutError where it takes longer; it is cancelled then.
+
+    Where time is up and the answer there, as for a process that was stopped for a while, the answer counts.
+    """
+    working = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({working}, timeout=seconds)
+        if working.done():
+            return working.result()
+    finally:
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})
+        _ = working.cancelled() or working.exception()  # which nobody asks for where this task was cancelled
+    raise TimeoutError
+
+
+class Cancellation:
+    """Whether the present task was cancelled since this was made, also where something has forgotten that."""
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._before = self._count()
+
+    def check(self) -> None:
+        """Raises CancelledError where it was."""
+        if self._count() > self._before:
+            raise asyncio.CancelledError
+
+    def _count(self) -> int:
+        return self._task.cancelling() if self._task is not None else 0
