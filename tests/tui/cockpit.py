@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from tunetui.session.replaying import Replay
 from tunetui.tui.app import Cockpit, Looks
-from tunetui.tui.opening import AppOptions, find_looks
+from tunetui.tui.opening import AppOptions, find_looks, given_up
 from tunetui.tui.screens.command_screen import CommandScreen
 from tunetui.tui.screens.leaderboard import board_screen
 from tunetui.tui.screens.run import RunScreen
@@ -48,9 +48,7 @@ async def opened(
         yield pilot
         reports = [failure.report.read_text() for failure in app.failures if failure.report is not None]
         assert reports == []
-    leaving = [task for task in asyncio.all_tasks() if task.cancelling() and task is not asyncio.current_task()]
-    if leaving:  # a process that one of them asked is killed, and must be waited for before the loop is gone
-        await asyncio.wait(leaving, timeout=_PATIENCE_SECONDS)
+    await given_up(_PATIENCE_SECONDS)
 
 
 def cockpit_of(pilot: Pilot[None]) -> Cockpit:

@@ -15,6 +15,7 @@ from tunetui.core.errors import ExitCode
 from tunetui.hosts.lambda_cloud.account import Account, Order
 from tunetui.hosts.lambda_cloud.ledger import Entry, Ledger
 from tunetui.settings import rented_hosts_path
+from tunetui.tui.app import Cockpit
 from tunetui.tui.opening import close_up
 from tunetui.tui.rented_here import RentedHere
 from tunetui.tui.screens.confirming import ConfirmScreen
@@ -27,6 +28,17 @@ NAME = "tunetui-1x-a10-12345678-t1"
 async def asked(pilot: Pilot[None]) -> None:
     await pilot.press("q")
     await until(pilot, lambda: isinstance(pilot.app.screen, KeepingScreen) and bool(shown(pilot).strip()))
+
+
+async def left_by(key: str) -> Cockpit:
+    """The app, left with one machine by what ``key`` answers."""
+    async with opened(leaderboard_screen()) as pilot:
+        cockpit = cockpit_of(pilot)
+        cockpit.rented.names.add(NAME)
+        await asked(pilot)
+        await pilot.press(key)
+        await until(pilot, lambda: not pilot.app.is_running)
+    return cockpit
 
 
 @pytest.mark.parametrize("size", [(160, 48), (60, 20)], ids=str)
@@ -59,12 +71,7 @@ async def test_a_machine_that_this_app_rented_is_named_with_its_price(cloud: Clo
 async def test_what_is_to_end_is_ended_once_the_app_is_gone(
     cloud: Cloud, rented: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with opened(leaderboard_screen()) as pilot:
-        cockpit = cockpit_of(pilot)
-        cockpit.rented.names.add(NAME)
-        await asked(pilot)
-        await pilot.press("t")
-        await until(pilot, lambda: not pilot.app.is_running)
+    cockpit = await left_by("t")
     assert len(cloud.alive()) == 1
     assert await close_up(cockpit) == ExitCode.OK
     assert cloud.alive() == []
@@ -74,12 +81,7 @@ async def test_what_is_to_end_is_ended_once_the_app_is_gone(
 async def test_what_is_kept_goes_on_and_its_price_is_said_last(
     cloud: Cloud, rented: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with opened(leaderboard_screen()) as pilot:
-        cockpit = cockpit_of(pilot)
-        cockpit.rented.names.add(NAME)
-        await asked(pilot)
-        await pilot.press("enter")  # keeps it
-        await until(pilot, lambda: not pilot.app.is_running)
+    cockpit = await left_by("enter")  # keeps it
     assert await close_up(cockpit) == ExitCode.OK
     assert len(cloud.alive()) == 1
     said = capsys.readouterr().err
@@ -90,12 +92,7 @@ async def test_what_is_kept_goes_on_and_its_price_is_said_last(
 async def test_an_end_that_is_not_sure_is_said_and_is_no_success(
     cloud: Cloud, rented: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with opened(leaderboard_screen()) as pilot:
-        cockpit = cockpit_of(pilot)
-        cockpit.rented.names.add(NAME)
-        await asked(pilot)
-        await pilot.press("t")
-        await until(pilot, lambda: not pilot.app.is_running)
+    cockpit = await left_by("t")
     monkeypatch.delenv("LAMBDA_API_KEY")
     assert await close_up(cockpit) == ExitCode.UNAVAILABLE
     assert "NOT ENDED" in capsys.readouterr().err

@@ -260,11 +260,16 @@ async def test_what_fails_in_a_widget_is_reported_and_the_app_goes_on() -> None:
         cockpit.failures.clear()
 
 
-async def test_what_fails_in_a_screen_ends_the_app_and_says_where_the_report_is() -> None:
+@pytest.mark.parametrize("broken", ["the screen", "a drawing"])
+async def test_what_fails_in_a_screen_or_as_it_is_drawn_ends_the_app_and_says_where_the_report_is(broken: str) -> None:
     screen = replay_screen()
     async with opened(screen) as pilot:
         cockpit = cockpit_of(pilot)
-        screen.show_run = None  # type: ignore[assignment, method-assign]
+        if broken == "the screen":
+            screen.show_run = None  # type: ignore[assignment, method-assign]
+        else:
+            screen.board_table.render_line = None  # type: ignore[assignment, method-assign]
+            screen.board_table.refresh()
         await until(pilot, lambda: not pilot.app.is_running)
         assert cockpit.leaving == "leave"
         assert cockpit.return_code == 1

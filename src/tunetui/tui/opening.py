@@ -81,8 +81,21 @@ def run_app(options: AppOptions) -> int:
 
 async def _run(options: AppOptions) -> int:
     cockpit = make_app(options)
-    await cockpit.run_async(mouse=options.mouse)
-    return await close_up(cockpit)
+    try:
+        await cockpit.run_async(mouse=options.mouse)
+        return await close_up(cockpit)
+    finally:
+        await given_up()
+
+
+async def given_up(seconds: float = 10.0) -> None:
+    """Until everything is over that was cancelled with the app, or for so long: processes that it asked are ended then.
+
+    A loop that ends while one of them is being started waits for ever: asyncio cancels what would connect its pipes.
+    """
+    ending = [task for task in asyncio.all_tasks() if task.cancelling() and task is not asyncio.current_task()]
+    if ending:
+        await asyncio.wait(ending, timeout=seconds)
 
 
 def make_app(options: AppOptions) -> Cockpit:
