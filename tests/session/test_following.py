@@ -120,6 +120,17 @@ async def done(running: asyncio.Task[bool]) -> bool:
         return await running
 
 
+async def test_what_is_heard_at_the_moment_of_a_takeover_does_not_hold_it_up(two: Two) -> None:
+    (east, _), running = two.hosts, two.begin("east")
+    east.says(two.agents[0], ctl="attached", dealer="first")
+    east.is_dealt_by(two.agents[0], "")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not running.done():  # something in every turn of the loop
+            east.says(two.agents[0], ctl="hb")
+            await asyncio.sleep(0)
+    assert running.result()
+
+
 async def test_a_host_that_does_not_say_who_is_at_work_there_keeps_nobody_from_taking_over(
     two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
