@@ -89,6 +89,52 @@ def test_a_file_edited_into_nonsense_says_file_place_expected_and_found(
     assert caught.value.message.startswith(f"a.leaderboard.toml: {message}")
 
 
+def _edited(place: str, value: object) -> dict[str, Any]:
+    """The leaderboard's data with one value changed."""
+    data: Any = msgspec.to_builtins(BOARD)
+    *way, last = [int(part) if part.isdigit() else part for part in place.split(".")]
+    at = data
+    for part in way:
+        at = at[part]
+    at[last] = value
+    return dict(data)
+
+
+@pytest.mark.parametrize("suffix", ["toml", "json"])
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("boards.0.rows.0.latency_ms.median", -1.0, "boards[0].rows[0].latency_ms.median: expected more than 0, found -1"),
+        ("boards.0.rows.0.latency_ms.median", 0.0, "boards[0].rows[0].latency_ms.median: expected more than 0, found 0"),
+        ("boards.0.rows.0.latency_ms.p99", 1e308, "boards[0].rows[0].latency_ms.p99: expected "),
+        ("boards.0.rows.0.latency_ms.ci_low", 9e9, "boards[0].rows[0].latency_ms.ci_low: expected at most the median"),
+        ("boards.0.rows.0.samples_ns.0", -5, "boards[0].rows[0].samples_ns: expected more than 0, found -5"),
+        ("boards.0.rows.0.rank", "first", 'boards[0].rows[0].rank: expected "1" or "1="'),
+        ("boards.0.rows.1.trial", BOARD.boards[0].rows[0].trial, "boards[0].rows: expected each trial once"),
+        ("boards.0.winner", ["gone"], "boards[0].winner: expected the trial of a row, found 'gone'"),
+        ("boards.0.device", "gone", "boards[0].device: expected the id of one of the devices, found 'gone'"),
+        ("success_rate", 7.0, "success_rate: expected 0 to 1, found 7"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_file_that_contradicts_itself_is_refused_with_the_place(
+    tmp_path: Path, suffix: str, place: str, value: object, message: str
+) -> None:
+    path, data = tmp_path / f"a.leaderboard.{suffix}", _edited(place, value)
+    path.write_text(dumps(data) if suffix == "toml" else json.dumps(data))
+    with pytest.raises(InputError) as caught:
+        read_leaderboard(path)
+    assert caught.value.message.startswith(f"{path}: {message}")
+
+
+def test_figures_that_are_none_are_refused_where_toml_can_write_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.leaderboard.toml"
+    for place in ("boards.0.rows.0.latency_ms.median", "boards.0.rows.0.quality.recall"):
+        path.write_text(dumps(_edited(place, 12345.5)).replace("12345.5", "-inf"))
+        with pytest.raises(InputError, match="expected a finite number, found -inf"):
+            read_leaderboard(path)
+
+
 @pytest.mark.parametrize("read", [read_toml, read_json])
 def test_a_file_cut_in_the_middle_is_not_read(read: Any) -> None:
     text = to_toml(BOARD) if read is read_toml else to_json(BOARD)

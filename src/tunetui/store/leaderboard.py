@@ -11,6 +11,7 @@ import toml_rs
 
 from tunetui.core.errors import InputError
 from tunetui.core.leaderboard import SCHEMA_VERSION, SUFFIXES, Leaderboard
+from tunetui.core.soundness import contradiction
 from tunetui.store.atomic import StoreError, explained, write_atomically
 from tunetui.store.collecting import collection_paused
 from tunetui.store.toml_reading import loads, split_rows
@@ -18,6 +19,8 @@ from tunetui.store.toml_writing import dumps
 
 _ONE_LINE_EACH = ("boards.rows", "boards.targets", "devices", "compare")
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<place>[^`]*)`)?$", re.DOTALL)
+_NOT_FINITE = re.compile(rb"[=,\[]\s*[+-]?(?:inf|nan)\b")
+"""What TOML has for figures that are none; also in a text, which only costs a look."""
 _HEADER = "# Written by tunetui; docs/files.md explains the fields. Times are in the units that their names say.\n\n"
 
 
@@ -82,7 +85,8 @@ def read_leaderboard(path: Path) -> Leaderboard:
     """The leaderboard in a ``.toml`` or ``.json`` file.
 
     Raises:
-        InputError: not such a file: the message has the file, the key path, what was expected and what was found.
+        InputError: not such a file, or one that contradicts itself: the message has the file, the key path, what was
+            expected and what was found.
     """
     try:
         text = path.read_bytes()
@@ -91,11 +95,13 @@ def read_leaderboard(path: Path) -> Leaderboard:
     except OSError as error:
         raise InputError(explained(error, path, "read").message) from None
     with collection_paused():
-        return read_json(text, str(path)) if path.suffix == ".json" else read_toml(text, str(path))
+        if path.suffix == ".json":  # which has neither NaN nor infinity
+            return _sound(read_json(text, str(path)), str(path), finite=True)
+        return _sound(read_toml(text, str(path)), str(path), finite=_NOT_FINITE.search(text) is None)
 
 
 def read_toml(text: bytes, name: str) -> Leaderboard:
-    """The leaderboard in TOML text; ``name`` is for messages.  Raises as `read_leaderboard`."""
+    """The leaderboard in TOML text, whatever it says; ``name`` is for messages.  Raises as `read_leaderboard`."""
     try:
         decoded = text.decode()
         parts = split_rows(decoded)
@@ -105,14 +111,14 @@ def read_toml(text: bytes, name: str) -> Leaderboard:
     except toml_rs.TOMLDecodeError as error:
         raise InputError(f"{name}: not TOML: {_first_words(str(error))}") from None
     leaderboard = _typed(data, name)
-    if parts is None:
-        return leaderboard
-    boards = [msgspec.structs.replace(b, rows=rows) for b, rows in zip(leaderboard.boards, parts[1], strict=True)]
-    return msgspec.structs.replace(leaderboard, boards=boards)
+    if parts is not None:
+        boards = [msgspec.structs.replace(b, rows=rows) for b, rows in zip(leaderboard.boards, parts[1], strict=True)]
+        leaderboard = msgspec.structs.replace(leaderboard, boards=boards)
+    return leaderboard
 
 
 def read_json(text: bytes, name: str) -> Leaderboard:
-    """The leaderboard in JSON text; ``name`` is for messages.  Raises as `read_leaderboard`."""
+    """The leaderboard in JSON text, whatever it says; ``name`` is for messages.  Raises as `read_leaderboard`."""
     try:
         _refuse_newer(msgspec.json.decode(text, type=_Versioned).schema_version, name)
         return msgspec.json.decode(text, type=Leaderboard)
@@ -120,6 +126,16 @@ def read_json(text: bytes, name: str) -> Leaderboard:
         raise _misfit(error, name, _plain_json(text, name)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{name}: not JSON: {error}") from None
+
+
+def _sound(leaderboard: Leaderboard, name: str, *, finite: bool) -> Leaderboard:
+    wrong = contradiction(leaderboard, finite=finite)
+    if wrong:
+        raise InputError(
+            f"{name}: {wrong}",
+            hint="a hand, or damage, changed it: nothing in this file can be relied on; measure again",
+        )
+    return leaderboard
 
 
 def _plain_json(text: bytes, name: str) -> Any:
