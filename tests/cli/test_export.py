@@ -148,7 +148,7 @@ def test_markdown_is_whole_and_nothing_in_it_is_markup(with_failures: Path, tmp_
     assert "recall 0.8 is below 1" in text
     seed = export(SEED, "markdown", tmp_path / "seed.md")
     assert "claim, not measured" in seed
-    assert seed.count("\n## ") == 4
+    assert seed.count("\n## ") == 5  # three problems, the claim, provenance
 
 
 @pytest.mark.parametrize(("compiler", "argv"), [("gcc", ["-std=c99", "-x", "c"]), ("g++", ["-std=c++11", "-x", "c++"])])

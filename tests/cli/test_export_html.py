@@ -17,6 +17,7 @@ from tunetui.core.leaderboard import Leaderboard
 from tunetui.store.leaderboard import read_leaderboard
 
 ROOT = Path(__file__).parents[2]
+UNDER_LOAD = ROOT / "bench" / "results" / "under-load.leaderboard.json"
 H200 = ROOT / "tests" / "data" / "h200-first.leaderboard.json"
 SEED = ROOT / "bench" / "results" / "seed-288.leaderboard.json"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -64,6 +65,24 @@ def many_rows(count: int) -> Leaderboard:
         for row in [first.rows[place % len(first.rows)]]
     ]
     return msgspec.structs.replace(board, boards=[msgspec.structs.replace(first, rows=rows)])
+
+
+def test_a_run_under_load_is_told_with_its_course_over_time() -> None:
+    board = read_leaderboard(UNDER_LOAD)
+    text = html(board, board.boards)
+    outline(text)
+    for words in ("p99 0.04455, worst 0.101 ms", "Clock, MHz", "Temperature, °C", "Power, W", "70 verified: 0 wrong"):
+        assert words in text
+    assert "Under load" not in html(read_leaderboard(H200), read_leaderboard(H200).boards)
+
+
+def test_figures_of_the_page_are_written_as_everywhere() -> None:
+    board = read_leaderboard(SEED)
+    text = html(board, board.boards)
+    assert "throughput G vectors/s" in text
+    assert "e+0" not in text
+    assert "latency_ms.p95 &lt; 50: 0.0152, between 0.0149 and 0.0163" in text
+    assert "<td>0.0148 ±1.5 %</td>" in text  # beside the claim
 
 
 def test_the_page_is_whole_and_needs_nothing_from_elsewhere() -> None:

@@ -16,7 +16,7 @@ from tunetui.core.importance import AtValue, Importance, Share
 from tunetui.core.insight import BoardInsight, Insight, insight
 from tunetui.core.labels import assignments, one_line
 from tunetui.core.text_fitting import wrapped
-from tunetui.core.tradeoffs import Cheapest, Front, Point, quantity
+from tunetui.core.tradeoffs import Cheapest, Front, Point, quantity, slower
 
 _SHOWN = 12
 """Points of a front that are listed; JSON has all."""
@@ -116,12 +116,9 @@ def _cheapest(one: Cheapest, *, several: bool) -> str:
     if one.fastest is not None and one.fastest != one.point.value:
         kept = f", the fastest {quantity(one.fastest, one.unit)}"
     lacking = f"; of {figures.counted(one.lacking, 'row')} it was not measured" if one.lacking else ""
-    slower = (
-        f"{one.slower_percent:.1f} % slower{'=' if one.tied else ''}" if one.slower_percent else "the fastest itself"
-    )
     return (
         f"least {one.what} within {one.within_percent:g} % of the fastest: {quantity(one.point.value, one.unit)}{kept}; "
-        f"{_row(one.point, several=several)}, {slower} (of {figures.counted(one.rows, 'row')}{lacking})"
+        f"{_row(one.point, several=several)}, {slower(one)} (of {figures.counted(one.rows, 'row')}{lacking})"
     )
 
 
@@ -133,11 +130,18 @@ def _front(front: Front, face: Face, *, several: bool) -> list[str]:
     )
     shown = front.points[:_SHOWN]
     columns = [
-        Column(key="ms", header=("ms",), cells=[f"{point.median_ms:.4g}" for point in shown], align="point"),
-        Column(key="what", header=(front.unit or one_line(front.what),), cells=[f"{p.value:.4g}" for p in shown], align="point"),
+        Column(key="ms", header=("ms",), cells=[figures.with_uncertainty(each.median_ms, each.half_width_ms) for each in shown],
+               align="point"),
+        Column(key="what", header=(front.unit or one_line(front.what),), cells=[quantity(each.value, "") for each in shown],
+               align="point"),
         Column(key="row", header=("row",), cells=[_row(point, several=several) for point in shown]),
     ]  # fmt: skip
-    lines = [*_wrapped(head, face), *(f"  {line}" for line in lay_out(columns, face.width).body)]
+    table = lay_out(columns, face.width)
+    lines = [
+        *_wrapped(head, face),
+        *(f"  {face.faint(line)}" for line in table.header),
+        *(f"  {line}" for line in table.body),
+    ]
     return [*lines, f"  and {len(front.points) - _SHOWN} more"] if len(front.points) > _SHOWN else lines
 
 

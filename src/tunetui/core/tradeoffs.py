@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from tunetui.core.figures import quality, with_uncertainty
 from tunetui.core.importance import overlap
 from tunetui.core.leaderboard import Board, Entry, Leaderboard
 from tunetui.core.snapshot import MEASURED
@@ -18,6 +19,7 @@ WITHIN_PERCENT = 1.0
 
 _MS_PER_HOUR = 3.6e6
 _MILLION = 1e6
+_EXACT, _SMALL = 1e15, 1e-3
 _QUALITY = "quality."
 _SMALLER = ("error", "loss", "distance")
 """In the name of a quality of which less is better; of all others more is."""
@@ -31,6 +33,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     configuration: dict[str, Value]
     trial: str
     median_ms: float
+    half_width_ms: float | None = None
+    """Of the median's interval, its wider side; absent where there is none."""
     value: float
 
 
@@ -56,8 +60,10 @@ class Cheapest(msgspec.Struct, frozen=True, kw_only=True):
     lacking: int
     """Within it, of which the figure was not measured."""
     point: Point
+    is_fastest: bool
+    """Whether it is the fastest itself."""
     slower_percent: float
-    """Than the fastest of all."""
+    """Than the fastest of all; 0 too for another row with the very same median."""
     tied: bool
     """Whether its interval overlaps the fastest's."""
     fastest: float | None = None
@@ -123,7 +129,7 @@ def cheapest(rows: Sequence[Candidate], within_percent: float = WITHIN_PERCENT) 
         found.append(
             Cheapest(
                 what=what, unit=unit, within_percent=within_percent, rows=len(known), lacking=len(near) - len(known),
-                point=_point(row, value), slower_percent=100.0 * (row.median_ms / fastest.median_ms - 1.0),
+                point=_point(row, value), is_fastest=row is fastest, slower_percent=100.0 * (row.median_ms / fastest.median_ms - 1.0),
                 tied=row is fastest or overlap(row.entry, fastest.entry), fastest=figure(fastest),
             )
         )  # fmt: skip
@@ -132,11 +138,20 @@ def cheapest(rows: Sequence[Candidate], within_percent: float = WITHIN_PERCENT) 
 
 def quantity(value: float, unit: str) -> str:
     """A cost with its unit."""
-    if unit == "B":
-        return f"{value:,.0f} B"
     if unit.startswith("USD "):
-        return f"USD {value:.3g} {unit[4:]}"
-    return f"{value:.4g} {unit}".strip()
+        return f"USD {with_uncertainty(value, None)} {unit[4:]}"
+    whole = float(value).is_integer() and abs(value) < _EXACT
+    text = f"{value:,.0f}" if whole else quality(value) if abs(value) < _SMALL else with_uncertainty(value, None)
+    return f"{text} {unit}".strip()
+
+
+def slower(one: Cheapest) -> str:
+    """How much slower than the fastest it is; ``=`` where it cannot be told from it."""
+    if one.is_fastest:
+        return "the fastest itself"
+    if one.slower_percent == 0:
+        return "just as fast"
+    return f"{one.slower_percent:.1f} % slower{'=' if one.tied else ''}"
 
 
 def _front(points: Sequence[Point], more_is_better: bool) -> list[Point]:
@@ -156,8 +171,16 @@ def _point(row: Candidate, value: float) -> Point:
     entry = row.entry
     return Point(
         device=row.device, implementation=entry.implementation, configuration=entry.configuration, trial=entry.trial,
-        median_ms=row.median_ms, value=value,
+        median_ms=row.median_ms, half_width_ms=half_width_ms(entry), value=value,
     )  # fmt: skip
+
+
+def half_width_ms(entry: Entry) -> float | None:
+    """The wider side of a median's interval."""
+    found = entry.latency_ms
+    if found is None or found.ci_low is None or found.ci_high is None:
+        return None
+    return max(found.ci_high - found.median, found.median - found.ci_low)
 
 
 def _energy(row: Candidate) -> float | None:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from tunetui.core import figures
 from tunetui.core.board_figures import lines_of
-from tunetui.core.claims import claim_tables, claims_in
 from tunetui.core.exports.choosing import device_name, device_of, measured, provenance_lines
+from tunetui.core.exports.html_claims import claims
 from tunetui.core.exports.html_insight import heatmap, sensitivity, tradeoffs
+from tunetui.core.exports.html_load import under_load_part
 from tunetui.core.exports.html_page import PAGE, SCRIPT, STYLE
 from tunetui.core.exports.html_pictures import distributions, roofline
 from tunetui.core.exports.html_table import table
@@ -20,21 +21,26 @@ from tunetui.core.leaderboard import Board, Leaderboard
 from tunetui.core.readiness import readiness
 from tunetui.core.targets import MET, MISSED
 from tunetui.core.tradeoffs import candidates, cheapest, fronts
+from tunetui.core.verdict_words import asked, cost, judged, targets_of_whom
+
+_TONES = {MET: "good", MISSED: "bad"}
 
 
 def html(leaderboard: Leaderboard, boards: Sequence[Board]) -> str:
     """The whole page; every figure is of the leaderboard, and everything from outside is escaped."""
     models = ", ".join(dict.fromkeys(device_name(leaderboard, board) for board in boards))
     run = leaderboard.run
+    spent = cost(leaderboard)
     return PAGE.format(
         title=text(f"{run.name}: {leaderboard.kernel.name} on {models}"),
         style=STYLE,
         script=SCRIPT,
         about=text(
             f"{run.started} to {run.finished}, {run.ended}; {run.trials_measured} of {run.trials_planned} measured"
+            + (f"; cost {spent}" if spent else "")
         ),
         boards="\n".join(_board(leaderboard, board, place) for place, board in enumerate(boards)),
-        claims=_claims(leaderboard),
+        claims=claims(leaderboard, boards),
         method=_listed(_method(leaderboard)),
         provenance=_listed(provenance_lines(leaderboard, boards)),
     )
@@ -46,7 +52,8 @@ def _board(leaderboard: Leaderboard, board: Board, place: int) -> str:
     if not shown:
         return f"<section><h2>{text(title)}</h2><p>nothing was measured</p></section>"
     device = device_of(leaderboard, board)
-    parts = [f"<h2>{text(title)}</h2>", _winner(board), _targets(leaderboard, board), '<div class="pictures">']
+    parts = [f"<h2>{text(title)}</h2>", _winner(board), _targets(leaderboard, board)]
+    parts += [under_load_part(board), '<div class="pictures">']
     parts += [distributions(board), roofline(board, device)]
     known = importances(leaderboard, board)
     parts += [heatmap(board, each) for each in known] + [sensitivity(each) for each in known]
@@ -61,40 +68,26 @@ def _winner(board: Board) -> str:
     if best is None or best.latency_ms is None:
         return "<p>no row was measured</p>"
     found = best.latency_ms
-    ends = (
-        f" ({found.ci_low:.4g} to {found.ci_high:.4g})"
-        if found.ci_low is not None and found.ci_high is not None
-        else ""
-    )
+    low, high = found.ci_low, found.ci_high
+    half = None if low is None or high is None else max(high - found.median, found.median - low)
+    median, *ends = (figures.with_uncertainty(each, half) for each in (found.median, low, high) if each is not None)
     tied = len(board.winner) - 1
     others = f"; {figures.counted(tied, 'other row')} cannot be told from it" if tied > 0 else ""
     words = " ".join([one_line(best.implementation), *assignments(best.configuration)])
-    return f'<p class="winner"><b>{found.median:.4g} ms</b> {text(f"{ends}: {words}{others}")}</p>'
+    between = f"between {' and '.join(ends)}: " if half is not None else ""
+    return f'<p class="winner"><b>{median} ms</b> {text(f"{between}{words}{others}")}</p>'
 
 
 def _targets(leaderboard: Leaderboard, board: Board) -> str:
-    rows = []
-    for verdict in board.targets:
-        tone = {MET: "good", MISSED: "bad"}.get(verdict.verdict, "open")
-        value = figures.NOT_MEASURED if verdict.value is None else f"{verdict.value:.6g}"
-        asked = f"{verdict.metric} {verdict.op} {verdict.bound:g}"
-        why = f" ({verdict.reason})" if verdict.reason else ""
-        rows.append(f'<li class="{tone}"><b>{text(verdict.verdict)}</b> {text(asked)}: {text(value + why)}</li>')
+    rows = [
+        f'<li class="{_TONES.get(verdict.verdict, "open")}"><b>{text(verdict.verdict)}</b> '
+        f"{text(f'{asked(verdict)}: {judged(verdict)}')}</li>"
+        for verdict in board.targets
+    ]
+    if not rows:
+        return ""
     ready = f'<p class="winner">{text(readiness(leaderboard, board))}</p>'
-    return f'{ready}<ul class="targets">{"".join(rows)}</ul>' if rows else ""
-
-
-def _claims(leaderboard: Leaderboard) -> str:
-    lines = []
-    for claim in claim_tables(leaderboard, claims_in(leaderboard)):
-        stated = figures.NOT_MEASURED if claim.latency_ms is None else f"{claim.latency_ms:g} ms"
-        factors = [
-            f"{' '.join(assignments(cell.problem))}: {cell.reality_factor:.3g}x"
-            for cell in claim.cells
-            if cell.reality_factor is not None
-        ]
-        lines.append(f"{claim.label}: {stated}; measured latency over it: {', '.join(factors) or figures.NOT_MEASURED}")
-    return f"<h2>Claims, not measurements</h2>{_listed(lines)}" if lines else ""
+    return f'{ready}<p class="about">{text(targets_of_whom(board.targets))}</p><ul class="targets">{"".join(rows)}</ul>'
 
 
 def _method(leaderboard: Leaderboard) -> list[str]:

@@ -12,7 +12,7 @@ from tunetui.core.figures import setting
 from tunetui.core.importance import AtValue, AxisShare, Importance, Share, overlap
 from tunetui.core.labels import assignments, one_line
 from tunetui.core.leaderboard import Board, Entry
-from tunetui.core.tradeoffs import Cheapest, Front, Point, quantity
+from tunetui.core.tradeoffs import Cheapest, Front, Point, half_width_ms, quantity, slower
 from tunetui_agent.messages import Value
 
 _MOST_VALUES = 24
@@ -52,7 +52,9 @@ def _cell(row: Entry | None, leader: Entry, slowest: float) -> str:
     least = _median(leader)
     share = (math.log(_median(row)) - math.log(least)) / ((math.log(slowest) - math.log(least)) or 1.0)
     tied = ' class="tied"' if row is leader or overlap(row, leader) else ""
-    return f'<td{tied} style="background:{_tone(share)}">{_median(row):.4g}</td>'
+    return (
+        f'<td{tied} style="background:{_tone(share)}">{figures.with_uncertainty(_median(row), half_width_ms(row))}</td>'
+    )
 
 
 def sensitivity(importance: Importance) -> str:
@@ -89,7 +91,8 @@ def _axis(one: AxisShare) -> str:
 
 def _loses(one: AtValue) -> str:
     name = setting(one.value) if one.upto is None else f"{setting(one.value)}..{setting(one.upto)}"
-    return f"{name}: {one.over_best_percent:.1f} %{'=' if one.tied else ''}"
+    lost = "0" if one.over_best_percent == 0 else f"{one.over_best_percent:.1f} %"
+    return f"{name}: {lost}{'=' if one.tied else ''}"
 
 
 def _share(one: Share) -> str:
@@ -101,7 +104,7 @@ def tradeoffs(fronts: Sequence[Front], cheapest: Sequence[Cheapest]) -> str:
     rows = "".join(
         f"<tr><td>{text(each.what)}</td><td>{text(quantity(each.point.value, each.unit))}</td>"
         f"<td>{text('' if each.fastest is None else quantity(each.fastest, each.unit))}</td>"
-        f"<td>{each.slower_percent:.1f} %{'=' if each.tied else ''}</td><td>{each.rows}</td>"
+        f"<td>{text(slower(each))}</td><td>{each.rows}</td>"
         f'<td class="values">{text(_row(each.point))}</td></tr>'
         for each in cheapest
     )
@@ -116,7 +119,7 @@ def tradeoffs(fronts: Sequence[Front], cheapest: Sequence[Cheapest]) -> str:
         if len(front.points) == 1:
             continue
         lines = "".join(
-            f"<tr><td>{point.median_ms:.4g}</td><td>{point.value:.4g}</td><td>{text(_row(point))}</td></tr>"
+            f"<tr><td>{figures.with_uncertainty(point.median_ms, point.half_width_ms)}</td><td>{quantity(point.value, '')}</td><td>{text(_row(point))}</td></tr>"
             for point in front.points[:_MOST_POINTS]
         )
         name = f"{front.what} {front.unit}".strip()

@@ -24,7 +24,7 @@ STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 1400px; padding: 1rem; }
 h1 { font-size: 1.4rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; } h3 { font-size: .9rem; margin: 0 0 .3rem; }
 header p, figcaption, .more { color: var(--soft); margin: .2rem 0; } figcaption { max-width: 38rem; font-size: .85rem; }
-.winner b { font-size: 1.3rem; }
+.winner b { font-size: 1.3rem; } .about { margin: .6rem 0 0; color: var(--soft); } .targets { margin-top: .2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
 th, td { padding: .15rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 .word, .axes td, .axes th { text-align: left; } td.values { white-space: normal; min-width: 18rem; } .won td { background: #2a71; font-weight: 600; }

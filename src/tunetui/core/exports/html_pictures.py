@@ -7,14 +7,17 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from tunetui.core.board_figures import varying_axes
 from tunetui.core.exports.choosing import measured
-from tunetui.core.exports.svg import BLUE, GREEN, RED, LogPlane, figure, line, short, svg
+from tunetui.core.exports.svg import BLUE, GREEN, RED, LogPlane, figure, line, short, svg, tick
 from tunetui.core.leaderboard import Board, DevicePart, Entry, Latency
 
 _LEADERS = 8
 _NS_PER_MS = 1e6
 _WIDTH, _ROW_HEIGHT, _LABEL_WIDTH = 620, 26, 250
 _BINS = 48
+_FAR = 3.0
+"""Times the fastest median: slower rows would leave the others no room on one scale."""
 _TAIL = 0.02
 """Of the slowest leader's samples, what may lie beyond the right edge."""
 _MOST_POINTS = 2000
@@ -24,7 +27,8 @@ Floats = NDArray[np.float64]
 
 def distributions(board: Board) -> str:
     """Each leader's samples as a strip of counts, with its median and interval, on one scale."""
-    leaders = [row for row in measured(board)[:_LEADERS] if row.samples_ns]
+    fastest = measured(board)[:_LEADERS]
+    leaders = [row for row in fastest if row.samples_ns and _median(row) <= _FAR * _median(fastest[0])]
     if not leaders:
         return ""
     samples = [np.asarray(row.samples_ns, np.float64) / _NS_PER_MS for row in leaders]
@@ -33,23 +37,29 @@ def distributions(board: Board) -> str:
     high = max(high, low * (1.0 + 1e-9))
     room = _WIDTH - _LABEL_WIDTH - 20
     parts: list[str] = []
+    axes = varying_axes(board)
     for place, (row, each) in enumerate(zip(leaders, samples, strict=True)):
-        parts += _strip(row, each, (low, high), place * _ROW_HEIGHT + 4, room)
+        parts += _strip(short(row, axes), row, each, (low, high), place * _ROW_HEIGHT + 4, room)
     height = len(leaders) * _ROW_HEIGHT + 24
-    parts.append(f'<text x="{_LABEL_WIDTH}" y="{height - 4}">{low:.4g} ms</text>')
-    parts.append(f'<text x="{_WIDTH - 20}" y="{height - 4}" text-anchor="end">{high:.4g} ms and more</text>')
+    parts.append(f'<text x="{_LABEL_WIDTH}" y="{height - 4}">{tick(low, high - low)} ms</text>')
+    parts.append(
+        f'<text x="{_WIDTH - 20}" y="{height - 4}" text-anchor="end">{tick(high, high - low)} ms and more</text>'
+    )
     caption = "Samples of the leaders"
-    return figure(caption, svg(parts, _WIDTH, height, caption), "red: median and its interval")
+    names = f"; names: {', '.join(['implementation', *axes])}" if axes else ""
+    far = len([row for row in fastest if row.samples_ns]) - len(leaders)
+    left_out = f"; not shown: {far} more than {_FAR:g} times slower" if far else ""
+    return figure(caption, svg(parts, _WIDTH, height, caption), f"red: median and its interval{names}{left_out}")
 
 
-def _strip(row: Entry, samples: Floats, ends: tuple[float, float], top: int, room: int) -> list[str]:
+def _strip(name: str, row: Entry, samples: Floats, ends: tuple[float, float], top: int, room: int) -> list[str]:
     """One leader: its name, a histogram, its median and interval."""
     low, high = ends
 
     def across(value: float) -> float:
         return _LABEL_WIDTH + room * (min(max(value, low), high) - low) / (high - low)
 
-    parts = [f'<text x="0" y="{top + 14}">{short(row)}</text>']
+    parts = [f'<text x="0" y="{top + 14}">{name}</text>']
     counts = np.histogram(np.clip(samples, low, high), bins=_BINS, range=(low, high))[0]
     for bar, count in enumerate(counts.tolist()):
         if count:
@@ -66,6 +76,10 @@ def _mark(found: Latency, across: Callable[[float], float], top: int) -> list[st
         parts.append(f'<line x1="{across(found.ci_low):.1f}" x2="{across(found.ci_high):.1f}" y1="{top + 20}" '
                      f'y2="{top + 20}" stroke="{RED}"/>')  # fmt: skip
     return parts
+
+
+def _median(row: Entry) -> float:
+    return row.latency_ms.median if row.latency_ms is not None else 0.0
 
 
 def roofline(board: Board, device: DevicePart | None) -> str:

@@ -6,16 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tunetui.core import figures
-from tunetui.core.board_figures import INTERVAL, Line, confidence_of, default_columns, plain, uncertain
+from tunetui.core.board_cells import cells_of
+from tunetui.core.board_figures import Line, confidence_of, default_columns
 from tunetui.core.exports.markdown import heading_of
 from tunetui.core.exports.svg import text
-from tunetui.core.labels import one_line
 from tunetui.core.leaderboard import Board, Leaderboard
 
 _DRAWN_AT_ONCE = 250
 """Rows of a table in the page itself; the script makes the others from data when they are asked for."""
-_WORDS = frozenset({"implementation", "tags", "status", "cause"})
 
 
 def table(leaderboard: Leaderboard, board: Board, shown: Sequence[Line], place: int) -> str:
@@ -23,11 +21,12 @@ def table(leaderboard: Leaderboard, board: Board, shown: Sequence[Line], place: 
     names = default_columns(leaderboard, board, shown)
     if any(line.entry.cause for line in shown):
         names = [*names, "status", "cause"]
-    heads = [heading_of(name, confidence_of(leaderboard)) for name in names]
-    data = [[_cell(name, line) for name in names] for line in shown]
+    columns = [cells_of(name, list(leaderboard.kernel.metrics), shown) for name in names]
+    confidence = confidence_of(leaderboard)
+    heads = [heading_of(name, confidence, column.prefix) for name, column in zip(names, columns, strict=True)]
+    data = [list(row) for row in zip(*(column.texts for column in columns), strict=True)]
     won = [line.entry.tie_group == 1 for line in shown]
-    words = [at for at, name in enumerate(names) if name in _WORDS or any(isinstance(line.figures.get(name), str)
-             and name != "rank" for line in shown[:_DRAWN_AT_ONCE])]  # fmt: skip
+    words = [at for at, name in enumerate(names) if not columns[at].numeric and name != "rank"]
     head = "".join(f"<th{_left(at in words)} tabindex=0>{text(each)}</th>" for at, each in enumerate(heads))
     body = "".join(_row(row, winner, words) for row, winner in zip(data[:_DRAWN_AT_ONCE], won, strict=False))
     more = len(data) - _DRAWN_AT_ONCE
@@ -51,21 +50,6 @@ def _row(cells: Sequence[str], winner: bool, words: Sequence[int]) -> str:
 
 def _left(word: bool) -> str:
     return " class=word" if word else ""
-
-
-def _cell(name: str, line: Line) -> str:
-    if name == "rank":
-        return line.entry.rank or "-"
-    value = line.figures.get(name)
-    if value is None:
-        return "-"
-    if name == INTERVAL and isinstance(value, float):
-        return figures.percent(value)
-    if name.startswith("latency_ms.") and isinstance(value, float):
-        return uncertain(value, line.relative)
-    if name.startswith("quality.") and isinstance(value, float):
-        return figures.quality(value)
-    return one_line(plain(value))
 
 
 def _script_data(data: Any) -> str:

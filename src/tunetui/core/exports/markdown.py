@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tunetui.core import figures
+import msgspec
+
+from tunetui.core.board_cells import cells_of
 from tunetui.core.board_figures import (
     INTERVAL,
-    MEDIAN,
     Line,
+    confidence_of,
     default_columns,
     lines_of,
     metric_header,
-    plain,
-    uncertain,
 )
-from tunetui.core.claims import REALITY_FORMULA, claim_tables, claims_in
+from tunetui.core.claim_words import claim_head, claim_notes, claim_rows
+from tunetui.core.claims import claim_tables, claims_in
 from tunetui.core.exports.choosing import device_name, provenance_lines
 from tunetui.core.labels import assignments, one_line
 from tunetui.core.leaderboard import Board, Leaderboard
 from tunetui.core.readiness import readiness
+from tunetui.core.verdict_words import asked, cost, judged, under_load
 
 _SPECIAL = "\\|*_`<>[]#~"
 
@@ -33,20 +35,14 @@ def markdown(leaderboard: Leaderboard, boards: Sequence[Board]) -> str:
         shown = lines_of(board)
         if shown:
             lines += [*_table(leaderboard, board, shown), ""]
-        for verdict in board.targets:
-            value = figures.NOT_MEASURED if verdict.value is None else f"{verdict.value:.6g}"
-            why = f" ({verdict.reason})" if verdict.reason else ""
-            lines.append(
-                escaped(f"- target {verdict.metric} {verdict.op} {verdict.bound:g}: {verdict.verdict}, {value}{why}")
-            )
+        lines += [f"- under load: {escaped(under_load(board, part))}" for part in board.reliability]
+        lines += [f"- {escaped(f'{each.verdict}: {asked(each)}: {judged(each)}')}" for each in board.targets]
         lines += ["", f"**{escaped(readiness(leaderboard, board))}**", ""] if board.targets else []
-    for table in claim_tables(leaderboard, claims_in(leaderboard)):
-        stated = figures.NOT_MEASURED if table.latency_ms is None else f"{table.latency_ms:g} ms"
-        lines.append(f"- claim, not measured: {escaped(table.label)} {stated}")
-        for cell in table.cells:
-            if cell.reality_factor is not None:
-                words = " ".join(assignments(cell.problem))
-                lines.append(f"  - {escaped(words)}: reality factor {cell.reality_factor:.3g} ({REALITY_FORMULA})")
+    spent = cost(leaderboard)
+    lines += [f"- cost: {escaped(spent)}"] if spent else []
+    for table in claim_tables(msgspec.structs.replace(leaderboard, boards=list(boards)), claims_in(leaderboard)):
+        lines += ["", f"## {escaped(table.label)}", "", *rows_of(claim_head(table), claim_rows(table)), ""]
+        lines += [f"- {escaped(note)}" for note in claim_notes(table)]
     lines += ["", "## Provenance", "", *(f"- {escaped(line)}" for line in provenance_lines(leaderboard, boards))]
     method = leaderboard.method
     said = (method.ranking, method.eviction, method.race, method.visits, method.drift)
@@ -58,35 +54,35 @@ def escaped(text: str) -> str:
     return "".join(f"\\{character}" if character in _SPECIAL else character for character in one_line(text))
 
 
+def rows_of(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table of text in which nothing is markup."""
+    lines = ["| " + " | ".join(map(escaped, row)) + " |" for row in (head, *rows)]
+    return [lines[0], "|" + "---|" * len(head), *lines[1:]]
+
+
 def _table(leaderboard: Leaderboard, board: Board, shown: Sequence[Line]) -> list[str]:
     names = default_columns(leaderboard, board, shown)
     if any(line.entry.cause for line in shown):
         names = [*names, "status", "cause"]
-    heads = [escaped(heading_of(name)) for name in names]
-    rows = ["| " + " | ".join(escaped(_cell(name, line)) for name in names) + " |" for line in shown]
-    return ["| " + " | ".join(heads) + " |", "|" + "---|" * len(names), *rows]
+    columns = [cells_of(name, list(leaderboard.kernel.metrics), shown) for name in names]
+    heads = [
+        escaped(heading_of(name, confidence_of(leaderboard), column.prefix))
+        for name, column in zip(names, columns, strict=True)
+    ]
+    rows = [
+        "| " + " | ".join(map(escaped, row)) + " |" for row in zip(*(column.texts for column in columns), strict=True)
+    ]
+    sides = [":---" if not column.numeric else "---:" for column in columns]
+    return ["| " + " | ".join(heads) + " |", f"|{'|'.join(sides)}|", *rows]
 
 
-def heading_of(name: str, confidence: str = "") -> str:
-    """A column's name with its unit."""
-    if name.startswith("latency_ms."):
+def heading_of(name: str, confidence: str, prefix: str = "") -> str:
+    """A column's name with its unit, which may have an SI prefix."""
+    if name.startswith("latency_ms.") and name != "latency_ms.n":
         return f"{name.partition('.')[2]} ms"
     if name == INTERVAL:
-        return f"±{confidence}% %" if confidence else "± %"
+        return f"{confidence} % interval ± %"
+    if name.startswith("quality."):
+        return name.partition(".")[2]
     what, unit = metric_header(name)
-    return f"{what} {unit}".strip()
-
-
-def _cell(name: str, line: Line) -> str:
-    if name == "rank":
-        return line.entry.rank or "-"
-    value = line.figures.get(name)
-    if value is None:
-        return figures.NOT_MEASURED if name == MEDIAN else "-"
-    if name == INTERVAL and isinstance(value, float):
-        return figures.percent(value)
-    if name.startswith("latency_ms.") and isinstance(value, float):
-        return uncertain(value, line.relative)
-    if name.startswith("quality.") and isinstance(value, float):
-        return figures.quality(value)
-    return plain(value)
+    return " ".join(filter(None, [what, prefix, unit]))

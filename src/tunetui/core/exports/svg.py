@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from html import escape
 
-from tunetui.core.labels import assignments, one_line
+from tunetui.core.figures import setting, with_uncertainty
+from tunetui.core.labels import one_line
 from tunetui.core.leaderboard import Entry
 
 BLUE, RED, GREEN = "#69c", "#c33", "#2a7"
@@ -29,11 +30,10 @@ def figure(caption: str, picture: str, note: str = "") -> str:
     return f"<figure><h3>{text(caption)}</h3>{picture}{below}</figure>"
 
 
-def short(row: Entry) -> str:
-    """Implementation and values of a row, cut where they are long."""
-    words = " ".join(
-        [one_line(row.implementation), *(each.partition("=")[2] for each in assignments(row.configuration))]
-    )
+def short(row: Entry, axes: Sequence[str]) -> str:
+    """Implementation and the values of these axes, cut where they are long; one that the row lacks is left out."""
+    known = (setting(row.configuration[axis]) for axis in axes if axis in row.configuration)
+    words = " ".join(one_line(word) for word in (row.implementation, *known))
     return escape(words if len(words) <= _LONGEST_NAME else words[: _LONGEST_NAME - 1] + "…")
 
 
@@ -64,6 +64,11 @@ class LogPlane:
         parts.append(f'<text x="{right}" y="{bottom + 28}" text-anchor="end">{text(x_name)}</text>')
         parts.append(f'<text x="{left}" y="{top - 6}">{text(y_name)}</text>')
         return parts
+
+
+def tick(value: float, span: float) -> str:
+    """An end of an axis, with the digits that tell it from the other one, ``span`` away."""
+    return with_uncertainty(value, span / 20)
 
 
 def line(start: tuple[float, float], end: tuple[float, float], colour: str = GREEN) -> str:
