@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -17,7 +18,8 @@ import msgspec
 import pytest
 
 from tests.cli.boards import GRID_WITH_CLAIM, failed, leaderboard, outcomes, ref
-from tests.e2e.workplace import PATIENCE_SECONDS, called
+from tests.e2e.workplace import PATIENCE_SECONDS, called, until
+from tests.e2e.workplace import Workplace as Gated
 from tunetui.cli.batch import exit_code
 from tunetui.core.errors import ExitCode
 from tunetui.core.leaderboard import Leaderboard
@@ -86,15 +88,32 @@ def workplace(tmp_path: Path) -> Iterator[Workplace]:
             run.communicate()
 
 
-def until(stream: IO[bytes] | None, text: bytes) -> bytes:
-    """What the stream says up to the line that holds ``text``."""
-    assert stream is not None
-    said = b""
-    for line in stream:
-        said += line
-        if text in line:
-            return said
-    raise AssertionError(f"{text!r} was never said:\n{said.decode()}")
+@pytest.fixture
+def gated(tmp_path: Path) -> Iterator[Gated]:
+    """Trials that each stand still until their gate is open."""
+    place = Gated(tmp_path)
+    place.grid(how='["waits"]', number="[1, 2, 3, 4]")
+    yield place
+    place.end()
+
+
+def begun(gated: Gated, run: subprocess.Popen[bytes]) -> int:
+    """The number of the first trial, once the journal has it: the run's stdout is for its table."""
+    while run.poll() is None:
+        lines = gated.journal.read_bytes().splitlines(keepends=True) if gated.journal.exists() else []
+        for record in (json.loads(line)["record"] for line in lines if line.endswith(b"\n")):
+            if record["kind"] == "TrialStarted":
+                return int(record["trial"]["configuration"]["number"])
+        time.sleep(0.02)
+    raise AssertionError("the run ended before its first trial began")
+
+
+def after_one_of_four(gated: Gated) -> subprocess.Popen[bytes]:
+    """A sweep with one trial done, and another at a standstill or about to begin."""
+    run = gated.start()
+    gated.open_gate(begun(gated, run))
+    until(run.stderr, b"[1/4]")
+    return run
 
 
 def test_a_grid_becomes_a_table_and_two_files_and_nothing_is_measured_twice(workplace: Workplace) -> None:
@@ -154,20 +173,17 @@ def test_a_bad_grid_is_bad_input(workplace: Workplace) -> None:
     assert "tile_rowz" in err
 
 
-def test_one_interrupt_finishes_the_present_trial_saves_and_leaves_the_rest_to_the_next_start(
-    workplace: Workplace,
-) -> None:
-    workplace.write_grid(seconds=1.0, precision=0.001)
-    run = workplace.start("--set", "axes.tile_rows=64,128,256,512")
-    until(run.stderr, b"[1/4]")
+def test_one_interrupt_finishes_the_present_trial_saves_and_leaves_the_rest_to_the_next_start(gated: Gated) -> None:
+    run = after_one_of_four(gated)
     run.send_signal(signal.SIGINT)
-    out, err = run.communicate(timeout=PATIENCE_SECONDS)
+    until(run.stderr, b"finishing the present trial")
+    gated.open_gate()
+    out, _ = run.communicate(timeout=PATIENCE_SECONDS)
     assert run.returncode == ExitCode.INTERRUPTED
-    assert b"finishing the present trial" in err
     assert b"(interrupted)" in out
-    assert workplace.files() == ["tiny.leaderboard.json", "tiny.leaderboard.toml"]
+    assert gated.files() == ["grid.leaderboard.json", "grid.leaderboard.toml"]
 
-    _, said = workplace.run("--set", "axes.tile_rows=64,128,256,512")
+    _, said = gated.run()
     assert "0 rows done" not in said
     assert "[4/4]" in said
     assert "[1/4]" not in said
@@ -199,15 +215,15 @@ def test_a_reader_that_leaves_the_event_stream_ends_the_run_quietly_with_its_fil
     assert workplace.files() == ["tiny.leaderboard.json", "tiny.leaderboard.toml"]
 
 
-def test_a_terminal_that_hangs_up_leaves_the_agent_at_work(workplace: Workplace) -> None:
-    workplace.write_grid(seconds=1.0, precision=0.001)
-    run = workplace.start("--set", "axes.tile_rows=64,128,256")
-    until(run.stderr, b"[1/3]")
+def test_a_terminal_that_hangs_up_leaves_the_agent_at_work(gated: Gated) -> None:
+    run = after_one_of_four(gated)
     run.send_signal(signal.SIGHUP)
     run.communicate(timeout=PATIENCE_SECONDS)
     assert run.returncode == 128 + signal.SIGHUP
-    assert workplace.files() == ["tiny.leaderboard.json", "tiny.leaderboard.toml"]
-    out, said = workplace.run("--set", "axes.tile_rows=64,128,256")
+    assert gated.files() == ["grid.leaderboard.json", "grid.leaderboard.toml"]
+    assert len(gated.agents()) == 1
+    gated.open_gate()
+    out, said = gated.run()
     assert "0 rows done" not in said
     assert "(" not in out.splitlines()[0].rpartition("GiB)")[2]
 
