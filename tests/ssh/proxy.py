@@ -24,6 +24,7 @@ class Proxy:
         self.port = 0
         self.accepted = 0  # connections so far
         self.refusing = False  # a new connection is reset at once
+        self.breaking: list[int] = []  # of the next connections, each is reset when so many bytes have come back
         self._random = random.Random(seed)
         self._silent = asyncio.Event()
         self._passing = asyncio.Event()
@@ -78,6 +79,7 @@ class Proxy:
             writer.transport.abort()
             return
         road = _Road(self, reader, writer)
+        road.breaks_after_bytes = self.breaking.pop(0) if self.breaking else None
         self._roads.add(road)
         try:
             await road.carry()
@@ -117,6 +119,7 @@ class _Road:
 
     def __init__(self, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.cutting = False
+        self.breaks_after_bytes: int | None = None
         self._proxy, self._reader, self._writer = proxy, reader, writer
         self._far: asyncio.StreamWriter | None = None
 
@@ -166,5 +169,13 @@ class _Road:
             if self.cutting:
                 target.write(data[: self._proxy._random.randrange(len(data) + 1)])
                 return
+            if self.breaks_after_bytes is not None and target is self._writer:
+                target.write(data[: self.breaks_after_bytes])
+                self.breaks_after_bytes -= len(data)
+                if self.breaks_after_bytes <= 0:
+                    await target.drain()
+                    self.abort()
+                    return
+                continue
             target.write(data)
             await target.drain()

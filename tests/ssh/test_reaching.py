@@ -60,6 +60,7 @@ async def test_a_host_that_never_answers(server: Sshd) -> None:
         road.go_silent()
         words = await said(config(server, port=road.port), connect_seconds=0.3)
         assert f"box: 127.0.0.1 port {road.port} did not answer within 0.3 s" in words
+        assert road.accepted == 2
 
 
 async def test_a_connection_that_is_closed_at_once(server: Sshd) -> None:
@@ -67,6 +68,30 @@ async def test_a_connection_that_is_closed_at_once(server: Sshd) -> None:
         road.refusing = True
         words = await said(config(server, port=road.port))
         assert f"127.0.0.1 port {road.port} closed the connection before it was made" in words
+        assert road.accepted == 2
+
+
+@pytest.mark.parametrize("came_bytes", [1, 30, 600, 1600])  # in the first line, the offers, the keys, the login
+async def test_a_connection_that_breaks_while_it_is_made_is_made_once_more(server: Sshd, came_bytes: int) -> None:
+    states: list[LinkState] = []
+    with Proxy(server.port) as road:
+        road.breaking = [came_bytes]
+        link = await reached(config(server, port=road.port), states=states)
+        assert await listed(link) == NO_RUNS
+        assert road.accepted == 2
+    said_of = [(state.state, state.text) for state in states]
+    again = ("connecting", "the connection to box broke while it was made; trying once more")
+    assert said_of == [("connecting", ""), again, ("ready", "")]
+
+
+async def test_what_was_answered_is_not_asked_again_after_a_connection_broke(server: Sshd) -> None:
+    person = Person()
+    with Proxy(server.port) as road:
+        road.breaking = [1_000_000, 600]  # the one that shows the key, the one that follows the answer
+        link = await reached(config(server, port=road.port, known=False), person)
+        assert await listed(link) == NO_RUNS
+        assert road.accepted == 3
+    assert len(person.questions) == 1
 
 
 @pytest.fixture
@@ -275,6 +300,7 @@ async def test_a_key_that_the_host_does_not_know(server: Sshd) -> None:
     server.authorized_keys.write_text("")
     words = await said(config(server))
     assert f"accepted no key for user {server.user}; tried: {server.client_key}" in words
+    assert server.log.count("Connection from") == 1
     assert "authorized_keys" in words
 
 

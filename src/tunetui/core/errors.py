@@ -47,6 +47,10 @@ class InputError(TunetuiError):
     exit_code = ExitCode.BAD_INPUT
 
 
+class AwayError(TunetuiError):
+    """A host that does not answer at this moment: to try again may help."""
+
+
 class ExpressionError(InputError):
     """A constraint, geometry or metric expression that cannot be used; ``expression`` is its text."""
 

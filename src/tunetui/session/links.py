@@ -21,6 +21,8 @@ class Links:
     def __init__(self) -> None:
         self.states: dict[str, LinkState] = {}
         self._lost_since: dict[str, float] = {}
+        self._broken: dict[str, str] = {}  # by host, what is said of a link that broke while it was made; once
+        self._begun = False
         self._recording: Recording | None = None
         self._ending = False
 
@@ -33,6 +35,9 @@ class Links:
         if state.state == "lost" and (began := self._lost_since.get(state.host)) is not None:
             text = state.text or self.states[state.host].text
             self.states[state.host] = replace(state, since=began, text=text)
+            return
+        if state.state == "connecting":
+            self._connecting(state)
             return
         self.states[state.host] = state
         if state.host == LOCAL or self._recording is None:
@@ -56,9 +61,21 @@ class Links:
         if before is None or before.state != state:
             self.tell(LinkState(host=host, state=state, since=time.time(), text=before.text if before else ""))
 
+    def begun(self) -> None:
+        """The run begins: what broke on the way to it is told."""
+        self._begun = True
+        for text in self._broken.values():
+            self._say("link-broke", text)
+
     def dead(self, host: str, why: str) -> None:
         """A host takes no part."""
         self.tell(LinkState(host=host, state="dead", since=time.time(), text=why))
+
+    def away(self, host: str, why: str) -> None:
+        """A host takes no part yet: it is tried again."""
+        before = self.states.get(host)
+        since = before.since if before is not None and before.state == "connecting" else time.time()
+        self.states[host] = LinkState(host=host, state="connecting", since=since, text=why)
 
     def ready(self, host: str) -> None:
         """A host answers."""
@@ -71,6 +88,17 @@ class Links:
         for host, state in self.states.items():
             if state.state == "lost" and host != LOCAL:
                 self._say_what_waits(host)
+
+    def _connecting(self, state: LinkState) -> None:
+        """For the first time, or again; with a text where it broke and is tried once more."""
+        if state.text and state.host not in self._broken:
+            self._broken[state.host] = state.text
+            if self._begun:
+                self._say("link-broke", state.text)
+        before = self.states.get(state.host)
+        if before is not None and before.state == "connecting":
+            state = replace(state, since=before.since, text=state.text or before.text)
+        self.states[state.host] = state
 
     def _say_what_waits(self, host: str) -> None:
         if self._ending:

@@ -12,7 +12,7 @@ import asyncssh
 
 from tunetui.core.starting import start_process
 from tunetui.engines.ssh.described import USED_KEY
-from tunetui.engines.ssh.failures import FOREIGN, explain, on_the_way, refused_keys, revoked
+from tunetui.engines.ssh.failures import FOREIGN, BrokenError, explain, on_the_way, refused_keys, revoked
 from tunetui.engines.ssh.haste import IS_KNOWN, Haste
 from tunetui.engines.ssh.keys import KeyRing, Keys
 from tunetui.engines.ssh.knocking import CLIENT_VERSION
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from tunetui.engines.ssh.knocking import Knock
 
     OnLogin = Callable[[SSHClientConnection], None]
+    OnBreak = Callable[[str], None]
 
 _FAREWELL_SECONDS = 1.0
+_PAUSE_SECONDS = 0.3
+"""After a connection that broke while it was made, before the one other try."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,11 @@ class _Client(asyncssh.SSHClient):
     def __init__(self, keys: Keys, on_login: OnLogin) -> None:
         self.shown: SSHKey | None = None
         self.knocked = False  # our version was said before asyncssh had the socket
+        self.carried = False  # there is something that leads there, from here on
         self._keys, self._on_login = keys, on_login
 
     def connection_made(self, conn: SSHClientConnection) -> None:
+        self.carried = True
         Haste(conn, self._keys, self._on_login).begin(version_said=self.knocked)
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:
@@ -101,11 +106,15 @@ async def connect(
     patience: Patience,
     on_login: OnLogin = lambda _: None,
     knock: Knock | None = None,
+    on_break: OnBreak | None = None,
 ) -> Way:
     """A connection to the last hop, carried by those to the hops before it.
 
     ``on_login`` is called when a login at the last hop is under way that should succeed, with the connection that it is for;
-    ``knock`` is what was begun of the way to the first hop.  Raises HostError; whatever was opened is closed then.
+    ``knock`` is what was begun of the way to the first hop.  ``on_break`` is told, in words, that a connection broke while
+    it was made and is tried once more; without it there is no other try.
+
+    Raises HostError; whatever was opened is closed then.
     """
     way = Way()
     try:
@@ -113,6 +122,7 @@ async def connect(
             where, is_last = on_the_way(route, position), hop is route.hops[-1]
             dialing = _Dialing(where, hop, host_keys, ring, patience, way)
             dialing.on_login = on_login if is_last else dialing.on_login
+            dialing.on_break = on_break
             dialing.knock, knock = knock, None
             way.connections.append(await dialing.connect())
     except BaseException:
@@ -131,13 +141,18 @@ class _Dialing:
         self._pinned: SSHKey | None = None  # the very key that the user was shown
         self._timeout_seconds = hop.connect_timeout_seconds or patience.connect_seconds
         self.on_login: OnLogin = lambda _: None
+        self.on_break: OnBreak | None = None  # taken by the first connection that breaks
         self.knock: Knock | None = None  # taken by the first try
 
     async def connect(self) -> SSHClientConnection:
         try:
             await self._keys.load()
             while True:
-                connection = await self._try()
+                try:
+                    connection = await self._try()
+                except BrokenError as error:
+                    await self._recover(error)
+                    continue
                 if connection is not None:
                     break
         finally:
@@ -149,6 +164,14 @@ class _Dialing:
         self._keys.accepted()
         connection.set_extra_info(**{USED_KEY: self._keys.used})
         return connection
+
+    async def _recover(self, error: BrokenError) -> None:
+        """Wait a little before another try, if there is to be one.  Raises ``error`` where there is none."""
+        on_break, self.on_break = self.on_break, None
+        if on_break is None:
+            raise error
+        on_break(f"the connection to {self._where} broke while it was made; trying once more")
+        await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _try(self) -> SSHClientConnection | None:
         """One connection, or None where an answer of the user makes another try worthwhile."""
@@ -182,7 +205,7 @@ class _Dialing:
         except FOREIGN as error:
             if "too many authentication failures" in str(error).lower():
                 raise refused_keys(self._where, self._hop, self._keys.tried, too_many=True) from None
-            raise explain(error, self._where, self._hop, self._timeout_seconds) from None
+            raise explain(error, self._where, self._hop, self._timeout_seconds, carried=client.carried) from None
 
     async def _carrier(self, client: _Client) -> dict[str, Any]:
         """What carries the connection: the hop before, the user's own proxy command, or TCP, which may be there already."""

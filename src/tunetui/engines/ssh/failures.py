@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import asyncssh
 
 from tunetui.core.cleaning import clean
-from tunetui.core.errors import TunetuiError
+from tunetui.core.errors import AwayError, TunetuiError
 
 if TYPE_CHECKING:
     from tunetui.core.routes import Hop, Route
 
 FOREIGN = (OSError, asyncssh.Error, ValueError)
 """What asyncssh and the system raise on the way to a host (TimeoutError is an OSError)."""
-_DISCONNECTS = {asyncssh.DISC_TOO_MANY_CONNECTIONS, asyncssh.DISC_BY_APPLICATION}
 
 
 class HostError(TunetuiError):
@@ -28,11 +27,15 @@ class HostError(TunetuiError):
         self.code = code
 
 
-class UnreachableError(HostError):
+class UnreachableError(HostError, AwayError):
     """A host that does not answer at this moment: to try again may help."""
 
 
-class LinkLostError(TunetuiError, ConnectionError):
+class BrokenError(UnreachableError):
+    """A connection that broke while it was made, before anybody was let in or turned away: that says nothing of the host."""
+
+
+class LinkLostError(AwayError, ConnectionError):
     """A link that was there is gone; a `ConnectionError`, so that whoever follows a run attaches again."""
 
     def __init__(self, host: str, reason: BaseException | None) -> None:
@@ -51,8 +54,8 @@ def on_the_way(route: Route, position: int) -> str:
     return f"{route.name}, hop {position + 1} of {len(route.hops)} ({hop.name})"
 
 
-def explain(error: BaseException, where: str, hop: Hop, timeout_seconds: float) -> HostError:
-    """A failure to connect, told apart by what the user can do about it."""
+def explain(error: BaseException, where: str, hop: Hop, timeout_seconds: float, *, carried: bool = False) -> HostError:
+    """A failure to connect, told apart by what the user can do about it; ``carried``: there was somebody to talk with."""
     if isinstance(error, socket.gaierror):
         return UnreachableError(
             f"{where}: there is no host called {hop.address} (its name has no address)",
@@ -60,7 +63,7 @@ def explain(error: BaseException, where: str, hop: Hop, timeout_seconds: float) 
             hint="check the spelling, or name it in ~/.ssh/config with its HostName",
         )
     if isinstance(error, TimeoutError):
-        return UnreachableError(
+        return (BrokenError if carried else UnreachableError)(
             f"{where}: {hop.place} did not answer within {timeout_seconds:g} s",
             code="timeout",
             hint="is the machine on, and does its firewall let port "
@@ -79,11 +82,7 @@ def explain(error: BaseException, where: str, hop: Hop, timeout_seconds: float) 
             f"{where}: there is no way to {hop.place}: {error.strerror}", code="unreachable", hint="is the network up?"
         )
     if isinstance(error, ConnectionError):
-        return UnreachableError(
-            f"{where}: {hop.place} closed the connection before it was made",
-            code="closed",
-            hint="a machine that is starting does this, and so does an sshd with too many connections under way",
-        )
+        return _broken(where, hop)
     return UnreachableError(f"{where}: cannot connect to {hop.place}: {clean(str(error))}", code="connect")
 
 
@@ -96,11 +95,7 @@ def _explain_protocol(error: asyncssh.Error, where: str, hop: Hop) -> HostError:
             f"{where}: what listens at {hop.place} does not speak SSH 2", code="not-ssh", hint="is the port right?"
         )
     if isinstance(error, asyncssh.ConnectionLost):
-        return UnreachableError(
-            f"{where}: {hop.place} closed the connection before it was made",
-            code="closed",
-            hint="a machine that is starting does this, and so does an sshd with too many connections under way",
-        )
+        return _broken(where, hop)
     if isinstance(error, asyncssh.ChannelOpenError):  # a jump host that cannot reach the next hop
         return UnreachableError(
             f"{where}: the hop before it cannot reach {hop.place}: {said}",
@@ -108,6 +103,14 @@ def _explain_protocol(error: asyncssh.Error, where: str, hop: Hop) -> HostError:
             hint="try ssh through the same jump host",
         )
     return HostError(f"{where}: the connection to {hop.place} failed: {said}", code="protocol")
+
+
+def _broken(where: str, hop: Hop) -> BrokenError:
+    return BrokenError(
+        f"{where}: {hop.place} closed the connection before it was made",
+        code="closed",
+        hint="a machine that is starting does this, and so does an sshd with too many connections under way",
+    )
 
 
 def revoked(where: str, hop: Hop) -> HostError:

@@ -192,8 +192,10 @@ class SshLink:
             self._say("lost" if self._reached else "connecting")
             try:
                 knock, self._knock = self._knock, None
+                # A link that was there is made again by whoever needs it, as often as it takes.
+                on_break = None if self._reached else lambda text: self._say("connecting", text)
                 self._way = await connect(
-                    self._route, self._host_keys, self._ring, self._patience, self._spares.prepare, knock
+                    self._route, self._host_keys, self._ring, self._patience, self._spares.prepare, knock, on_break
                 )
             except UnreachableError as error:
                 if self._reached:
