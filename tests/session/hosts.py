@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.workplace import Workplace
-from tunetui.core.errors import TunetuiError
+from tunetui.core.errors import AwayError, TunetuiError
 from tunetui.core.snapshot import Run
 from tunetui.engines.channel import Link
 from tunetui.engines.local import LocalLink, LocalStream
@@ -31,6 +31,7 @@ class Hosts(Workplace):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.dead: set[str] = set()
+        self.away: set[str] = set()  # hosts that do not answer at this moment
         self.small: set[str] = set()  # hosts whose processes may use one core only: another model of CPU
         self.sessions: list[Measuring] = []
         self.clock_ahead: dict[str, float] = {}  # hosts whose clock is wrong by these seconds
@@ -48,6 +49,8 @@ class Hosts(Workplace):
     async def connect(self, host: str) -> Link:
         if host in self.on_their_way:
             await self.on_their_way[host].wait()
+        if host in self.away:
+            raise AwayError(f"{host}: nothing listens there")
         if host in self.dead:
             raise TunetuiError(f"{host} cannot be reached: connection refused")
         link = LocalLink(self.root(host)) if self.idle_seconds is None else Hasty(self.root(host), self.idle_seconds)

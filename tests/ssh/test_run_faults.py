@@ -27,6 +27,7 @@ from tunetui.session import BatchOptions, Session
 from tunetui.session.linking import LinkOptions
 from tunetui.session.run_life import Reach, survey
 from tunetui.session.sharing import Shared, Ways
+from tunetui.session.visiting import Hope
 from tunetui.tui.sources import LiveRun
 from tunetui_agent.folder import HostFolder
 
@@ -51,11 +52,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Sshd) -> 
     place.end()
 
 
-async def open_run(workplace: Workplace) -> Session:
-    options = BatchOptions(
-        grid_path=workplace.folder / "grid.toml", output_stem=workplace.folder / "grid", hosts=["box"],
-    )  # fmt: skip
-    return await Session.open(options)
+async def open_run(workplace: Workplace, **options: Any) -> Session:
+    grid, stem = workplace.folder / "grid.toml", workplace.folder / "grid"
+    return await Session.open(BatchOptions(grid_path=grid, output_stem=stem, **{"hosts": ["box"]} | options))
 
 
 async def left_running(workplace: Workplace) -> str:
@@ -139,6 +138,55 @@ async def test_a_host_that_no_longer_is_ours_ends_the_following_and_not_the_run(
     assert again.resume.reattached
     workplace.open_gate()
     await asyncio.wait_for(again.run(), PATIENCE_SECONDS)
+    assert again.ended == "done"
+    await leave(again)
+    everything_once(workplace)
+
+
+async def test_a_connection_that_breaks_while_it_is_made_costs_no_host_and_is_told_once(
+    workplace: Workplace, server: Sshd
+) -> None:
+    workplace.open_gate()
+    with Proxy(server.port) as road:
+        road.breaking = [600]
+        config(server, port=road.port)
+        session = await open_run(workplace)
+        await asyncio.wait_for(session.run(), PATIENCE_SECONDS)
+        await leave(session)
+    config(server)
+    everything_once(workplace)
+    told_of = [notice for notice in session.snapshot.notices if notice.code.startswith("link-")]
+    assert [(notice.code, notice.text, notice.times) for notice in told_of] == [
+        ("link-broke", "the connection to box broke while it was made; trying once more", 1)
+    ]
+
+
+async def test_a_host_that_is_down_when_its_run_is_taken_up_joins_when_it_is_back_and_nothing_is_measured_twice(
+    workplace: Workplace, server: Sshd
+) -> None:
+    both: dict[str, Any] = {
+        "hosts": ["local", "box"],
+        "hope": Hope(pauses_seconds=(0.05,), kept_seconds=PATIENCE_SECONDS),
+    }
+    first = await open_run(workplace, **both, together_seconds=None)
+    running = begin(first)
+    await until(first, lambda run: len(run.running) == 2)
+    sessions = server.sessions()
+    server.kill_listener()
+    kill(sessions)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await leave(first)
+    workplace.open_gate()
+    again = await open_run(workplace, **both)
+    running = begin(again)
+    await until(again, lambda run: run.counts.measured == 2)
+    (text,) = told(again.snapshot, "place-left-out")
+    assert text.startswith("box takes no part: box: nothing listens at")
+    assert text.endswith("it is tried again while the run goes on")
+    assert told(again.snapshot, "kept-for-host")
+    server.start()
+    await asyncio.wait_for(running, PATIENCE_SECONDS)
     assert again.ended == "done"
     await leave(again)
     everything_once(workplace)

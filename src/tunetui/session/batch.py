@@ -14,6 +14,7 @@ from tunetui.session.agents import Agents
 from tunetui.session.asked import asked_of, keep
 from tunetui.session.catching_up import Alive, CatchingUp
 from tunetui.session.hands import DealtElsewhereError, in_words
+from tunetui.session.holding_back import HeldBack
 from tunetui.session.joining import Joining
 from tunetui.session.leaving import left_behind
 from tunetui.session.links import Links
@@ -76,7 +77,7 @@ class Session(Steering, Joining):
         self._spending = Spending(opened.grid.budget, opened.prices, lambda: self.snapshot)
         self._visits, self._coming = opened.visits, dict.fromkeys(opened.visits.expected)
         self._work = Work([self._crew(group) for group in self.groups], self._recording, links)
-        self._reserved: dict[str, set[str]] = {}
+        self._held_back, self._arriving = HeldBack(self._recording), []
         self.dealt_by = ""  # another tunetui, in words, that has the run in hand now: this one has ended for that
         self.on_claimed: Callable[[], None] = lambda: None  # told once its agents take commands from here alone
         self._as_before = False
@@ -247,6 +248,7 @@ class Session(Steering, Joining):
         """Go on with the agents that are there, then have measured what they leave missing; False where we left."""
         self._alive = await self._catching_up.claim(self._alive)
         self.on_claimed()
+        self._links.begun()
         for text in self._opened.said:
             self._recording.say(NoticeRaised(code="place-left-out", text=text))
         if self._spending.prices != self.snapshot.prices:
@@ -266,9 +268,7 @@ class Session(Steering, Joining):
                 if self._stop_asked:
                     return True
         standing = self._standing()
-        self._reserve()
-        kept_back = set(held or ()).union(*self._reserved.values())
-        missing = [trial for trial in standing.missing if trial.id not in kept_back]
+        missing = self._hold_back(standing.missing, held or set())
         self._renewed = {problem_key(trial.problem) for trial in standing.missing}
         if held is None:
             asked = planned(self._opened, self.groups, self.plan, self._folder.folder.name)
@@ -282,7 +282,7 @@ class Session(Steering, Joining):
         for crew in self._work.crews:
             crew.deal([trial for trial in missing if trial.id in crew.trials])
         try:
-            return await self._work.run(self._receive())
+            return await self._work.run(self._receive(), self._is_over)
         finally:
             self._say_who_is_missing()
 

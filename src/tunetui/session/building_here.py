@@ -72,9 +72,10 @@ class BuildingHere:
 
     async def close(self) -> None:
         """End what is still being built, and remove the bundles: what they hold stays in the artifact cache."""
-        for task in self._tasks.values():
+        tasks, self._tasks = list(self._tasks.values()), {}  # a host that comes later has it all begun anew
+        for task in tasks:
             task.cancel()
-        for done in await asyncio.gather(*self._tasks.values(), return_exceptions=True):
+        for done in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(done, Built) and done.path is not None:
                 with contextlib.suppress(OSError):
                     done.path.unlink(missing_ok=True)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from tunetui.core.errors import TunetuiError
 from tunetui.core.events import ProvenanceRecorded, TrialsQueued, TrialsStaled
 from tunetui.core.snapshot import problem_key
-from tunetui.session.agents import CLOSE, Agents
+from tunetui.session.agents import CLOSE, Agents, end_run
 from tunetui.session.asked import about
+from tunetui.session.awaiting import Awaiting
 from tunetui.session.catching_up import CatchingUp
 from tunetui.session.crews import Crew
 from tunetui.session.hands import DealtElsewhereError
-from tunetui.session.opening import run_spec
+from tunetui.session.opening import left_out, run_spec
 from tunetui.session.places import group_places, merged, with_more, with_place, with_suffixes
 from tunetui.session.profiling import unprofiled
 from tunetui.session.resuming import contenders
-from tunetui.session.seats import Ledger
 from tunetui.session.unloaded import unloaded, was_loaded
 from tunetui.session.visiting import let_go_of
 from tunetui.store.atomic import StoreError
@@ -28,22 +28,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tunetui.core.planning import Plan
-    from tunetui.core.snapshot import Run
     from tunetui.session.asked import Asked
     from tunetui.session.catching_up import Alive
     from tunetui.session.links import Links
     from tunetui.session.opening import Opened
     from tunetui.session.places import Group, Place
-    from tunetui.session.recording import Recording
     from tunetui.session.resuming import Standing
     from tunetui.session.spending import Spending
-    from tunetui.session.visiting import Arrival, Visits
+    from tunetui.session.visiting import Arrival
     from tunetui.session.working import Work
     from tunetui.store.runs import RunFolder
-    from tunetui_agent.messages import Contender
+    from tunetui_agent.messages import Contender, Trial
 
 
-class Joining:
+class Joining(Awaiting):
     """How a session takes in hosts that come late.
 
     What a late host's agents may still have in hand, from an earlier start, is kept back until it is there or fails:
@@ -55,49 +53,34 @@ class Joining:
     plan: Plan
     _opened: Opened
     _asked: Asked
-    _visits: Visits
-    _coming: dict[str, None]  # hosts that take no part yet
-    _reserved: dict[str, set[str]]  # trials that agents on such a host may have in hand
     _folder: RunFolder
     _links: Links
-    _recording: Recording
     _work: Work
     _renewed: set[str]
     _spending: Spending
     _seen_out: dict[str, Agents]
     _as_before: bool  # the plan on record when this start began asks for what this one does
 
-    @property
-    def snapshot(self) -> Run:
-        raise NotImplementedError
-
     def _standing(self, *groups: Group) -> Standing:
         raise NotImplementedError
 
-    @property
-    def expected(self) -> list[str]:
-        """Hosts that are still on their way: each joins the run when it is ready."""
-        return list(self._coming)
+    def _hold_back(self, missing: Sequence[Trial], held: set[str]) -> list[Trial]:
+        """Trials that nobody has in hand, nor may have on a host that is to come; ``held`` are in hand for sure."""
+        self._held_back.keep_for(self._coming, self._visits.hoped_for)
+        kept_back = held | self._held_back.trials
+        free = [trial for trial in missing if trial.id not in kept_back]
+        self._held_back.tell_of_absent([place.host for place in self.places], [trial.id for trial in free])
+        return free
 
     # ------------------------------------------------------------------ what comes late
 
-    async def _receive(self) -> None:
-        """Take hosts in as they are ready, until no more will come.  Raises StoreError."""
-        taking: list[asyncio.Task[None]] = []
-        try:
-            while not self._visits.are_over:
-                arrivals = await self._visits.next()
-                taking += [asyncio.create_task(self._take_in(arrival)) for arrival in arrivals]
-            await asyncio.gather(*taking)
-        finally:
-            for task in taking:
-                task.cancel()
-            await asyncio.gather(*taking, return_exceptions=True)
-
     async def _take_in(self, arrival: Arrival) -> None:
-        if arrival.again:
-            self._extend(arrival)
-            return
+        try:
+            await (self._seat_all(arrival) if not arrival.again else self._extend(arrival))
+        finally:
+            self._arriving.remove(arrival)
+
+    async def _seat_all(self, arrival: Arrival) -> None:
         is_in = False
         try:
             if arrival.error is not None:
@@ -108,14 +91,14 @@ class Joining:
                 is_in = self._seat(place) or is_in
             seated = {place.name for place in self.places}
             held = self._work.adopt([each for each in alive if each.device in seated])
-            self._share_out(self._reserved.pop(arrival.host, set()), held)
+            self._share_out(self._held_back.release(arrival.host), held)
         except (StoreError, DealtElsewhereError):
             raise
         except TunetuiError as error:
-            self._coming.pop(arrival.host, None)
-            self._links.dead(arrival.host, error.message)
-            self._leave_out(f"{arrival.host} takes no part: {error.message}")
-            self._share_out(self._reserved.pop(arrival.host, set()), set())
+            self._leave_out(left_out(arrival.host, error, self._visits, self._links))
+            if arrival.host not in self._visits.expected:
+                self._coming.pop(arrival.host, None)
+                self._give_away(arrival.host, "takes no part")
         finally:
             if not is_in:
                 await let_go_of(arrival.places)
@@ -129,12 +112,14 @@ class Joining:
             await catching_up.end_all()
         alive = await catching_up.claim(await catching_up.take_over())
         known = {place.name for place in arrival.places}
-        if self._as_before and all(each.device in known for each in alive):
+        if host in self._held_back.given_away:  # others measure what these have in hand
+            await asyncio.gather(*(end_run(link, each.source) for each in alive))
+        elif self._as_before and all(each.device in known for each in alive):
             return alive
         await self._see_out(alive, arrival.places)
         return []
 
-    def _extend(self, arrival: Arrival) -> None:
+    async def _extend(self, arrival: Arrival) -> None:
         """Devices that take part can measure more from here on; or they cannot, and why is said."""
         if arrival.error is not None:
             self._leave_out(f"{arrival.host} measures only what needs no build from here: {arrival.error.message}")
@@ -201,9 +186,13 @@ class Joining:
             trials = [reference_to(trial) for trial in missing]
             self._recording.say(TrialsQueued(trials=trials, kept=kept, models=models))
 
-    def _share_out(self, reserved: set[str], held: set[str]) -> None:
-        """Deal what nobody has in hand any more, or had until now, and have the idle take from the slow."""
-        kept_back = held.union(*self._reserved.values())
+    def _share_out(self, reserved: set[str], held: set[str]) -> int:
+        """Deal what nobody has in hand any more, or had until now, and have the idle take from the slow.
+
+        Returns:
+            How many of ``reserved`` were dealt.
+        """
+        kept_back, dealt = held | self._held_back.trials, 0
         for crew in self._work.crews:
             free = [
                 trial
@@ -212,34 +201,14 @@ class Joining:
             ]
             again = [reference_to(trial) for trial in free if trial.id in reserved]
             if again:
+                dealt += len(again)
                 self._recording.say(TrialsQueued(trials=again))
             if free:
                 crew.deal(free)
             crew.share()
             if crew.has_work:
                 self._work.put_to_work(crew)
-
-    # ------------------------------------------------------------------ who is expected
-
-    def _reserve(self) -> None:
-        """Keep back what agents on hosts that are not there yet may have in hand."""
-        run = self.snapshot
-        for host in self._coming:
-            sources = [
-                source
-                for source, placed in run.placed.items()
-                if placed.host == host and not (source in run.agents and run.agents[source].ended)
-            ]
-            ledger = Ledger(self._recording.journal.recovered.records, {source: {} for source in sources})
-            self._reserved[host] = {trial for source in sources for trial in ledger.held(source)}
-
-    def _say_who_is_missing(self) -> None:
-        for host in self.expected:
-            left = "; agents of this run may be at work there" if self._reserved.get(host) else ""
-            self._leave_out(f"{host} took no part: it was not ready before the run ended or was left{left}")
-
-    def _leave_out(self, text: str) -> None:
-        self._recording.say(NoticeRaised(code="place-left-out", text=text))
+        return dealt
 
     # ------------------------------------------------------------------ crews
 

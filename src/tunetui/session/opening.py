@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from tunetui.session.preparing import Preparing, prepared
 from tunetui.session.probing import Found, choose_devices, probe, required_modules
 from tunetui.session.spending import check_priced, prices_of
 from tunetui.session.telling import kernel_spec
-from tunetui.session.visiting import Arrival, Visited, Visits, let_go_of, newest
+from tunetui.session.visiting import NO_HOPE, Arrival, Hope, Visited, Visits, let_go_of, newest
 from tunetui.store.atomic import check_writable
 from tunetui.store.definitions import load_definitions
 from tunetui.store.runs import JOURNAL, run_id, runs_root
@@ -67,6 +68,7 @@ class BatchOptions:
     definitions: Definitions | None = None  # of a run that is taken up without its grid; None: they are read
     run: str = ""  # the name of the folder that the run is kept in; empty: that of the grid and the outputs
     together_seconds: float | None = TOGETHER_SECONDS  # that a host which is ready waits for others; None: for all
+    hope: Hope = field(default_factory=Hope)  # for hosts that do not answer; none where all are waited for
 
     @property
     def stem(self) -> Path:
@@ -84,7 +86,7 @@ class Opened:
     groups: list[Group]
     arrived: list[Arrived] = field(default_factory=list)  # what the bundles brought, of one host
     said: list[str] = field(default_factory=list)  # of hosts and devices that take no part
-    visits: Visits = field(default_factory=lambda: Visits({}, _nothing))  # hosts that are still on their way
+    visits: Visits = field(default_factory=lambda: Visits({}, _nothing, NO_HOPE))  # hosts that are still on their way
     prices: dict[str, Price] = field(default_factory=dict)  # of all hosts, as far as they are known
 
 
@@ -107,7 +109,8 @@ async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> 
     )
     # What an earlier start left is taken up by a plan that lacks nothing.
     waits = options.together_seconds is None or _is_begun(options, definitions.grid)
-    visits = Visits({host: _visit(host, options, links, connect, here, waits=waits) for host in hosts}, here.close)
+    ways = {host: partial(_visit, host, options, links, connect, here, waits=waits) for host in hosts}
+    visits = Visits(ways, here.close, options.hope if options.together_seconds is not None else NO_HOPE)
     arrivals: list[Arrival] = []
     try:
         while True:
@@ -119,10 +122,18 @@ async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> 
         await let_go_of(place for arrival in arrivals for place in arrival.places)
         await visits.close()
         raise
-    for arrival in arrivals:
-        if arrival.error is not None:
-            links.dead(arrival.host, arrival.error.message)
-    return dataclasses.replace(opened, prices=prices)
+    said = [left_out(arrival.host, arrival.error, visits, links) for arrival in arrivals if arrival.error is not None]
+    return dataclasses.replace(opened, prices=prices, said=said + opened.said)
+
+
+def left_out(host: str, error: TunetuiError, visits: Visits, links: Links) -> str:
+    """What is said of a host that takes no part; one that does not answer is tried again while the run goes on."""
+    said = f"{host} takes no part: {error.message}"
+    if visits.try_again(host, error):
+        links.away(host, error.message)
+        return f"{said}; it is tried again while the run goes on"
+    links.dead(host, error.message)
+    return said
 
 
 def folder_of(options: BatchOptions, grid: Grid) -> Path:
@@ -152,7 +163,6 @@ def _planned(
 ) -> Opened | None:
     """A run on the hosts that arrived; None where it takes more of them, and some are on their way."""
     errors = [arrival.error for arrival in arrivals if arrival.error is not None]
-    said = [f"{arrival.host} takes no part: {arrival.error.message}" for arrival in arrivals if arrival.error]
     places = [place for arrival in arrivals for place in arrival.places]
     wrong = next((error for error in errors if isinstance(error, InputError)), None)
     if wrong is not None:
@@ -160,7 +170,7 @@ def _planned(
     if not places:
         if visits.expected:
             return None
-        raise errors[0] if len(arrivals) == 1 else _nobody(said)
+        raise errors[0] if len(arrivals) == 1 else _nobody(arrivals)
     grid, kernel = definitions.grid, definitions.kernel
     try:
         with definitions.named():
@@ -170,7 +180,7 @@ def _planned(
             return None
         raise
     arrived = next((arrival.arrived for arrival in arrivals if arrival.arrived), [])
-    return Opened(options, grid, kernel, groups, arrived, said + unable, visits)
+    return Opened(options, grid, kernel, groups, arrived, unable, visits)
 
 
 async def _visit(
@@ -228,7 +238,8 @@ async def _nothing() -> None:
     """Visits that share nothing have nothing to let go of."""
 
 
-def _nobody(said: Sequence[str]) -> TunetuiError:
+def _nobody(arrivals: Sequence[Arrival]) -> TunetuiError:
+    said = [f"{arrival.host} takes no part: {arrival.error.message}" for arrival in arrivals if arrival.error]
     return TunetuiError("no host could be used", hint="\n".join(said))
 
 

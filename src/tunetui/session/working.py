@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from tunetui.core.errors import TunetuiError
@@ -12,7 +13,7 @@ from tunetui.store.atomic import StoreError
 from tunetui_agent.messages import NoticeRaised
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from tunetui.session.catching_up import Alive
     from tunetui.session.crews import Crew
@@ -74,10 +75,11 @@ class Work:
         """Whether somebody else ended an agent's run."""
         return any(crew.stopped_by_others for crew in self.crews)
 
-    async def run(self, joining: Coroutine[Any, Any, None]) -> bool:
+    async def run(self, joining: Coroutine[Any, Any, None], is_over: Callable[[float], bool]) -> bool:
         """Until all is done, nobody is left to do it, or a stop was carried out; False where it was left instead.
 
-        ``joining`` brings those who come later; it ends when nobody else will, and is ended by a stop.
+        ``joining`` brings those who come later; it ends when nobody else will, and is ended by a stop.  ``is_over`` is asked
+        while there is nothing to do and somebody may come, with the seconds that it has been so: whether to end.
 
         Raises:
             TunetuiError: no group could work, or nothing more can be kept.
@@ -88,7 +90,7 @@ class Work:
         for crew in self.crews:
             self.put_to_work(crew)
         try:
-            return await self._wait(self._joining, leaving)
+            return await self._wait(self._joining, leaving, is_over)
         finally:
             tasks = [*self._working, self._joining, syncing, leaving]
             for task in tasks:
@@ -130,11 +132,19 @@ class Work:
         if self._joining is not None:
             self._joining.cancel()
 
-    async def _wait(self, joining: asyncio.Task[None], leaving: asyncio.Task[bool]) -> bool:
+    async def _wait(
+        self, joining: asyncio.Task[None], leaving: asyncio.Task[bool], is_over: Callable[[float], bool]
+    ) -> bool:
         errors: dict[int, TunetuiError] = {}  # by crew; one that was put to work again has another chance
+        busy = time.monotonic()  # until then
         while self._working or not joining.done():
+            if self._working:
+                busy = time.monotonic()
+            elif is_over(time.monotonic() - busy):
+                self._expect_nobody()
             watched = [*self._working, leaving, *([] if joining.done() else [joining])]
-            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            patience = None if self._working else _LOOK_SECONDS
+            await asyncio.wait(watched, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             for task in [task for task in self._working if task.done()]:
                 crew = id(self._working.pop(task))
                 errors.pop(crew, None)
