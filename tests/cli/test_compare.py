@@ -36,7 +36,7 @@ def said(capsys: pytest.CaptureFixture[str], *argv: object, code: int = 0) -> st
 def test_what_changed_stands_before_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, FIRST, AGAIN)
     assert text.index("changed between them: nothing that is recorded") < text.index("best against best")
-    assert "0 FASTER, 0 SLOWER" in text
+    assert "0 SLOWER, 0 FASTER" in text
     assert max(map(len, text.splitlines())) <= 160
 
 
@@ -131,3 +131,23 @@ def test_hostile_names_stay_text(tmp_path: Path, capsys: pytest.CaptureFixture[s
     path.write_bytes(to_json(msgspec.structs.replace(board, run=run)))
     for form in ("table", "markdown", "json"):
         assert "\x1b" not in said(capsys, FIRST, path, "--format", form)
+
+
+def test_a_run_held_against_itself_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    said_once = "both are the same run, so this says nothing about a change"
+    assert said_once in " ".join(said(capsys, FIRST, FIRST).split())
+    assert said_once not in " ".join(said(capsys, FIRST, AGAIN).split())
+
+
+def test_medians_have_the_digits_that_their_difference_supports(capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, FIRST, AGAIN)
+    assert "  first   0.0446 ms  cuda" in text
+    assert "  second  0.0450 ms  cuda" in text
+
+
+def test_markdown_is_a_list_and_tables_in_which_nothing_is_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = said(capsys, FIRST, AGAIN, "--format", "markdown").splitlines()
+    assert [
+        line for line in lines if line and not line.lstrip().startswith(("- ", "|", "#")) and "changed" not in line
+    ] == []
+    assert "tile_size" not in "".join(lines)  # its underscore is escaped

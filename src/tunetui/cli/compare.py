@@ -36,7 +36,8 @@ def run_compare(parsed: argparse.Namespace) -> int:
             f"{parsed.first} claims nothing to compare it with",
             hint="name a second leaderboard, or a grid that has [compare]",
         )
-    _show(parsed, {"claims": claim_tables(first, claims)}, claim_lines(claim_tables(first, claims), parsed.format))
+    tables, face = claim_tables(first, claims), stdout_face(no_color=parsed.no_color)
+    _show(parsed, {"claims": tables}, claim_lines(tables, parsed.format, face))
     return ExitCode.OK
 
 
@@ -47,7 +48,7 @@ def _between(parsed: argparse.Namespace, first: Leaderboard, second: Leaderboard
     face = stdout_face(no_color=parsed.no_color)
     lines = comparison_lines(found, judged, parsed.format, face, everything=parsed.all)
     if claimed:
-        lines += ["", *claim_lines(claimed, parsed.format)]
+        lines += ["", *claim_lines(claimed, parsed.format, face)]
     _show(parsed, {"comparison": found, "gate": judged, "claims": claimed}, lines)
     return ExitCode.OK if judged is None else _CODES[judged.outcome]
 

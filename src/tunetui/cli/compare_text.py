@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
 from tunetui.cli.narration import Face
 from tunetui.cli.tables import Column, lay_out
 from tunetui.core import figures
 from tunetui.core.changes import Change
-from tunetui.core.claims import REALITY, REALITY_FORMULA, SAME_WORK, SAME_WORK_FORMULA, Cell, ClaimTable
-from tunetui.core.compare import FASTER, SAME, SLOWER, UNDECIDED, ComparedBoard, ComparedRow, Comparison
-from tunetui.core.gate import PASSED, Gate, interval_in_words
-from tunetui.core.labels import assignments, one_line
+from tunetui.core.claim_words import claim_head, claim_notes, claim_rows
+from tunetui.core.claims import ClaimTable
+from tunetui.core.compare import (
+    FASTER,
+    SAME,
+    SLOWER,
+    UNDECIDED,
+    Best,
+    ComparedBoard,
+    ComparedRow,
+    Comparison,
+    NoiseUsed,
+)
+from tunetui.core.gate import OF_ITSELF, PASSED, Gate, interval_in_words, medians_in_words, of_itself
+from tunetui.core.labels import assignments, one_line, varying
 from tunetui.core.text_fitting import fit, wrapped
 
 _ORDER = (SLOWER, FASTER, UNDECIDED, SAME)
@@ -25,178 +37,198 @@ def comparison_lines(
     found: Comparison, judged: Gate | None, form: str, face: Face, *, everything: bool = False
 ) -> list[str]:
     """The whole comparison: what changed first, then every board, then the gate."""
-    markdown = form == "markdown"
-    lines = [_title(f"{found.kernel}: second against first", face, markdown=markdown)]
+    page = _Page(face, markdown=form == "markdown")
+    lines = [page.title(f"{found.kernel}: second against first")]
     for name, one in (("first", found.first), ("second", found.second)):
         ended = "" if one.ended == "done" else f", {one.ended}"
-        words = f"{name}: {one_line(one.run)}, {one_line(', '.join(one.devices))}, {one.started}{ended}"
-        lines.append(f"- {words}" if markdown else f"  {words}")
-    lines += ["", *_changes(found.changes, face, markdown=markdown)]
+        lines += page.said(f"{name}: {one.run}, {', '.join(one.devices)}, {one.started}{ended}", indent="  ")
+    lines += page.said(f"CAUTION: {OF_ITSELF}") if of_itself(found) else []
+    lines += ["", *_changes(found.changes, page)]
     for board in found.boards:
-        lines += ["", *_board(board, face, markdown=markdown, everything=everything)]
-    lines += ["", *[f"not compared, {one_line(name)}" for name in found.unpaired]]
-    counted = ", ".join(f"{found.counts[verdict]} {verdict.upper()}" for verdict in (SAME, FASTER, SLOWER, UNDECIDED))
-    lines += [f"{counted}  (margin of SAME: {found.margin_percent:g} %)", *_wrapped(f"method: {found.method}", face)]
-    lines += _wrapped(found.caution, face) if found.caution else []
-    return [*lines, *(["", *_gate(judged, face)] if judged is not None else [])]
+        lines += ["", *_board(board, page, everything=everything)]
+    lines += [""]
+    for name in found.unpaired:
+        lines += page.said(f"not compared, {name}")
+    lines += page.said(f"{_counted(found.counts)}  (margin of SAME: {found.margin_percent:g} %)")
+    lines += page.said(f"method: {found.method}")
+    lines += page.said(found.caution) if found.caution else []
+    return [*lines, *(["", *_gate(judged, page)] if judged is not None else [])]
 
 
-def claim_lines(tables: Sequence[ClaimTable], form: str) -> list[str]:
+def claim_lines(tables: Sequence[ClaimTable], form: str, face: Face) -> list[str]:
     """Claims beside what was measured, one table for each claim."""
+    page = _Page(face, markdown=form == "markdown")
     lines: list[str] = []
     for table in tables:
-        lines += [""] * bool(lines) + _claim(table, markdown=form == "markdown")
+        lines += [""] * bool(lines) + _claim(table, page)
     return lines
 
 
 def change_lines(changes: Sequence[Change], face: Face) -> list[str]:
     """What is not what it was, as a table for a terminal."""
-    return _changes(changes, face, markdown=False)
+    return _changes(changes, _Page(face, markdown=False))
 
 
 # ---------------------------------------------------------------------------------- parts of a comparison
 
 
-def _changes(changes: Sequence[Change], face: Face, *, markdown: bool) -> list[str]:
+def _changes(changes: Sequence[Change], page: _Page) -> list[str]:
     if not changes:
         return ["changed between them: nothing that is recorded"]
     rows = [(one.what, fit(one.first, _LONGEST_CHANGE), fit(one.second, _LONGEST_CHANGE)) for one in changes]
-    head = ("changed", "first", "second")
-    return _table(head, rows, face, markdown=markdown)
+    return page.table(("changed", "first", "second"), rows)
 
 
-def _board(board: ComparedBoard, face: Face, *, markdown: bool, everything: bool) -> list[str]:
+def _board(board: ComparedBoard, page: _Page, *, everything: bool) -> list[str]:
     devices = one_line(" against ".join(dict.fromkeys([board.first_device, board.second_device])))
-    lines = [_title(f"{' '.join(assignments(board.problem))}, {devices}", face, markdown=markdown)]
-    if board.best is not None:
-        best = board.best
-        lines.append(f"best against best: {best.row.verdict.upper()} {interval_in_words(best.row)}")
-        lines.append(f"  first   {_ms(best.row.first_ms)} ms  {best.first}")
-        lines.append(f"  second  {_ms(best.row.second_ms)} ms  {best.second}")
-        if not best.same_configuration:
-            still = "still in" if best.first_still_leads else "no longer in"
-            lines.append(f"  the first's best configuration is {still} the second's winning group")
+    lines = [page.title(f"{' '.join(assignments(board.problem))}, {devices}")]
+    lines += _best(board.best, page) if board.best is not None else []
     for noise in board.noise:
-        found = noise.smallest_found_percent
-        could = "hardly any change would be found"
-        if found is not None:
-            could = f"a change of {found:.1f} % is found half of the time"
-        if noise.shift_percent is not None:
-            could += f"; all rows together moved by {noise.shift_percent:+.2f} %"
-        words = f"noise of {one_line(noise.implementation)}: ±{noise.sd_percent:.2f} % between runs, {noise.source}; {could}"
-        lines += _wrapped(words, face)
+        lines += page.said(_noise(noise))
     if not board.rows:
         return [*lines, "no configuration that both have"]
-    ordered = sorted(board.rows, key=lambda row: (_ORDER.index(row.verdict), -_size(row)))
-    shown = ordered if everything else ordered[:_SHOWN]
-    head = ("verdict", "change (95 %)", "first ms", "second ms", "implementation", "configuration")
-    lines += ["", *_table(head, [_cells(row) for row in shown], face, markdown=markdown)]
-    if len(shown) < len(ordered):
-        lines.append(f"and {figures.counted(len(ordered) - len(shown), 'row')} more (--all lists them)")
+    verdicts = Counter(row.verdict for row in board.rows)
+    lines += page.said(f"{figures.counted(len(board.rows), 'row')} that both have: {_counted(verdicts)}")
+    reasons = Counter(row.reason for row in board.rows if row.difference is not None and row.reason)
+    for reason, count in reasons.most_common():
+        lines += page.said(f"undecided in {figures.counted(count, 'row')}: {reason}", indent="  ")
+    lines += ["", *_rows(board, page, everything=everything)]
     for name, only in (("first", board.only_first), ("second", board.only_second)):
         if only:
-            lines.append(f"only in the {name}: {figures.counted(len(only), 'row')}, such as {only[0]}")
+            lines += page.said(f"only in the {name}: {figures.counted(len(only), 'row')}, such as {only[0]}")
     return lines
 
 
-def _cells(row: ComparedRow) -> tuple[str, ...]:
-    settings = " ".join(assignments(row.configuration)) or "-"
+def _best(best: Best, page: _Page) -> list[str]:
+    first, second = medians_in_words(best.row)
+    lines = page.said(f"best against best: {best.row.verdict.upper()} {interval_in_words(best.row)}")
+    lines += page.said(f"first   {first} ms  {best.first}", indent="  ")
+    lines += page.said(f"second  {second} ms  {best.second}", indent="  ")
+    if not best.same_configuration:
+        still = "still in" if best.first_still_leads else "no longer in"
+        lines += page.said(f"the first's best configuration is {still} the second's winning group", indent="  ")
+    return lines
+
+
+def _noise(noise: NoiseUsed) -> str:
+    found = noise.smallest_found_percent
+    could = "hardly any change would be found"
+    if found is not None:
+        could = f"a change of {found:.1f} % is found half of the time"
+    if noise.shift_percent is not None:
+        could += f"; all rows together moved by {noise.shift_percent:+.2f} %"
+    return f"noise of {noise.implementation}: ±{noise.sd_percent:.2f} % between runs, {noise.source}; {could}"
+
+
+def _rows(board: ComparedBoard, page: _Page, *, everything: bool) -> list[str]:
+    """The table: what is decided first; an axis that is the same in every row is said once."""
+    ordered = sorted(board.rows, key=lambda row: (_ORDER.index(row.verdict), -_size(row)))
+    shown = ordered if everything else ordered[:_SHOWN]
+    tuned = [row.configuration for row in board.rows if row.configuration]
+    apart = varying(tuned) if len(tuned) > 1 else list(tuned[0]) if tuned else []
+    apart += [axis for configuration in tuned for axis in configuration if axis not in tuned[0]]
+    said_once = {axis: value for axis, value in tuned[0].items() if axis not in apart} if tuned else {}
+    head = ("verdict", "change (95 %)", "first ms", "second ms", "implementation", "configuration")
+    lines = page.table(head, [_cells(row, set(said_once)) for row in shown])
+    if said_once:
+        lines += page.said(f"in every row that has axes: {' '.join(assignments(said_once))}")
+    left = len(ordered) - len(shown)
+    return [*lines, *(page.said(f"and {figures.counted(left, 'more row')} (--all lists them)") if left else [])]
+
+
+def _cells(row: ComparedRow, said_once: set[str]) -> tuple[str, ...]:
+    own = {axis: value for axis, value in row.configuration.items() if axis not in said_once}
     change = interval_in_words(row) if row.difference is not None else fit(one_line(row.reason), _LONGEST_CHANGE)
-    named = one_line(row.implementation)
-    return row.verdict.upper(), change, _ms(row.first_ms), _ms(row.second_ms), named, settings
+    first, second = medians_in_words(row)
+    return row.verdict.upper(), change, first, second, one_line(row.implementation), " ".join(assignments(own)) or "-"
 
 
 def _size(row: ComparedRow) -> float:
     return abs(row.difference.percent) if row.difference is not None else 0.0
 
 
-def _gate(gate: Gate, face: Face) -> list[str]:
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{figures.count(counts.get(verdict, 0))} {verdict.upper()}" for verdict in _ORDER)
+
+
+def _gate(gate: Gate, page: _Page) -> list[str]:
     asked = f"--fail-over {gate.over_percent:g}% (--gate {gate.judged}): {gate.outcome.upper()}"
     if gate.outcome == PASSED:
-        return [f"{asked}; none of {figures.counted(gate.rows, 'row')} is slower by more than that"]
-    lines = [face.heading(asked)]
+        whom = "the one row is not" if gate.rows == 1 else f"none of {figures.count(gate.rows)} rows is"
+        return page.said(f"{asked}; {whom} slower by more than that")
+    lines = [page.title(asked)]
     for word, names in (("regressed", gate.regressed), ("undecided", gate.undecided)):
-        lines += [f"  {word}: {name}" for name in names[:_SHOWN]]
+        for name in names[:_SHOWN]:
+            lines += page.said(f"{word}: {name}", indent="  ")
         if len(names) > _SHOWN:
-            lines.append(f"  {word}: and {len(names) - _SHOWN} more")
-    return lines + _wrapped(f"method: {gate.method}", face)
+            lines += page.said(f"{word}: and {len(names) - _SHOWN} more", indent="  ")
+    return lines + page.said(f"method: {gate.method}")
 
 
 # ---------------------------------------------------------------------------------- claims
 
 
-def _claim(table: ClaimTable, *, markdown: bool) -> list[str]:
-    fields = list(dict.fromkeys([*(n for cell in table.cells for n in cell.problem), *table.facts]))
-    head = ["", one_line(table.label), *(["measured"] * len(table.cells))]
-    rows = [["latency_ms", _ms(table.latency_ms), *(_with_interval(cell) for cell in table.cells)]]
-    for name in fields:
-        stated = figures.setting(table.facts[name]) if name in table.facts else "not stated"
-        ours = [figures.setting(cell.problem[name]) if name in cell.problem else "-" for cell in table.cells]
-        rows.append([name, stated, *ours])
-    rows.append(["GPU testing", table.gpu_testing, *(cell.device for cell in table.cells)])
-    rows.append([REALITY, "-", *(_factor(cell.reality_factor) for cell in table.cells)])
-    rows.append([SAME_WORK, "-", *(_factor(cell.same_work_factor) for cell in table.cells)])
-    rows.append(["configuration", "-", *(cell.winner for cell in table.cells)])
-    texts = [[one_line(cell) for cell in row] for row in rows]
-    lines = _markdown(head, texts) if markdown else _standing(head, texts)
-    shared = next((cell.same_work_fields for cell in table.cells if cell.same_work_fields), [])
-    lines += ["", f"{REALITY} = {REALITY_FORMULA}"]
-    if shared:
-        lines.append(f"{SAME_WORK} = {SAME_WORK_FORMULA.format(fields=' x '.join(shared))}")
-    what = "simulated by its author" if table.simulated else "stated by its author"
-    return [*lines, f"the claim was {what} and not measured by tunetui"]
+def _claim(table: ClaimTable, page: _Page) -> list[str]:
+    head, rows = claim_head(table), claim_rows(table)
+    notes = [line for note in claim_notes(table) for line in page.said(note)]
+    if page.markdown:
+        return [page.title(table.label), "", *_markdown(head, rows), "", *notes]
+    return [page.title(table.label), *_standing(head, rows, page.face.width), "", *notes]
 
 
-def _standing(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """One block for each measured board where columns side by side would be too wide to read."""
+def _standing(head: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """One table; one block for each measured board where columns side by side would be too wide to read."""
+    side_by_side = _plain_table(head, rows)
+    if width is None or max(map(len, side_by_side)) <= width or len(head) < 3:
+        return side_by_side
+    *figures_of_it, last = rows  # the configuration: long, and no figure
     lines: list[str] = []
-    for place in range(2, len(head)) if len(head) > 2 else [1]:
-        chosen = [[row[0], row[1], *([row[place]] if place > 1 else [])] for row in rows]
-        header = [head[0], head[1], *([head[place]] if place > 1 else [])]
-        columns = [
-            Column(key=str(index), header=(name,), cells=[row[index] for row in chosen]) for index, name in enumerate(header)
-        ]  # fmt: skip
-        table = lay_out(columns, None)
-        lines += [""] * bool(lines) + table.header + table.body
+    for place in range(2, len(head)):
+        block = _plain_table([*head[:2], head[place]], [[*row[:2], row[place]] for row in figures_of_it])
+        measured = wrapped(f"{last[0]}: {last[place]}".split(" "), width, indent="  ", first="")
+        lines += [""] * bool(lines) + block + measured
     return lines
 
 
-def _with_interval(cell: Cell) -> str:
-    if cell.low_ms is None or cell.high_ms is None:
-        return f"{_ms(cell.measured_ms)} (no interval)"
-    half = max(cell.high_ms - cell.measured_ms, cell.measured_ms - cell.low_ms)
-    return f"{figures.with_uncertainty(cell.measured_ms, half)} ±{figures.percent(100 * half / cell.measured_ms)} %"
-
-
-def _factor(value: float | None) -> str:
-    return figures.NOT_MEASURED if value is None else f"{value:.3g}x"
+def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    columns = [Column(key=str(at), header=(name,), cells=[row[at] for row in rows]) for at, name in enumerate(head)]
+    table = lay_out(columns, None)
+    return [*table.header, *table.body]
 
 
 # ---------------------------------------------------------------------------------- text
 
 
-def _ms(value: float | None) -> str:
-    return figures.NOT_MEASURED if value is None else f"{value:.4g}"
+class _Page:
+    """Where it is written: a terminal, or Markdown, in which nothing is markup but what stands here."""
 
+    def __init__(self, face: Face, *, markdown: bool) -> None:
+        self.face, self.markdown = face, markdown
 
-def _title(text: str, face: Face, *, markdown: bool) -> str:
-    return f"### {_escaped(text)}" if markdown else face.heading(one_line(text))
+    def title(self, text: str) -> str:
+        """A heading."""
+        return f"### {_escaped(text)}" if self.markdown else self.face.heading(one_line(text))
 
+    def said(self, text: str, indent: str = "") -> list[str]:
+        """A sentence: lines of a terminal, or a point of a list."""
+        words = one_line(text)
+        if self.markdown:
+            return [f"{indent}- {_escaped(words)}"]
+        return wrapped(words.split(" "), self.face.width, indent=f"{indent}  ", first=indent)
 
-def _wrapped(text: str, face: Face) -> list[str]:
-    return wrapped(text.split(" "), face.width, indent="  ", first="")
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], face: Face, *, markdown: bool) -> list[str]:
-    if markdown:
-        return _markdown(head, rows)
-    columns = [
-        Column(key=name, header=(name,), cells=[row[index] for row in rows],
-               align="right" if name.endswith(" ms") else "left", gives_way=10 if name in {"first ms", "second ms"} else 0)
-        for index, name in enumerate(head)
-    ]  # fmt: skip
-    table = lay_out(columns, face.width)
-    return [*(face.faint(line) for line in table.header), *table.body]
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+        """Cells below their heads; in a terminal the medians give way where there is no room, which is said."""
+        if self.markdown:
+            return ["", *_markdown(head, rows), ""]
+        columns = [
+            Column(key=name, header=(name,), cells=[row[index] for row in rows],
+                   align="point" if name.endswith(" ms") else "left", gives_way=10 if name in {"first ms", "second ms"} else 0)
+            for index, name in enumerate(head)
+        ]  # fmt: skip
+        table = lay_out(columns, self.face.width)
+        lines = [*(self.face.faint(line) for line in table.header), *table.body]
+        left_out = f"left out for width: {', '.join(table.left_out)} (--format json has all)"
+        return [*lines, *map(self.face.faint, self.said(left_out) if table.left_out else [])]
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

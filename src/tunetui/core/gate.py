@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from tunetui.core.compare import ComparedBoard, ComparedRow, Comparison
-from tunetui.core.differences import FAMILY_ERROR, holm, p_of_more_than, surely_within
+from tunetui.core.differences import FAMILY_ERROR, Difference, holm, p_of_more_than, surely_within
+from tunetui.core.figures import with_uncertainty
 from tunetui.core.labels import assignments, one_line
 
 REGRESSED, PASSED, OPEN = "regressed", "passed", "undecided"
@@ -16,6 +19,8 @@ GATE_METHOD = (
     "5 % after Holm's correction over all rows), or failed where it once was measured; passed: every single row surely "
     "is not (one-sided, 5 % for each); else undecided"
 )
+
+OF_ITSELF = "both are the same run, so this says nothing about a change"
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +62,11 @@ def gate(comparison: Comparison, over_percent: float, judged: str = ROWS) -> Gat
     )  # fmt: skip
 
 
+def of_itself(found: Comparison) -> bool:
+    """Whether both sides are one run: a repetition has another time."""
+    return (found.first.run, found.first.started) == (found.second.run, found.second.started)
+
+
 def interval_in_words(row: ComparedRow) -> str:
     """``+2.9 % (+1.8 to +4.0)``: the second against the first, positive is slower."""
     found = row.difference
@@ -65,6 +75,19 @@ def interval_in_words(row: ComparedRow) -> str:
     if found.low_percent is None or found.high_percent is None:
         return f"{found.percent:+.1f} % (no interval)"
     return f"{found.percent:+.1f} % ({found.low_percent:+.1f} to {found.high_percent:+.1f})"
+
+
+def medians_in_words(row: ComparedRow) -> tuple[str, str]:
+    """Both medians in milliseconds, to the digits that the interval of their difference leaves meaning."""
+    first, second = (_ms(value, row.difference) for value in (row.first_ms, row.second_ms))
+    return first, second
+
+
+def _ms(value: float | None, difference: Difference | None) -> str:
+    """Of the difference's variance either median has about half."""
+    if value is None or difference is None or difference.low_percent is None or difference.high_percent is None:
+        return with_uncertainty(value, None)
+    return with_uncertainty(value, value * (difference.high_percent - difference.low_percent) / 200 / math.sqrt(2))
 
 
 def _judged(board: ComparedBoard, judged: str) -> list[ComparedRow]:

@@ -53,6 +53,9 @@ def _called(leaderboard: Leaderboard, board: Board) -> str:
 
 def how_problems_differ(first: Leaderboard, second: Leaderboard) -> str:
     """The problem fields whose values differ: what each has."""
+    for name, one in (("first", first), ("second", second)):
+        if not one.boards:
+            return f"the {name} holds no problem at all: nothing was measured"
     said = []
     fields = dict.fromkeys(name for one in (first, second) for board in one.boards for name in board.problem)
     for name in fields:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from tunetui.core.compare import FASTER, SAME, SLOWER, UNDECIDED, Best, ComparedBoard, ComparedRow, Comparison
 from tunetui.core.figures import NOT_MEASURED, count, counted
-from tunetui.core.gate import interval_in_words
+from tunetui.core.gate import OF_ITSELF, interval_in_words, medians_in_words, of_itself
 from tunetui.core.labels import assignments, one_line, short_problem, trial_label, varying
 from tunetui.tui.spans import Spans, plain, toned
-from tunetui.tui.widgets.columns import Column, number_column, text_column
+from tunetui.tui.widgets.columns import Column, text_column
 from tunetui.tui.widgets.store import ColumnStore
 from tunetui.tui.widgets.tones import Tone
 from tunetui_agent.messages import Value
@@ -18,7 +18,7 @@ VERDICTS = (SLOWER, FASTER, UNDECIDED, SAME)
 SORTABLE = ("place", "percent", "first", "second", "row")
 _TONES: dict[str, Tone] = {SLOWER: "bad", FASTER: "good", UNDECIDED: "warning"}
 _NUMBERS = ("place", "percent", "first", "second")
-_TEXTS = ("verdict", "change", "problem", "row", "reason")
+_TEXTS = ("verdict", "change", "first_ms", "second_ms", "problem", "row", "reason")
 _LEAST_ROW_CELLS, _MOST_ROW_CELLS = 20, 100
 _MOST_PROBLEM_CELLS = 24
 
@@ -37,6 +37,8 @@ def summary_lines(found: Comparison, alone: str | None) -> list[Spans]:
     changed = ", ".join(change.what for change in found.changes)
     changed_tone: Tone = "warning" if changed else "muted"
     lines = [toned(f" changed: {changed or 'nothing that is recorded'}", changed_tone)]
+    if of_itself(found):
+        lines = [toned(f" {OF_ITSELF}", "warning")]
     fields = varying([board.problem for board in found.boards])
     best = next(((board, board.best) for board in found.boards if board.best is not None), None)
     if best is not None:
@@ -60,11 +62,9 @@ def row_lines(board: ComparedBoard, row: ComparedRow) -> list[Spans]:
     ]
     if row.reason:
         lines.append(plain(one_line(row.reason)))
-    for name, status, median in (
-        ("first", row.first_status, row.first_ms),
-        ("second", row.second_status, row.second_ms),
-    ):
-        lines.append(plain(f"{name:<8}{one_line(status)}  {NOT_MEASURED if median is None else f'{median:.5g} ms'}"))
+    medians = medians_in_words(row)
+    for name, status, median in zip(("first", "second"), (row.first_status, row.second_status), medians, strict=True):
+        lines.append(plain(f"{name:<8}{one_line(status)}  {median}{' ms' if median != NOT_MEASURED else ''}"))
     if row.difference is not None and row.difference.degrees_of_freedom:
         p, adjusted = row.difference.p, row.difference.adjusted_p
         lines.append(toned(f"p of no difference: {p:.3g}, corrected for all rows: {adjusted:.3g}", "muted"))
@@ -103,10 +103,11 @@ def store_of(rows: Sequence[Compared], fields: list[str]) -> ColumnStore:
             axis: value for axis, value in row.configuration.items() if axis in told[row.implementation]
         } or row.configuration
         words = [one_line(row.implementation), *assignments(own)]
+        first, second = medians_in_words(row)
         store.upsert(str(place), {
             "place": float(place), "percent": row.difference.percent if row.difference else None,
             "first": row.first_ms, "second": row.second_ms, "verdict": row.verdict,
-            "change": interval_in_words(row), "problem": short_problem(board.problem, fields),
+            "change": interval_in_words(row), "first_ms": first, "second_ms": second, "problem": short_problem(board.problem, fields),
             "row": " ".join(words), "reason": one_line(row.reason),
         })  # fmt: skip
     return store
@@ -118,8 +119,8 @@ def columns_of(store: ColumnStore) -> list[Column]:
         Column("place", "verdict", 10, lambda store, row: store.text("verdict", row).upper(), right=False,
                tone=_verdict_tone),
         text_column("change", "change (95 %)", max(_longest(store, "change"), 14), right=True),
-        number_column("first", "first ms", 11, decimals=5, gives_way=2),
-        number_column("second", "second ms", 11, decimals=5, gives_way=1),
+        Column("first", "first ms", 11, lambda store, row: store.text("first_ms", row), gives_way=2),
+        Column("second", "second ms", 11, lambda store, row: store.text("second_ms", row), gives_way=1),
         text_column("row", "configuration", min(max(_longest(store, "row"), _LEAST_ROW_CELLS), _MOST_ROW_CELLS)),
         text_column("reason", "why undecided", 60, gives_way=3),
     ]  # fmt: skip
