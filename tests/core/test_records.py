@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.journals import AGENT, measured, planned, ref
-from tunetui.core.events import APP_EVENTS, TrialsStaled, UnknownEvent
+from tunetui.core.events import APP_EVENTS, Record, TrialsStaled, UnknownEvent
+from tunetui.core.measured_lines import measured_line, measured_record
 from tunetui.core.records import (
     RecordError,
     decode_envelope,
@@ -113,3 +115,36 @@ def test_any_json_is_a_record_or_clearly_refused(value: object) -> None:
     raw = json.dumps({"from": AGENT, "record": value}).encode()
     with pytest.raises(RecordError):
         decode_envelope(raw)
+
+
+_STRANGE = st.none() | st.booleans() | st.integers(-1, 1 << 70) | st.floats() | st.text() | st.lists(st.integers(-1, 9))
+_FIELDS = st.sampled_from([*json.loads(MEASURED), *(f"trial.{name}" for name in json.loads(MEASURED)["trial"]), "new"])
+
+
+@given(
+    st.dictionaries(_FIELDS, _STRANGE | st.dictionaries(st.text(), _STRANGE), max_size=3),
+    st.sampled_from([AGENT, "app"]),
+)
+def test_a_measured_trial_read_in_one_pass_is_what_it_is_read_otherwise(fields: dict[str, object], source: str) -> None:
+    made = json.loads(MEASURED)
+    for name, value in fields.items():
+        holder, _, last = name.rpartition(".")
+        (made[holder] if holder and isinstance(made[holder], dict) else made)[last] = value
+    quick = json.dumps(made, separators=(",", ":")).encode()
+    slow = json.dumps(made, separators=(", ", ": ")).encode()  # with spaces in it, it is read as all other records are
+    assert read_or_refused(decode_record, source, quick, 7) == read_or_refused(decode_record, source, slow, 7)
+    lines = wrap(source, quick), wrap(source, slow)
+    assert read_or_refused(decode_envelope, lines[0], 7) == read_or_refused(decode_envelope, lines[1], 7)
+
+
+def read_or_refused(read: Callable[..., Record], *arguments: object) -> Record | None:
+    try:
+        return read(*arguments)
+    except RecordError:
+        return None
+
+
+def test_a_line_of_a_measured_trial_is_read_in_one_pass() -> None:
+    assert measured_record(AGENT, MEASURED.rstrip(), 7) == decode_record(AGENT, MEASURED, 7)
+    assert measured_line(wrap(AGENT, MEASURED), 7) == decode_record(AGENT, MEASURED, 7)
+    assert measured_record("app", MEASURED, 7) is measured_line(wrap("app", MEASURED), 7) is None

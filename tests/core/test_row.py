@@ -7,9 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunetui.core.opened_rows import opened_alike
-from tunetui.core.packing import STATUSES
+from tunetui.core.opened_rows import heads_of, opened_alike, samples_of
+from tunetui.core.packing import NAN, STATUSES, known_number
 from tunetui.core.row import Row, problem_key
+from tunetui_agent.messages import TrialMeasured, TrialRef
 
 TEXTS = st.text(max_size=6)
 FLOATS = st.floats(allow_nan=False)
@@ -81,14 +82,47 @@ def test_columns_of_rows_measured_alike_are_what_each_row_says(
         Row.of(**made_of | {"configuration": {"a": value}, "samples_ns": samples, "resources": {"r": figure}})
         for value, samples, figure in different
     ]
-    opened = opened_alike(rows)
+    opened = opened_alike(rows, heads_of(rows))
     assert exactly(opened.settings[0]) == exactly([row.configuration["a"] for row in rows])
-    assert [list(each) for each in opened.samples_ns] == [list(row.samples_ns) for row in rows]
+    assert [list(samples_of(*each)) for each in opened.samples] == [list(row.samples_ns) for row in rows]
     assert opened.causes == [row.cause for row in rows]
-    assert opened.medians_ns == [row.median_ns for row in rows]
+    assert list(map(known_number, opened.heads["median_ns"].tolist())) == [row.median_ns for row in rows]
     names = (*rows[0].circumstances.quality, *rows[0].circumstances.resources, *rows[0].circumstances.telemetry)
     told = [[*row.quality.values(), *row.resources.values(), *row.telemetry.values()] for row in rows]
     assert exactly([list(column) for column in opened.told]) == exactly(
         [list(each) for each in zip(*told, strict=True)]
     )
     assert len(opened.told) == len(names)
+
+
+@given(parts())
+def test_a_row_of_a_measured_trial_is_one_made_of_its_parts(made_of: dict[str, Any]) -> None:
+    kept = made_of | {
+        "status": "measured",
+        "cause": "",
+        "detail": "",
+        "measured_at": 5.0,
+        "told_at": 7,
+        "samples_ns": [3, 70_000],
+    }
+    kept |= {"median_ns": 4.0, "ci_low_ns": None, "ci_high_ns": 9.0}
+    ref = TrialRef(
+        id=kept["trial"], **{name: kept[name] for name in ("implementation", "problem", "configuration", "provenance")}
+    )
+    names = (
+        "samples_ns",
+        "stopped_by",
+        "stage",
+        "quality",
+        "build_seconds",
+        "seconds",
+        "artifact",
+        "resources",
+        "telemetry",
+        "tags",
+    )
+    told = {name: kept[name] for name in names}
+    event = TrialMeasured(trial=ref, warmups=0, sampling_seconds=0.0, verify_seconds=0.0, **told)
+    kept["problem_key"] = problem_key(kept["problem"])
+    row = Row.measured(event, (4.0, NAN, 9.0), kept["device"], kept["times_measured"], kept["plan"], 5.0, 7)
+    assert row.packed == Row.of(**kept).packed

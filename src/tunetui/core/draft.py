@@ -11,6 +11,7 @@ import msgspec
 
 from tunetui.core.events import Record
 from tunetui.core.models import model_of
+from tunetui.core.packing import STATUS_CODES
 from tunetui.core.row_table import RowsDraft
 from tunetui.core.snapshot import (
     LOG_KEPT,
@@ -27,7 +28,7 @@ from tunetui.core.snapshot import (
     Run,
     problem_key,
 )
-from tunetui_agent.messages import TrialRef
+from tunetui_agent.messages import TrialMeasured, TrialRef
 
 
 class Draft:
@@ -97,23 +98,21 @@ class Draft:
         self.puts += 1
         self.latest_puts.append(trial)
         if old is not None:
-            subject, circumstances, plan, _ = old.standing
-            status = old.status
+            status, subject, circumstances, _, plan, _ = old.standing
             if plan == self.plan_number:
                 self.statuses[_TALLIED[status]] -= 1
-            if status == MEASURED and best.get(board := self._board(old, subject, circumstances)) == trial:
+            if status == _MEASURED and best.get(board := self._board(old, subject, circumstances)) == trial:
                 del best[board]
                 self.leads.pop(board, None)
                 self.unsure.add(board)
-        subject, circumstances, plan, median_ns = row.standing
+        status, subject, circumstances, _, plan, median_ns = row.standing
         if plan == self.plan_number:
-            status = row.status
             self.statuses[_TALLIED[status]] += 1
-            if status == MEASURED:
+            if status == _MEASURED:
                 board = self._board(row, subject, circumstances)
                 leader = best.get(board)
                 if leader is not None and board not in self.leads:
-                    self.leads[board] = (self.rows[leader].standing[3], leader)
+                    self.leads[board] = (self.rows[leader].standing[_MEDIAN], leader)
                 if leader is None or (median_ns, trial) < self.leads[board]:
                     best[board], self.leads[board] = trial, (median_ns, trial)
 
@@ -128,8 +127,8 @@ class Draft:
         self.best.pop(board, None)
         least_ns, ids = math.inf, list[str]()
         for row in self.rows.values():
-            subject, circumstances, plan, median_ns = row.standing
-            if not median_ns <= least_ns or plan != self.plan_number or row.status != MEASURED:
+            status, subject, circumstances, _, plan, median_ns = row.standing
+            if not median_ns <= least_ns or plan != self.plan_number or status != _MEASURED:
                 continue
             if self._board(row, subject, circumstances) == board:
                 ids = [*(ids if median_ns == least_ns else ()), row.trial]
@@ -137,12 +136,9 @@ class Draft:
         if ids:
             self.best[board] = min(ids)  # which settles equal medians, whatever order they came in
 
-    def row_of(self, ref: TrialRef, *, again: int = 0, **fields: Any) -> Row:
-        """The row of a trial, as known or new, brought up to ``ref`` and ``fields``; measured ``again`` times more."""
-        old = self.rows.get(ref.id)
-        # a trial that no plan asked for is current only where there is no plan at all
-        if "plan" not in fields:
-            fields["plan"] = old.plan if old is not None else -1 if self.plan_number else 0
+    def row_of(self, ref: TrialRef, **fields: Any) -> Row:
+        """The row of a trial, as known or new, brought up to ``ref`` and ``fields``."""
+        times, plan = self._known_of(ref.id)
         return Row.of(
             trial=ref.id,
             implementation=ref.implementation,
@@ -150,9 +146,22 @@ class Draft:
             problem_key=problem_key(ref.problem),
             configuration=ref.configuration,
             provenance=ref.provenance,
-            times_measured=(old.times_measured if old is not None else 0) + again,
-            **fields,
+            times_measured=times,
+            **{"plan": plan, **fields},
         )
+
+    def put_measured(self, record: Record, event: TrialMeasured, interval_ns: tuple[float, float, float]) -> None:
+        """Set the row of a trial that was measured once more; median and ends of its interval, NaN where there is none."""
+        times, plan = self._known_of(event.trial.id)
+        device = self.device_of(record.source)
+        self.put(Row.measured(event, interval_ns, device, times + 1, plan, record.t, record.at))
+
+    def _known_of(self, trial: str) -> tuple[int, int]:
+        """How often it was measured, and the plan that asked for it last."""
+        old = self.rows.get(trial)
+        if old is not None:
+            return old.standing[_TIMES : _TIMES + 2]  # type: ignore[return-value]
+        return 0, -1 if self.plan_number else 0  # what no plan asked for is current only where there is no plan at all
 
     def device_of(self, source: str) -> str:
         """Id of the device that this source measures on."""
@@ -177,7 +186,11 @@ class Draft:
 
 
 _OWN_TALLY = (QUEUED, RUNNING, MEASURED, STALE, SKIPPED)
-_TALLIED = {status: status if status in _OWN_TALLY else "failed" for status in STATUSES}
+_TALLIED = [status if status in _OWN_TALLY else "failed" for status in STATUSES]
+"""By the number of a status."""
+_MEASURED = STATUS_CODES[MEASURED]
+_TIMES, _MEDIAN = 3, 5
+"""Places in `Row.standing`: before the plan how often a row was measured."""
 
 
 def _tally(counts: Counts) -> dict[str, int]:

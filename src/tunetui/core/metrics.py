@@ -45,17 +45,20 @@ def evaluate(
     return found, missing
 
 
-def of_alike(metrics: Mapping[str, str], columns: Mapping[str, Any], count: int) -> dict[str, list[float | None]]:
-    """Every metric of ``count`` rows with one `Row.subject` and `Row.circumstances`; None where one has no such figure.
+def of_alike(metrics: Mapping[str, str], columns: Mapping[str, Any], count: int) -> dict[str, NDArray[np.float64]]:
+    """Every metric of ``count`` rows with one `Row.subject` and `Row.circumstances`; NaN where one has no such figure.
 
     ``columns`` are theirs as `columns_of` makes them.
     """
-    found: dict[str, list[float | None]] = {}
+    found: dict[str, NDArray[np.float64]] = {}
     for name, text in metrics.items():
         if ENERGY not in text or ENERGY in columns:
-            figures = _figures(text, columns, count)
-            lacking = str in set(map(type, figures))
-            found[name] = [None if isinstance(each, str) else each for each in figures] if lacking else figures  # type: ignore[assignment]
+            try:
+                found[name] = _evaluated(text, columns, count)
+            except (ExpressionError, ValueError):
+                figures = _figures(text, columns, count)
+                found[name] = np.array([np.nan if isinstance(each, str) else each for each in figures])
+            found[name][~np.isfinite(found[name])] = np.nan
     return found
 
 
@@ -93,18 +96,28 @@ def _energy_lacks(text: str, row: Row, device: Device | None) -> str:
 def _figures(text: str, columns: Mapping[str, Any], count: int) -> list[float | str]:
     """Each row's figure, or why it has none."""
     try:
-        result = parse(text, columns).column(columns, count)
-        with np.errstate(all="ignore"):
-            figures = result.astype(np.float64)
-            finite = np.isfinite(figures)
+        figures = _evaluated(text, columns, count)
     except (ExpressionError, ValueError) as error:  # ValueError: the result is text
         if count == 1:
             return [str(error)]
         return _one_by_one(text, columns, count)
+    finite = np.isfinite(figures)
     found: list[float | str] = figures.tolist()
     if not finite.all():
         found = [figure if known else "not a finite number" for figure, known in zip(found, finite, strict=True)]
     return found
+
+
+def _evaluated(text: str, columns: Mapping[str, Any], count: int) -> NDArray[np.float64]:
+    """Each row's figure, finite or not.
+
+    Raises:
+        ExpressionError: some row has none.
+        ValueError: the result is text.
+    """
+    result = parse(text, columns).column(columns, count)
+    with np.errstate(all="ignore"):
+        return result.astype(np.float64)
 
 
 def _one_by_one(text: str, columns: Mapping[str, Any], count: int) -> list[float | str]:

@@ -163,9 +163,12 @@ class PackedRow(msgspec.Struct, frozen=True, gc=False, eq=False):
         return self._told_at < 0
 
     @property
-    def standing(self) -> tuple[int, int, int, float]:
-        """Subject and circumstances, as numbers that say whether two rows have the same, plan and median; for looking at all rows."""
-        found: tuple[int, int, int, float] = STANDING.unpack_from(self.packed)
+    def standing(self) -> tuple[int, int, int, int, int, float]:
+        """For looking at all rows: the numbers of its status, subject and circumstances, times measured, plan, and median.
+
+        The numbers say whether two rows have the same; the median is NaN where it is not known.
+        """
+        found: tuple[int, int, int, int, int, float] = STANDING.unpack_from(self.packed)
         return found
 
     @property

@@ -70,7 +70,8 @@ median and the ends of its interval, when it was measured, how long it took to b
 where the journal tells its outcome, counted from 1, below 0 where its samples and what was told stand only there."""
 AXES_AT, _CODES, PLAN, MEDIAN_AT, INTERVAL_AT, TIMES_AT, TOLD_AT = 2, 4, 24, 28, 36, 52, 76
 ID_BYTES_AT, ID_AT = HEAD.size, HEAD.size + 4
-STANDING = Struct("<8xII8xid")
+STANDING = Struct("<B7xII4xIid")
+_OUTLINE = Struct("<2xH72xqI")
 SHORT, INT, UNSIGNED, LONG = Struct("<H"), Struct("<i"), Struct("<I"), Struct("<q")
 FLOAT, TWO_FLOATS = Struct("<d"), Struct("<2d")
 SAMPLES_AT, SUBJECT_AT, CIRCUMSTANCES_AT, CAUSE_AT, TIMES_MEASURED_AT = range(_CODES, PLAN, 4)
@@ -94,6 +95,14 @@ def packed_id(trial: str) -> bytes:
 def known_number(value: float) -> float | None:
     """A float as it stands in the head; None where it is NaN."""
     return value if value == value else None  # noqa: PLR0124 (NaN)
+
+
+def bare(packed: bytes) -> bytes:
+    """A row without what the journal tells; all of it where it does not."""
+    axes, told_at, id_bytes = _OUTLINE.unpack_from(packed)
+    if told_at <= 0:
+        return packed
+    return b"".join((packed[:TOLD_AT], LONG.pack(-told_at), packed[ID_BYTES_AT : ID_AT + id_bytes + 4 * axes]))
 
 
 def subject_code(

@@ -12,6 +12,7 @@ import msgspec
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
 from tunetui.core.events import APP_EVENTS, APP_SOURCE, Event, Record, UnknownEvent
+from tunetui.core.measured_lines import is_plain, measured_line, measured_record
 from tunetui.core.row import Evidence
 from tunetui_agent.messages import (
     EVENTS,
@@ -59,14 +60,14 @@ def split_envelope(line: bytes) -> tuple[str, bytes]:
     return envelope.source, bytes(envelope.record)
 
 
-def decode_envelope(line: bytes) -> Record:
-    """The record in one line of the app's journal.
+def decode_envelope(line: bytes, at: int = -1) -> Record:
+    """The record in one line of the app's journal, which stands ``at`` there.
 
     Raises:
         RecordError: not an envelope, or a record that `decode_record` refuses.
     """
-    source, raw = split_envelope(line)
-    return decode_record(source, raw)
+    record = measured_line(line, at)
+    return record if record is not None else decode_record(*split_envelope(line), at)
 
 
 def decode_record(source: str, raw: bytes, at: int = -1) -> Record:
@@ -77,6 +78,9 @@ def decode_record(source: str, raw: bytes, at: int = -1) -> Record:
     Raises:
         RecordError: not JSON, wrong types, samples that are no times, or a negative place.
     """
+    record = measured_record(source, raw, at)
+    if record is not None:
+        return record
     try:
         head = _HEAD.decode(raw)
         decoder = (_APP if source == APP_SOURCE else _AGENT).get(head.kind)
@@ -86,9 +90,9 @@ def decode_record(source: str, raw: bytes, at: int = -1) -> Record:
     if head.seq < 0 or not math.isfinite(head.t):
         raise RecordError(f"{head.kind}: seq must be 0 or more and t a time, found {head.seq} and {head.t}")
     _check(event)
-    if not _plain(raw):
+    if not is_plain(raw):
         event = _cleaned(event)
-    if not _plain(source.encode()):
+    if not is_plain(source.encode()):
         source = clean(source)
     return Record(source, head.seq, head.t, event, at)
 
@@ -126,7 +130,7 @@ def decode_evidence(line: bytes) -> tuple[str, Evidence]:
         found = _OUTCOME.decode(line).record
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RecordError(f"not the outcome of a trial: {error}") from None
-    if not _plain(line):
+    if not is_plain(line):
         found = cast("_Outcome", _cleaned(found))
     samples = array("q", found.samples_ns)
     return found.trial.id, Evidence(
@@ -171,11 +175,6 @@ def _check_stretch(event: reliability.ReliabilitySampled) -> None:
     fits = len(event.bins) == len(event.counts) and all(0 <= number <= reliability.LAST_BIN for number in event.bins)
     if not fits or min(event.counts, default=1) < 1:
         raise RecordError("ReliabilitySampled: every bin must be one of a time, with a count of at least 1")
-
-
-def _plain(raw: bytes) -> bool:
-    """Whether no string in ``raw`` can hold anything but printable ASCII; most lines pass this quick look."""
-    return raw.isascii() and b"\\" not in raw and b"\x7f" not in raw
 
 
 def _cleaned(value: Any) -> Any:

@@ -11,14 +11,14 @@ import msgspec
 from tunetui.core.packed_row import PackedRow
 from tunetui.core.packing import (
     HEAD,
-    ID_BYTES_AT,
     IN_HEAD,
-    LONG,
+    MEASURED,
     NAN,
     NOTHING_TOLD,
     STATUS_CODES,
     TOLD_AT,
     TYPECODES,
+    bare,
     cause_code,
     circumstances_code,
     decode_told,
@@ -28,7 +28,7 @@ from tunetui.core.packing import (
     packed_values,
     subject_code,
 )
-from tunetui_agent.messages import Value
+from tunetui_agent.messages import TrialMeasured, Value
 
 NO_SAMPLES: array[int] = array("q")
 NO_FIGURES: dict[str, Any] = {}
@@ -101,30 +101,49 @@ class Row(PackedRow, frozen=True, gc=False, eq=False):
         told_at: int = -1,
     ) -> Row:
         """A row of its parts, named as its properties; ``told_at``: where the journal tells of its outcome, in bytes."""
-        width, samples = packed_samples(samples_ns)
         how = (device, stage, stopped_by, tuple(tags), tuple(quality), tuple(resources), tuple(telemetry))
-        head = HEAD.pack(
-            STATUS_CODES[status],
-            width,
-            len(configuration),
-            len(samples_ns),
-            subject_code(implementation, problem, problem_key, provenance, tuple(configuration)),
-            circumstances_code(how),
-            cause_code(cause),
-            times_measured,
-            plan,
+        subject = subject_code(implementation, problem, problem_key, provenance, tuple(configuration))
+        figures = (
             NAN if median_ns is None else median_ns,
             NAN if ci_low_ns is None else ci_low_ns,
             NAN if ci_high_ns is None else ci_high_ns,
             NAN if measured_at is None else measured_at,
             NAN if build_seconds is None else build_seconds,
             seconds,
-            told_at + 1,
         )
         told = b""
         if artifact or detail or quality or resources or telemetry:
             told = packed_told([artifact, detail, *quality.values(), *resources.values(), *telemetry.values()])
-        return cls(b"".join((head, packed_id(trial), packed_values(configuration.values()), samples, told)))
+        shared = (subject, circumstances_code(how), cause_code(cause), times_measured, plan)
+        return cls(_packed(STATUS_CODES[status], shared, figures, told_at, trial, configuration, samples_ns, told))
+
+    @classmethod
+    def measured(
+        cls,
+        event: TrialMeasured,
+        interval_ns: tuple[float, float, float],
+        device: str,
+        times_measured: int,
+        plan: int,
+        measured_at: float,
+        told_at: int,
+    ) -> Row:
+        """As `of` what an event tells, in half the time; ``interval_ns``: median and ends, NaN where there is none."""
+        ref, quality, resources, telemetry = event.trial, event.quality, event.resources, event.telemetry
+        key, axes = problem_key(ref.problem), tuple(ref.configuration)
+        subject = subject_code(ref.implementation, ref.problem, key, ref.provenance, axes)
+        names = (tuple(event.tags), tuple(quality), tuple(resources), tuple(telemetry))
+        how = circumstances_code((device, event.stage, event.stopped_by, *names))
+        built = NAN if event.build_seconds is None else event.build_seconds
+        told = b""
+        if event.artifact or quality or resources or telemetry:
+            told = packed_told([event.artifact, "", *quality.values(), *resources.values(), *telemetry.values()])
+        shared, figures = (
+            (subject, how, cause_code(""), times_measured, plan),
+            (*interval_ns, measured_at, built, event.seconds),
+        )
+        samples = event.samples_ns
+        return cls(_packed(_MEASURED, shared, figures, told_at, ref.id, ref.configuration, samples, told))
 
     def but(self, **changes: Any) -> Row:
         """The same row with some of its parts changed."""
@@ -141,9 +160,7 @@ class Row(PackedRow, frozen=True, gc=False, eq=False):
 
     def bare(self) -> bytes:
         """Its bytes without what the journal tells; all of them where it does not."""
-        if self._told_at <= 0:
-            return self.packed
-        return b"".join((self.packed[:TOLD_AT], LONG.pack(-self._told_at), self.packed[ID_BYTES_AT : self._samples_at]))
+        return bare(self.packed)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Row):
@@ -216,6 +233,23 @@ class Row(PackedRow, frozen=True, gc=False, eq=False):
         return decode_told(self.packed[begin:]) if begin < len(self.packed) else NOTHING_TOLD
 
 
+def _packed(
+    status: int,
+    shared: tuple[int, int, int, int, int],
+    figures: tuple[float, ...],
+    told_at: int,
+    trial: str,
+    configuration: Mapping[str, Value],
+    samples_ns: Sequence[int],
+    told: bytes,
+) -> bytes:
+    """``shared`` and ``figures``: the numbers and floats of the head in their order."""
+    width, samples = packed_samples(samples_ns)
+    head = HEAD.pack(status, width, len(configuration), len(samples_ns), *shared, *figures, told_at + 1)
+    return b"".join((head, packed_id(trial), packed_values(configuration.values()), samples, told))
+
+
+_MEASURED = STATUS_CODES[MEASURED]
 _PARTS = (
     "trial", "implementation", "problem", "problem_key", "configuration", "provenance", "status", "plan", "device",
     "median_ns", "ci_low_ns", "ci_high_ns", "stopped_by", "stage", "build_seconds", "seconds", "tags", "cause",

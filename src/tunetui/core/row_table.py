@@ -6,7 +6,7 @@ from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from itertools import chain, repeat
 
 from tunetui.core.key_index import KeyIndex
-from tunetui.core.packing import ID_BYTES_AT, packed_id
+from tunetui.core.packing import ID_BYTES_AT, bare, packed_id
 from tunetui.core.row import Archive, Row
 
 _CHUNK_BITS = 6
@@ -178,7 +178,7 @@ class RowsDraft:
         old, self._fresh = self._fresh[:-_FRESH], self._fresh[-_FRESH:]
         for place in sorted(set(old).difference(self._fresh)):
             chunk = self._own_chunk(place >> _CHUNK_BITS)
-            chunk[place & _WITHIN] = Row(chunk[place & _WITHIN]).bare()
+            chunk[place & _WITHIN] = bare(chunk[place & _WITHIN])
 
     def _own_chunk(self, number: int) -> list[bytes]:
         """A chunk to write to."""

@@ -24,6 +24,7 @@ from tunetui.core.events import (
 )
 from tunetui.core.found import FOUND
 from tunetui.core.loaded import LOADED
+from tunetui.core.packing import NAN
 from tunetui.core.snapshot import (
     LOOKS_KEPT,
     MEASURED,
@@ -236,28 +237,8 @@ def _trial_measured(draft: Draft, record: Record, event: TrialMeasured) -> None:
     if event.stage == "sweep":
         draft.value("visits").pop(event.trial.id, None)
         draft.value("loads").pop(event.trial.id, None)
-    row = draft.row_of(
-        event.trial,
-        again=1,
-        status=MEASURED,
-        device=draft.device_of(record.source),
-        samples_ns=event.samples_ns,
-        median_ns=median_ns,
-        ci_low_ns=ci_low_ns,
-        ci_high_ns=ci_high_ns,
-        stopped_by=event.stopped_by,
-        stage=event.stage,
-        quality=event.quality,
-        build_seconds=event.build_seconds,
-        seconds=event.seconds,
-        artifact=event.artifact,
-        resources=event.resources,
-        telemetry=event.telemetry,
-        tags=event.tags,
-        measured_at=record.t,
-        told_at=record.at,
-    )
-    draft.put(row)
+    ends = (NAN if ci_low_ns is None else ci_low_ns, NAN if ci_high_ns is None else ci_high_ns)
+    draft.put_measured(record, event, (median_ns, *ends))
     if event.stage == "sweep":  # a race begins when no trial is missing: it says nothing of what remains
         draft.count_finished(record.t)
 

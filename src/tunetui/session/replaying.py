@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from tunetui.core.clocks import Clocks
 from tunetui.core.errors import InputError
 from tunetui.core.figures import counted
-from tunetui.core.records import RecordError, decode_record, split_envelope
+from tunetui.core.records import RecordError, decode_envelope
 from tunetui.core.row_table import RowTable
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
@@ -28,6 +28,7 @@ _LONGEST_PAUSE_SECONDS = 5.0
 """Of the journal's own time; a night between two starts of a run is no part of the show."""
 _LOOK_SECONDS = 0.004
 """What one look may take, so that whoever draws gets to draw; what is due and was not folded comes with the next."""
+_READ_BYTES = 1 << 16
 _FOLDED_AT_ONCE_BYTES = 100_000
 """Of the journal: decoded, records are several times as large."""
 
@@ -44,7 +45,7 @@ class Replay:
         if not speed > 0:
             raise InputError(f"a replay's speed must be more than 0, found {speed:g}")
         try:
-            self._file: BinaryIO = journal.open("rb")
+            self._file: BinaryIO = journal.open("rb", buffering=_READ_BYTES)
         except OSError as error:
             raise InputError(explained(error, journal, "read").message) from None
         self.journal, self.speed, self.paused = journal, speed, False
@@ -137,12 +138,11 @@ class Replay:
             if not line.strip():
                 continue
             try:
-                source, raw = split_envelope(line)
-                record = decode_record(source, raw, at)
+                record = decode_envelope(line, at)
             except RecordError:
                 self.damaged += 1
                 continue
-            position = self._positions.setdefault(source, Position())
+            position = self._positions.setdefault(record.source, Position())
             if position.holds(record.seq):
                 self.damaged += 1
                 continue

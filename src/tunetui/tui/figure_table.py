@@ -10,10 +10,12 @@ import numpy as np
 from tunetui.core.board_figures import INTERVAL, MEDIAN
 from tunetui.core.errors import ExpressionError
 from tunetui.core.figures import setting
+from tunetui.core.live_figures import Column
+from tunetui.core.repeated import Repeated
 from tunetui.core.selection import Filter as Condition
 from tunetui.core.selection import read_filter
 from tunetui.tui.widgets.ordering import Filter
-from tunetui.tui.widgets.store import ColumnStore, Mask, Rows
+from tunetui.tui.widgets.store import ColumnStore, Mask, Numbers, Rows, Texts
 from tunetui_agent.messages import Value
 
 RANK, RANK_TEXT = "rank", "#rank"
@@ -47,21 +49,18 @@ class FigureTable:
         named = set().union(*rows.values())
         return self.write(list(rows), {name: [row.get(name) for row in rows.values()] for name in named})
 
-    def write(self, keys: Sequence[str], columns: Mapping[str, Sequence[Value | None]]) -> bool:
+    def write(self, keys: Sequence[str], columns: Mapping[str, Column]) -> bool:
         """As `put`, of columns with one value for each key."""
         if not keys:
             return False
         learnt = self._learn(columns)
-        written: dict[str, Sequence[float | None] | Sequence[str]] = {}
+        written: dict[str, Numbers | Texts] = {}
         for name, column in columns.items():
-            if name not in self.texts or set(map(type, column)) == {str}:
-                written[name] = cast("Sequence[float | None] | Sequence[str]", column)
-            else:
-                written[name] = list(map(_written, column))
+            written[name] = _as_texts(column) if name in self.texts else cast("Numbers", column)
         for name in self.numbers - columns.keys() - {RANK}:
-            written[name] = [None] * len(keys)
+            written[name] = Repeated(None, len(keys))
         for name in self.texts - columns.keys() - {RANK_TEXT}:
-            written[name] = [""] * len(keys)
+            written[name] = Repeated("", len(keys))
         self.store.write(keys, written)
         return learnt
 
@@ -97,17 +96,18 @@ class FigureTable:
 
     # ------------------------------------------------------------------------------------------- the store
 
-    def _learn(self, columns: Mapping[str, Sequence[Value | None]]) -> bool:
+    def _learn(self, columns: Mapping[str, Column]) -> bool:
         """Take in the names and kinds of new figures; whether there were any."""
         numbers, texts = set(self.numbers), set(self.texts)
         for name, values in columns.items():
             if name in texts:
                 continue
-            if str in set(map(type, values)):
+            kinds = _kinds(values)
+            if str in kinds:
                 texts.add(name)  # an axis may be a number for one implementation and text for another
             elif name not in numbers:
                 numbers.add(name)
-                if isinstance(next((value for value in values if value is not None), None), bool):
+                if bool in kinds and isinstance(next((value for value in values if value is not None), None), bool):
                     self.switches.add(name)
         numbers -= texts
         if (numbers, texts) == (self.numbers, self.texts):
@@ -117,10 +117,23 @@ class FigureTable:
         return True
 
 
+def _kinds(column: Column) -> set[type]:
+    if isinstance(column, Repeated):
+        return {type(column.value)}
+    return {float} if isinstance(column, np.ndarray) else set(map(type, column))
+
+
+def _as_texts(column: Column) -> Texts:
+    if isinstance(column, Repeated):
+        return Repeated(_written(column.value), len(column))
+    values = column.tolist() if isinstance(column, np.ndarray) else column
+    return cast("Sequence[str]", values) if _kinds(values) == {str} else list(map(_written, values))
+
+
 def _written(value: Value | None) -> str:
     if isinstance(value, str):
         return value
-    return "" if value is None else setting(value)
+    return "" if value is None or value != value else setting(value)  # noqa: PLR0124 (NaN)
 
 
 def _safely_holding(condition: Condition, store: ColumnStore, rows: Rows) -> Mask:

@@ -13,7 +13,8 @@ import numpy as np
 from tunetui.core.board_figures import MEDIAN
 from tunetui.core.figures import setting
 from tunetui.core.labels import short_problem, varying
-from tunetui.core.live_figures import Columns, figure_columns, overlaid, ranks_of
+from tunetui.core.live_figures import Columns, figure_columns, overlaid, ranks_of, rows_of
+from tunetui.core.opened_rows import heads_of
 from tunetui.core.snapshot import MEASURED, Row, Run
 from tunetui.tui.board_columns import BoardFacts
 from tunetui.tui.device_text import device_names
@@ -121,7 +122,7 @@ class RunBoard:
         self._qualities.update(dict.fromkeys(name for name in columns if name.startswith("quality.")))
         if self._problem_fields:
             columns[PROBLEM_TEXT] = [self._problem_text(row) for row in ordered]
-        columns[MEASURED_AT] = [row.measured_at for row in ordered]
+        columns[MEASURED_AT] = heads_of(ordered)["measured_at"]
         return columns
 
     def _write(self, run: Run, rows: Iterable[Row]) -> None:
@@ -138,8 +139,7 @@ class RunBoard:
             if row is None or (self._overlaid.get(trial) is progress and trial not in written):
                 continue
             self._waiting.pop(trial, None)  # written later it would hide what is overlaid
-            columns = self._columns(run, [row])
-            figures = {name: value for name, (value,) in columns.items() if value is not None}
+            (figures,) = rows_of(self._columns(run, [row]), 1)
             found[trial] = figures if progress is None else overlaid(figures, progress)
         self._overlaid = dict(present)
         return found

@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunetui.core.key_index import KeyList
-from tunetui.tui.widgets.store_columns import Floats, KeyColumn, Mask, NumberColumn, Rows, TextColumn, overwrite
+from tunetui.core.repeated import Repeated
+from tunetui.tui.widgets.store_columns import Floats, KeyColumn, Mask, NumberColumn, Rows, TextColumn
 
-__all__ = ["ColumnStore", "Floats", "Mask", "Rows", "Value"]
+__all__ = ["ColumnStore", "Floats", "Mask", "Numbers", "Rows", "Texts", "Value"]
 
 Value = float | str | None
+Numbers = Sequence[float | None] | Floats | NDArray[np.int64] | Repeated
+Texts = Sequence[str] | Repeated
+"""Columns to be written: a value for each row."""
 
 _FIRST_CAPACITY = 1024
 
@@ -64,7 +68,7 @@ class ColumnStore:
             self.stamps[row] = self.revision
         return row
 
-    def write(self, keys: Sequence[str], columns: Mapping[str, Sequence[float | None] | Sequence[str]]) -> None:
+    def write(self, keys: Sequence[str], columns: Mapping[str, Numbers | Texts]) -> None:
         """As `upsert` of many rows, no key twice: ``columns`` holds one value per key; "" and None: not known.
 
         Costs some microseconds a column and little for each row.
@@ -80,11 +84,13 @@ class ColumnStore:
         for name, values in columns.items():
             text = self._texts.get(name)
             if text is None:
-                changed |= self._numbers[name].write(rows, np.array(values, np.float64))
+                column = self._numbers[name]
+                if isinstance(values, Repeated):
+                    changed |= column.write_one(rows, np.nan if values.value is None else float(values.value))
+                else:
+                    changed |= column.write(rows, np.asarray(values, np.float64))
             elif text is not self._keys:
-                known = {word: text.code(word) for word in dict.fromkeys(cast("Sequence[str]", values))}
-                codes = np.array([known[word] for word in cast("Sequence[str]", values)])
-                changed |= overwrite(text.codes, rows, codes)
+                changed |= text.write(rows, cast("Texts", values))
                 text.forget_unused(self.count)
         if changed.any():
             self.revision += 1

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunetui.core.key_index import KeyList
+from tunetui.core.repeated import Repeated
 
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -38,6 +39,15 @@ class TextColumn:
             if code > np.iinfo(self.codes.dtype).max:
                 self.codes = self.codes.astype(np.uint16 if self.codes.dtype == np.uint8 else np.int32)
         return code
+
+    def write(self, rows: Rows, words: Sequence[str] | Repeated) -> Mask:
+        """Write one word per row; which of them differ from what stood there."""
+        if isinstance(words, Repeated):
+            code = self.code(str(words.value))
+            return overwrite(self.codes, rows, code)
+        known = {word: self.code(word) for word in dict.fromkeys(words)}
+        codes = np.array([known[word] for word in words], self.codes.dtype)
+        return overwrite(self.codes, rows, codes)
 
     def grow(self, capacity: int) -> None:
         """Make room for so many rows."""
@@ -138,6 +148,7 @@ class NumberColumn:
         self._codes: NDArray[np.uint8] = np.zeros(capacity, np.uint8)
         self._known: Floats = np.full(1, np.nan)
         """The distinct numbers by code."""
+        self._code_of: dict[float, int] = {}
         self._order: NDArray[np.intp] = np.empty(0, np.intp)
         """Codes in the order of their numbers, NaN left out."""
 
@@ -170,6 +181,9 @@ class NumberColumn:
     def write(self, rows: Rows, values: Floats) -> Mask:
         """Write one value per row; which of them differ from what stood there (NaN from NaN does not)."""
         if self._plain is None:
+            stays: Mask = self._known[self._codes[rows]] == values
+            if stays.all():  # as settings do, whose rows are measured again
+                return ~stays
             codes = self._codes_of(values)
             if codes is not None:
                 different: Mask = self._codes[rows] != codes
@@ -178,6 +192,13 @@ class NumberColumn:
             self._plain = self._known[self._codes]
             self._codes = np.empty(0, np.uint8)
         return overwrite(self._plain, rows, values)
+
+    def write_one(self, rows: Rows, value: float) -> Mask:
+        """Write the same value into all of these rows."""
+        code = None if self._plain is not None else 0 if value != value else self._code_of.get(value)  # noqa: PLR0124 (NaN)
+        if code is not None:
+            return overwrite(self._codes, rows, code)
+        return self.write(rows, np.full(len(rows), value))
 
     def grow(self, capacity: int) -> None:
         """Make room for so many rows."""
@@ -195,6 +216,7 @@ class NumberColumn:
         new = np.array(sorted(set(values[strange].tolist())))
         if len(self._known) + len(new) > _MOST_DISTINCT + 1:
             return None
+        self._code_of |= {number: len(self._known) + place for place, number in enumerate(new.tolist())}
         self._known = np.concatenate([self._known, new])
         self._order = np.argsort(self._known[1:]) + 1
         return self._places(values)
@@ -208,11 +230,12 @@ class NumberColumn:
         return np.where(ordered[places] == values, self._order[places], 0).astype(np.uint8)
 
 
-def overwrite(column: NDArray[Any], rows: Rows, values: NDArray[Any]) -> Mask:
-    """Write one value per row; which of them differ from what stood there (NaN from NaN does not)."""
+def overwrite(column: NDArray[Any], rows: Rows, values: NDArray[Any] | int) -> Mask:
+    """Write one value per row, or one into all; which of them differ from what stood there (NaN from NaN does not)."""
     before = column[rows]
     different: Mask = before != values
     if different.any():
-        different &= (before == before) | (values == values)  # noqa: PLR0124 (NaN)
+        if column.dtype.kind == "f":
+            different &= (before == before) | (values == values)  # noqa: PLR0124 (NaN)
         column[rows] = values
     return different
