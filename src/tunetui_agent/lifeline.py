@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
+import io
 import json
 import os
 import resource
@@ -37,6 +38,8 @@ class Lifeline:
         os.dup2(null, 0)
         os.dup2(2, 1)
         os.close(null)
+        if isinstance(sys.stdout, io.TextIOWrapper):  # what a kernel printed is there when it crashes
+            sys.stdout.reconfigure(line_buffering=True)
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """What the supervisor sends, until it closes the pipe or dies."""
