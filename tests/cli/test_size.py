@@ -44,9 +44,9 @@ def test_a_host_s_price_comes_from_the_settings(own_settings: Path, capsys: pyte
     own_settings.write_text(f"[hosts.{host}]\nusd_per_hour = 8.0\n")
     argv = ("--qps", 5000, "--p99", 50, "--format", "json", "--devices-per-host", 4)
     (plan,) = json.loads(said(capsys, *argv))["plans"]
-    assert plan["usd_per_hour"] == 2.0
+    assert (plan["devices"], plan["hosts"], plan["usd_per_hour"]) == (1, 1, 8.0)  # a whole host is paid
     (dearer,) = json.loads(said(capsys, *argv, "--usd-per-hour", "NVIDIA H200=40"))["plans"]
-    assert dearer["usd_per_hour"] == 10.0
+    assert dearer["usd_per_hour"] == 40.0
 
 
 def test_a_bound_that_nothing_meets_is_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,6 +62,8 @@ def test_a_bound_that_nothing_meets_is_exit_code_1(capsys: pytest.CaptureFixture
         ("--qps", "1", "--p99", "1", "--headroom", "100%"),
         ("--qps", "1", "--p99", "1", "--usd-per-hour", "cheap"),
         ("--qps", "1", "--p99", "1", "--usd-per-hour", "A10=-1"),
+        ("--qps", "1", "--p99", "1", "--usd-per-hour", "no such device=1"),
+        ("--qps", "1", "--p99", "1", "--devices-per-host", "0"),
         ("--qps", "1"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.boards import leaderboard, measured, ref
 from tunetui.core.errors import InputError
-from tunetui.core.leaderboard import Leaderboard
+from tunetui.core.leaderboard import CostPart, HostCostPart, Leaderboard
 from tunetui.core.sizing import Load, p99_bound_ms, size
 from tunetui.store.leaderboard import read_leaderboard
 
@@ -65,6 +65,26 @@ def test_prices_by_model_choose_the_cheapest_device() -> None:
     best = next(plan for plan in size(boards, load, {"A": 4.0, "B": 3.0}) if plan.best)
     assert best.device == "A"
     assert all(plan.usd_per_million is None for plan in size(boards, load, {}))
+
+
+def test_whole_hosts_are_paid_however_few_of_their_devices_are_needed() -> None:
+    for qps, hosts in ((10_000, 1), (56_000, 1), (70_000, 2)):
+        plan = size([batches("A")], Load(qps=qps, p99_ms=50), {"A": 8.0}, 8)[0]
+        assert plan.devices is not None
+        assert (plan.devices <= 8) == (hosts == 1)
+        assert (plan.hosts, plan.usd_per_hour) == (hosts, 8.0 * hosts)
+
+
+def test_the_price_that_a_run_has_on_record_counts_where_none_is_said() -> None:
+    host = HostCostPart(host="local", hours=1.0, usd_per_hour=0.5, price_source="--usd-per-hour")
+    board = msgspec.structs.replace(batches("A"), cost=CostPart(hosts=[host]))
+    assert {plan.usd_per_hour for plan in size([board], Load(qps=100, p99_ms=5000), {})} == {0.5}
+    assert {plan.usd_per_hour for plan in size([board], Load(qps=100, p99_ms=5000), {"": 2.0})} == {2.0}
+
+
+def test_loads_beyond_a_million_devices_are_said_to_be() -> None:
+    plans = size([batches("A")], Load(qps=1e300, p99_ms=50), {})
+    assert {plan.reason for plan in plans} == {"more than 1,000,000 devices would be needed"}
 
 
 def test_nothing_measured_is_refused() -> None:

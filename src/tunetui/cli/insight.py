@@ -8,7 +8,7 @@ import msgspec
 
 from tunetui.cli.exports import plain_json
 from tunetui.cli.narration import Face, stdout_face
-from tunetui.cli.size import prices_per_device
+from tunetui.cli.size import prices_of_hosts
 from tunetui.cli.tables import Column, lay_out
 from tunetui.core import figures
 from tunetui.core.errors import ExitCode
@@ -27,7 +27,10 @@ def run_insight(parsed: argparse.Namespace) -> int:
     from tunetui.session import read_leaderboard
 
     leaderboards = [read_leaderboard(path) for path in parsed.files]
-    found = insight(leaderboards, prices_per_device(parsed), board=parsed.board, within_percent=parsed.within)
+    found = insight(
+        leaderboards, prices_of_hosts(parsed, leaderboards), board=parsed.board, within_percent=parsed.within,
+        devices_per_host=parsed.devices_per_host,
+    )  # fmt: skip
     face = stdout_face(no_color=parsed.no_color)
     if parsed.format == "json":
         face.lines([plain_json(msgspec.json.encode(found))])

@@ -44,10 +44,11 @@ def insight(
     *,
     board: int | None = None,
     within_percent: float = WITHIN_PERCENT,
+    devices_per_host: int = 1,
 ) -> Insight:
     """Look into every board, or into the ``board``-th of each leaderboard (from 1).
 
-    ``prices`` are USD per device and hour, by model, host, or "" for all.
+    ``prices`` are USD an hour of a host with so many devices, by model, host, or "" for all.
 
     Raises:
         InputError: leaderboards of different kernels, or no board of that number.
@@ -60,7 +61,7 @@ def insight(
     shared: dict[frozenset[tuple[str, Value]], list[tuple[Board, list[Candidate]]]] = {}
     for leaderboard in leaderboards:
         for each in _asked(leaderboard, board):
-            rows = candidates(leaderboard, each, prices or {})
+            rows = candidates(leaderboard, each, prices or {}, devices_per_host)
             boards.append(board_insight(leaderboard, each, rows, within_percent))
             shared.setdefault(_key(each), []).append((each, rows))
     across = [

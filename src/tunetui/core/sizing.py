@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from tunetui.core.errors import InputError
+from tunetui.core.host_prices import price_of_host
 from tunetui.core.leaderboard import Entry, Leaderboard
 from tunetui.core.snapshot import MEASURED
 from tunetui_agent.messages import Value
@@ -27,7 +28,7 @@ FORMULAS = (
         "fill: 99.5 % of the time in which batch - 1 queries arrive; wait: ln(200) / theta by Kingman's inequality, "
         "theta x slowest = batch x ln(1 + theta / (qps / N))"
     ),
-    "USD per million queries = N x USD per device and hour / 3600 / qps x 1e6",
+    "USD per million queries = hosts x USD per host and hour / 3600 / qps x 1e6, hosts = N / devices per host, rounded up",
 )
 
 _TAIL = 0.005
@@ -66,12 +67,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     devices: int | None = None
     p99_ms: float | None = None
     utilisation_percent: float | None = None
+    hosts: int | None = None
+    """That have so many devices; whole ones are paid."""
     usd_per_hour: float | None = None
-    """Of all devices."""
+    """Of all hosts."""
     usd_per_million: float | None = None
     reason: str = ""
     best: bool = False
-    """The cheapest of its problem, or where prices are missing the one with the fewest devices."""
+    """The cheapest of its problem, or where prices are missing the one with the fewest devices; of several the quickest."""
 
 
 class _Measured(msgspec.Struct, frozen=True):
@@ -80,12 +83,15 @@ class _Measured(msgspec.Struct, frozen=True):
     batch: int
     row: Entry
     usd: float | None
+    """Of a host."""
 
 
-def size(leaderboards: Sequence[Leaderboard], load: Load, usd_per_hour: Mapping[str, float]) -> list[Plan]:
+def size(
+    leaderboards: Sequence[Leaderboard], load: Load, usd_per_hour: Mapping[str, float], devices_per_host: int = 1
+) -> list[Plan]:
     """Every way to carry ``load`` with what was measured, by problem, device and batch.
 
-    ``usd_per_hour`` is for one device, by its model's name, its host's name, or "" for all others.
+    ``usd_per_hour`` is for a host with ``devices_per_host`` devices, by their model's name, its host's name, or "" for all others.
 
     Raises:
         InputError: nothing was measured.
@@ -98,7 +104,7 @@ def size(leaderboards: Sequence[Leaderboard], load: Load, usd_per_hour: Mapping[
                 found[key] = each
     if not found:
         raise InputError("nothing was measured, so there is nothing to size from")
-    plans = [_plan(each, load) for _, each in sorted(found.items(), key=lambda item: item[0])]
+    plans = [_plan(each, load, devices_per_host) for _, each in sorted(found.items(), key=lambda item: item[0])]
     return _with_best(plans)
 
 
@@ -149,12 +155,11 @@ def _measured(leaderboard: Leaderboard, usd_per_hour: Mapping[str, float]) -> li
         if best is None:
             continue
         device = next((each for each in leaderboard.devices if each.id == board.device), None)
-        name, host = (device.name, device.reached_as or device.host) if device else (board.device, "")
-        usd = usd_per_hour.get(name, usd_per_hour.get(host, usd_per_hour.get("")))
+        usd = price_of_host(leaderboard, device, usd_per_hour)
         batch = board.problem.get(BATCH_FIELD, 1)
         count = batch if isinstance(batch, int) and not isinstance(batch, bool) and batch > 0 else 1
         problem = {name: value for name, value in board.problem.items() if name != BATCH_FIELD}
-        found.append(_Measured(name, problem, count, best, usd))
+        found.append(_Measured(device.name if device else board.device, problem, count, best, usd))
     return found
 
 
@@ -165,7 +170,7 @@ def _upper_ms(row: Entry) -> float:
     return found.ci_high if found.ci_high is not None else max(row.samples_ns, default=0) / _NS_PER_MS or found.p99
 
 
-def _plan(each: _Measured, load: Load) -> Plan:
+def _plan(each: _Measured, load: Load, devices_per_host: int) -> Plan:
     execution = _upper_ms(each.row)
     slowest = max(max(each.row.samples_ns, default=0) / _NS_PER_MS, execution)
     per_device = each.batch / execution * _MS_PER_S * (1.0 - load.headroom_percent / 100.0)
@@ -182,17 +187,26 @@ def _plan(each: _Measured, load: Load) -> Plan:
     room = load.p99_ms - load.overhead_ms
     devices, bound = _fewest(load.qps, each.batch, slowest, per_device, room)
     if devices is None:
-        least = "n/a" if bound is None else f"{bound + load.overhead_ms:.3g} ms"
-        return msgspec.structs.replace(plan, reason=f"p99 of {load.p99_ms:g} ms cannot be promised: at best {least}")
-    usd = None if each.usd is None else devices * each.usd
+        return msgspec.structs.replace(plan, reason=_why_not(plan, load, bound))
+    hosts = -(-devices // devices_per_host)
+    usd = None if each.usd is None else hosts * each.usd
     return msgspec.structs.replace(
         plan,
         devices=devices,
+        hosts=hosts,
         p99_ms=None if bound is None else bound + load.overhead_ms,
         utilisation_percent=100.0 * load.qps / devices / (each.batch / execution * _MS_PER_S),
         usd_per_hour=usd,
         usd_per_million=None if usd is None else usd / _SECONDS_PER_HOUR / load.qps * _MILLION,
     )
+
+
+def _why_not(plan: Plan, load: Load, best_ms: float | None) -> str:
+    if best_ms is not None:
+        return f"p99 of {load.p99_ms:g} ms cannot be promised: at best {best_ms + load.overhead_ms:.3g} ms"
+    if plan.qps_per_device * _MOST_DEVICES < load.qps:
+        return f"more than {_MOST_DEVICES:,} devices would be needed"
+    return f"p99 of {load.p99_ms:g} ms cannot be promised: executions of {plan.slowest_ms:.3g} ms do not keep up"
 
 
 def _fewest(
@@ -218,7 +232,10 @@ def _with_best(plans: list[Plan]) -> list[Plan]:
     for problem in {repr(sorted(plan.problem.items())) for plan in plans}:
         able = [p for p in plans if repr(sorted(p.problem.items())) == problem and p.devices is not None]
         priced = [plan for plan in able if plan.usd_per_million is not None]
-        chosen = min(priced or able, key=lambda plan: (plan.usd_per_million or 0.0, plan.devices or 0), default=None)
+        order = (
+            (plan.usd_per_million or 0.0, plan.devices or 0, plan.p99_ms or 0.0, plan.batch) for plan in priced or able
+        )
+        chosen = min(zip(order, priced or able, strict=True), key=lambda pair: pair[0], default=(None, None))[1]
         if chosen is not None:
             marked[plans.index(chosen)] = msgspec.structs.replace(chosen, best=True)
     return marked

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from tunetui.core.figures import quality, with_uncertainty
+from tunetui.core.host_prices import devices_beside, price_of_host
 from tunetui.core.importance import overlap
 from tunetui.core.leaderboard import Board, Entry, Leaderboard
 from tunetui.core.snapshot import MEASURED
@@ -82,15 +83,17 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 _Figure = Callable[[Candidate], float | None]
 
 
-def candidates(leaderboard: Leaderboard, board: Board, prices: Mapping[str, float]) -> list[Candidate]:
-    """The measured rows of a board; ``prices`` are USD per device and hour, by model, host, or "" for all."""
+def candidates(
+    leaderboard: Leaderboard, board: Board, prices: Mapping[str, float], devices_per_host: int = 1
+) -> list[Candidate]:
+    """The measured rows of a board; ``prices`` are USD an hour of a host with so many devices, by model, host, or "" for all."""
     found = []
     for entry in board.rows:
         if entry.status != MEASURED or entry.latency_ms is None or entry.latency_ms.median <= 0:
             continue
         device = next((d for d in leaderboard.devices if d.id == (entry.device or board.device)), None)
-        names = (device.name, device.reached_as, device.host, "") if device is not None else ("",)
-        usd = next((prices[name] for name in names if name in prices), None)
+        host = price_of_host(leaderboard, device, prices)
+        usd = None if host is None else host / max(devices_per_host, devices_beside(leaderboard, device))
         called = device.name if device is not None else board.device
         found.append(Candidate(device=called, usd_per_hour=usd, entry=entry, median_ms=entry.latency_ms.median))
     return found

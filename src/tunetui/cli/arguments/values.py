@@ -20,6 +20,13 @@ def place(text: str) -> int:
     return int(text)
 
 
+def at_least_one(text: str) -> int:
+    """How many there are, 1 or more."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number, 1 or more, found {text!r}")
+    return int(text)
+
+
 def positive(text: str) -> float:
     """A finite number above 0."""
     value = number(text)
@@ -40,7 +47,7 @@ def share(text: str) -> float:
     """``30%`` or ``30`` as 30.0; 0 or more and less than 100."""
     value = number(text.strip().removesuffix("%"))
     if not 0 <= value < 100:
-        raise argparse.ArgumentTypeError(f"expected a percentage below 100, found {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a percentage, 0 or more and below 100, found {text!r}")
     return value
 
 
@@ -48,7 +55,7 @@ def percentage(text: str) -> float:
     """``3%`` or ``3`` as 3.0; more than 0 and less than 1000."""
     value = number(text.strip().removesuffix("%"))
     if not 0 < value < 1000:
-        raise argparse.ArgumentTypeError(f"expected a percentage such as 3%, found {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a percentage above 0 such as 3%, found {text!r}")
     return value
 
 
