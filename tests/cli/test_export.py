@@ -130,6 +130,22 @@ def test_t4_files_are_valid_against_both_published_schemas(with_failures: Path, 
     assert all(isinstance(value, int | float) for value in numbers)
 
 
+def test_no_text_of_a_csv_is_a_formula(tmp_path: Path) -> None:
+    board = read_leaderboard(H200)
+    first, second, *others = board.boards[0].rows
+    rows = [
+        msgspec.structs.replace(first, implementation="=cmd|'/C calc'!A0", cause="@SUM(1)"),
+        msgspec.structs.replace(second, configuration={"flags": "-O3", "text": "-2.5e3", "number": -2}),
+        *others,
+    ]
+    path = write_leaderboard(
+        msgspec.structs.replace(board, boards=[msgspec.structs.replace(board.boards[0], rows=rows)]), tmp_path / "odd"
+    )[1]
+    found = list(csv.DictReader(io.StringIO(export(path, "csv", tmp_path / "odd.csv"))))
+    assert (found[0]["implementation"], found[0]["cause"]) == ("'=cmd|'/C calc'!A0", "'@SUM(1)")
+    assert (found[1]["flags"], found[1]["text"], found[1]["number"]) == ("'-O3", "-2.5e3", "-2")
+
+
 def test_csv_has_every_trial_with_its_provenance(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(export(SEED, "csv", tmp_path / "seed.csv"))))
     board = read_leaderboard(SEED)

@@ -13,6 +13,8 @@ from tunetui.core.leaderboard import Board, Entry, Latency, Leaderboard
 from tunetui_agent.messages import Value
 
 _LEADING = ("run", "device", "rank", "tie_group", "implementation", "status", "cause")
+_FORMULA = ("=", "+", "-", "@")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _TRAILING = ("build_seconds", "stage", "tags", "trial")
 _LATENCY = tuple(f"latency_ms.{name}" for name in Latency.__struct_fields__)
 
@@ -56,7 +58,10 @@ def as_csv(
         for line in lines
     ]
     names = columns or _csv_columns(leaderboards, records)
-    return [_csv_line(names), *(_csv_line([_cell(record, name) for name in names]) for record in records)]
+    return [
+        _csv_line([_no_formula(name) for name in names]),
+        *(_csv_line([_cell(record, name) for name in names]) for record in records),
+    ]
 
 
 def _csv_columns(leaderboards: Iterable[Leaderboard], records: Iterable[Mapping[str, Value]]) -> list[str]:
@@ -78,7 +83,14 @@ def _cell(record: Mapping[str, Value], name: str) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return one_line(value) if isinstance(value, str) else repr(value)
+    return _no_formula(one_line(value)) if isinstance(value, str) else repr(value)
+
+
+def _no_formula(text: str) -> str:
+    """Text that a spreadsheet would compute, with an apostrophe before it; a number written as text is none."""
+    if not text.startswith(_FORMULA) or _NUMBER.fullmatch(text):
+        return text
+    return f"'{text}"
 
 
 def _csv_line(cells: Sequence[str]) -> str:
