@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
-from tunetui.core.starting import start_process
+from tunetui.core.starting import end_process, start_process
 from tunetui.engines.ssh.described import USED_KEY
 from tunetui.engines.ssh.failures import FOREIGN, BrokenError, explain, on_the_way, refused_keys, revoked
 from tunetui.engines.ssh.haste import IS_KNOWN, Haste
@@ -85,18 +85,19 @@ class Way:
 
     async def close(self) -> None:
         """Let go of all of it in good order, as far as the other side takes part in that."""
-        for connection in reversed(self.connections):
-            connection.close()
-            try:
-                await asyncio.wait_for(connection.wait_closed(), _FAREWELL_SECONDS)
-            except FOREIGN:
-                connection.abort()
-        for command in self.commands:  # its streams have ended, so it ends
-            try:
-                await asyncio.wait_for(command.wait(), _FAREWELL_SECONDS)
-            except TimeoutError:
-                command.kill()
-                await command.wait()
+        try:
+            for connection in reversed(self.connections):
+                connection.close()
+                try:
+                    await asyncio.wait_for(connection.wait_closed(), _FAREWELL_SECONDS)
+                except FOREIGN:
+                    connection.abort()
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        finally:
+            for command in self.commands:  # its streams have ended, so it ends
+                await end_process(command, _FAREWELL_SECONDS)
 
 
 async def connect(
@@ -220,10 +221,14 @@ class _Dialing:
         ours, its = socket.socketpair()
         with its:
             shell = os.environ.get("SHELL") or "/bin/sh"
-            command = await start_process(  # as ssh runs it, but with no terminal to write to
-                shell, "-c", f"exec {self._hop.proxy_command}",
-                stdin=its.fileno(), stdout=its.fileno(), stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+            try:
+                command = await start_process(  # as ssh runs it, but with no terminal to write to
+                    shell, "-c", f"exec {self._hop.proxy_command}",
+                    stdin=its.fileno(), stdout=its.fileno(), stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
+                )  # fmt: skip
+            except BaseException:
+                ours.close()
+                raise
         self._way.commands.append(command)
         return {"sock": ours}
 
