@@ -229,6 +229,17 @@ def test_wisdom_has_a_line_for_every_problem(tmp_path: Path) -> None:
     assert all(len(row["config"]) == len(head["tunable_parameters"]) for row in rows)
 
 
+def test_wisdom_is_refused_where_its_reader_could_not_tell_the_problems_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes = ROOT / "bench" / "results" / "search-shapes.leaderboard.json"
+    assert main(["export", str(shapes), "--to", "wisdom", "--implementation", "cuda"]) == ExitCode.BAD_INPUT
+    said = capsys.readouterr().err
+    assert "differ in dtype alone" in said
+    assert "--board 2" in said
+    export(shapes, "wisdom", tmp_path / "one.wisdom", "--board", 2, "--implementation", "cuda")
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format_says_where_its_figures_come_from(form: str, tmp_path: Path) -> None:
     text = export(H200, form, tmp_path / "out")

@@ -25,14 +25,19 @@ def one_board(leaderboard: Leaderboard, asked: int | None) -> Board:
         return boards[0]
     if asked is not None and 1 <= asked <= len(boards):
         return boards[asked - 1]
-    listed = "\n".join(
-        f"--board {place}: {' '.join(assignments(board.problem))} {one_line(device_name(leaderboard, board))}"
-        for place, board in enumerate(boards, start=1)
-    )
+    listed = "\n".join(boards_listed(leaderboard))
     if asked is not None:
         raise InputError(f"there is no board {asked}", hint=listed or "the leaderboard has none")
     many = f"this leaderboard has {len(boards)} boards, and the format holds one" if boards else "nothing was measured"
     raise InputError(many, hint=listed)
+
+
+def boards_listed(leaderboard: Leaderboard) -> list[str]:
+    """What can be asked for: ``--board 1: n=7 NVIDIA H200``, a line each."""
+    return [
+        f"--board {place}: {' '.join(assignments(board.problem))} {one_line(device_name(leaderboard, board))}"
+        for place, board in enumerate(leaderboard.boards, start=1)
+    ]
 
 
 def one_implementation(leaderboard: Leaderboard, boards: Sequence[Board], asked: str | None, language: str = "") -> str:

@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tunetui.core.exports.choosing import best_of, device_name, device_of, provenance_lines
+from tunetui.core.errors import InputError
+from tunetui.core.exports.choosing import best_of, boards_listed, device_name, device_of, provenance_lines
+from tunetui.core.labels import one_line
 from tunetui.core.leaderboard import Board, Entry, Leaderboard
 from tunetui.core.snapshot import MEASURED, SKIPPED, STALE
 from tunetui_agent.messages import Value
@@ -127,8 +129,13 @@ def t4_metadata(leaderboard: Leaderboard) -> str:
 
 
 def wisdom(leaderboard: Leaderboard, boards: Sequence[Board], implementation: str) -> str:
-    """kernel_launcher's wisdom: the fastest configuration of every problem and device, ``time`` in milliseconds."""
+    """kernel_launcher's wisdom: the fastest configuration of every problem and device, ``time`` in milliseconds.
+
+    Raises:
+        InputError: problems that differ in what wisdom does not hold, text such as a dtype: whoever reads it could not tell them apart.
+    """
     found = [(board, row) for board in boards if (row := best_of(board, implementation)) is not None]
+    _refuse_alike(leaderboard, [board for board, _ in found])
     keys = list(dict.fromkeys(axis for _, row in found for axis in row.configuration))
     head = {"version": "1.0", "objective": "time", "tunable_parameters": keys, "key": leaderboard.kernel.name}
     lines = [json.dumps(head), *(f"# {line}" for line in provenance_lines(leaderboard, boards))]
@@ -146,6 +153,19 @@ def wisdom(leaderboard: Leaderboard, boards: Sequence[Board], implementation: st
             )
         )
     return "\n".join(lines) + "\n"
+
+
+def _refuse_alike(leaderboard: Leaderboard, boards: Sequence[Board]) -> None:
+    seen: dict[tuple[str, tuple[int, ...]], Board] = {}
+    for board in boards:
+        other = seen.setdefault((board.device, tuple(problem_size(board))), board)
+        if other is not board:
+            apart = [name for name, value in board.problem.items() if other.problem.get(name) != value]
+            raise InputError(
+                f"these problems differ in {one_line(', '.join(apart))} alone, for which wisdom has no place: its reader "
+                "would take the one for the other",
+                hint="\n".join(["export one board, or a leaderboard of fewer problems", *boards_listed(leaderboard)]),
+            )
 
 
 def problem_size(board: Board) -> list[int]:
