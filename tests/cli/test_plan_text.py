@@ -123,6 +123,7 @@ def test_time_is_an_upper_bound_until_something_was_measured() -> None:
         "about 55 s of sampling at most, less where the precision is reached sooner; builds not counted"
     )
     assert "sooner, then up to about 20 s to race finalists; builds" in time_estimate(plan(), 14, Run(), Method())
+    assert "finalists, then about 5 min under load; builds" in time_estimate(plan(), 14, Run(), Method(), 150.0)
     assert time_estimate(plan(), 0, Run(), Method()) == "nothing left to measure"
     row = Row.of(
         trial="t", implementation="mojo", problem={}, problem_key="p", configuration={}, provenance="v",

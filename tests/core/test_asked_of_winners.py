@@ -58,5 +58,11 @@ def test_what_cannot_be_asked_for_is_said_with_its_key(text: str, said: str) -> 
 
 def test_targets_know_runs_under_load_and_prices() -> None:
     known = '[targets]\nreliability_p99_ms = "< 1"\nreliability_failures = "== 0"\nusd_per_million_queries = "< 2"'
-    assert check_grid_against_kernel(grid(known), KERNEL) == []
+    load = "\n[reliability]\nseconds = 5"
+    assert check_grid_against_kernel(grid(known + load), KERNEL) == []
+    alone = check_grid_against_kernel(grid(known), KERNEL)  # nothing would ever measure these
+    assert [mistake.path for mistake in alone] == [
+        ("targets", "reliability_p99_ms"),
+        ("targets", "reliability_failures"),
+    ]
     assert len(check_grid_against_kernel(grid('[targets]\nreliability_p98_ms = "< 1"'), KERNEL)) == 1

@@ -41,7 +41,8 @@ def session_lines(session: Session, width: int | None, *, fresh: bool = False) -
         lines += _said("fresh", [f"{counted(session.resume.done, 'row')} there would be measured again"], width)
     else:
         lines += resume_lines(session.resume, width)
-    estimate = time_estimate(session.plan, missing, session.snapshot, session.grid.method)
+    load_seconds = session.grid.reliability.seconds
+    estimate = time_estimate(session.plan, missing, session.snapshot, session.grid.method, load_seconds)
     return [*lines, *_said("time", [estimate], width)]
 
 
@@ -90,7 +91,7 @@ def plan_lines(
     lines += _said("toolchains", ["; ".join(toolchain_label(t) for t in toolchains if t.available)], width)
     lines += _said("method", [method_line(grid.method)], width)
     if (load := grid.reliability).seconds:
-        every = f"every {count(load.verify_every)}th result" if load.verify_every else "results"
+        every = f"every {count(load.verify_every)}th result" if load.verify_every else "some results"
         said = f"the winner of each problem runs for {rough_duration(load.seconds)} under load at the end, {every} verified"
         lines += _said("reliability", [said], width)
     asked = [f"{one_line(metric)} {one_line(bound)}" for metric, bound in grid.targets.items()]
@@ -122,10 +123,11 @@ def resume_lines(resume: ResumeSummary, width: int | None) -> list[str]:
     return lines
 
 
-def time_estimate(plan: Plan, missing: int, run: Run, method: Method) -> str:
+def time_estimate(plan: Plan, missing: int, run: Run, method: Method, load_seconds: float = 0.0) -> str:
     """How long the missing trials take: by rows that were measured before, else what the method allows at most.
 
-    Nobody knows before whose intervals will overlap: races are told as what they take at most.
+    Nobody knows before whose intervals will overlap: races are told as what they take at most.  ``load_seconds``: how long
+    the winner of each problem is run under load.
     """
     if missing == 0:
         return "nothing left to measure"
@@ -135,6 +137,8 @@ def time_estimate(plan: Plan, missing: int, run: Run, method: Method) -> str:
         if raced
         else ""
     )
+    if load_seconds:
+        race += f", then {rough_duration(load_seconds * len(plan.problems))} under load"
     spent = [row.seconds for row in run.rows.values() if row.status == MEASURED and row.seconds > 0]
     if spent:
         return f"{rough_duration(sum(spent) / len(spent) * missing)}, by the trials measured before{race}"

@@ -12,7 +12,7 @@ from tunetui.core.definitions import DEVICE_KINDS, Grid, ImplementationDefinitio
 from tunetui.core.kernel_decoding import misfit
 from tunetui.core.kernel_names import check_names, check_text_values
 from tunetui.core.mistakes import Mistake, Mistakes, Path, describe, one_of, type_name, unknown
-from tunetui.core.targeting import QUALITY_PREFIX, target_metrics
+from tunetui.core.targeting import QUALITY_PREFIX, RELIABILITY_METRICS, target_metrics
 from tunetui_agent.messages import Method, Value
 
 _TAILS = {"latency_ms.p5": 0.05, "latency_ms.p95": 0.05, "latency_ms.p99": 0.01}
@@ -31,6 +31,9 @@ def check_grid_against_kernel(grid: Grid, kernel: Kernel) -> list[Mistake]:
     for metric in grid.targets:
         if metric not in metrics and not metric.startswith(QUALITY_PREFIX):
             mistakes.add(("targets", metric), f"expected a metric, found {unknown('metric', metric, metrics)}")
+        if metric in RELIABILITY_METRICS and not grid.reliability.seconds:
+            mistakes.add(("targets", metric), "expected [reliability] minutes or seconds beside it, found none: only a run "
+                                              "under load measures this")  # fmt: skip
     return mistakes.found
 
 
