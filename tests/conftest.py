@@ -1,12 +1,16 @@
-"""What holds for all tests: how many run at once, and how hypothesis chooses its examples."""
+"""What holds for all tests: how many run at once, how hypothesis chooses its examples, and that they leave nothing behind."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from collections.abc import Generator
 
 import hypothesis
+import pytest
+
+from tests.leaks import children, left_behind, watch_transports
 
 # No deadlines, as nothing here asserts on time; the same examples on every machine, as a change is to be what fails it.
 # Others, and more of them: pytest --hypothesis-profile=thorough
@@ -20,6 +24,24 @@ hypothesis.settings.load_profile("suite")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it has in the background so, and Ctrl-C would be nothing to any process that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+watch_transports()
+_BEFORE = pytest.StashKey[dict[int, str]]()
+
+
+@pytest.fixture(autouse=True)
+def children_before(request: pytest.FixtureRequest) -> None:
+    """What there is once the fixtures of whole modules are made, and none of this test's own."""
+    request.node.stash[_BEFORE] = children()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """After all that a test does to clear up after itself."""
+    yield
+    before = item.stash.get(_BEFORE, None)  # None: it was skipped, or its setup failed
+    if before is not None and (found := left_behind(before)):
+        pytest.fail("left behind: " + "\n".join(found), pytrace=False)
 
 
 def pytest_xdist_auto_num_workers() -> int:
