@@ -138,7 +138,7 @@ def test_the_list_shows_ours_with_their_cost_and_those_of_others(user: User) -> 
     assert user.run("lambda", "list") == 0
     ours, theirs = user.out.splitlines()[-2:]
     assert name in ours
-    assert "idle for" in ours
+    assert "starting for" in ours  # Lambda says that it boots
     assert "theirs\\x1b[2J" in theirs
     assert "not launched from here" in theirs
     assert user.run("lambda", "list", "--json") == 0

@@ -219,8 +219,13 @@ def _machine_columns(machines: list[Machine]) -> list[Column]:
 
 
 def _work(machine: Machine) -> str:
+    from tunetui.session.rented_list import BOOTING
+
     if not machine.launched_here:
         return "not launched from here"
     if machine.runs:
         return ", ".join(machine.runs)
-    return "-" if machine.idle_since is None else f"idle for {lasting(time.time() - machine.idle_since)}"
+    if machine.idle_since is None:
+        return "-"
+    doing = "starting" if machine.status == BOOTING else "idle"
+    return f"{doing} for {lasting(time.time() - machine.idle_since)}"

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from tunetui.hosts.lambda_cloud.shapes import Instance
 
 
+BOOTING = "booting"
+"""The status of a machine that is not there yet."""
+
+
 @dataclass(frozen=True)
 class Machine:
     """One machine; texts are clean."""

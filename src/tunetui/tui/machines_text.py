@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tunetui.hosts.lambda_cloud.shapes import InstanceType
-from tunetui.session.rented_list import Machine
+from tunetui.session.rented_list import BOOTING, Machine
 from tunetui.tui.spans import Spans, plain, toned
 from tunetui.tui.widgets.form import FormLine
 from tunetui.tui.widgets.tones import Tone
@@ -86,6 +86,8 @@ def _work(machine: Machine, now: float) -> str:
     if machine.idle_since is None:
         return ""
     minutes = max(0, int(now - machine.idle_since)) // _MINUTE_SECONDS
+    if machine.status == BOOTING:
+        return f"starting for {minutes} min"
     return f"no work for {minutes} min" if minutes < 2 * _HOUR_MINUTES else f"no work for {minutes // _HOUR_MINUTES} h"
 
 
