@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +22,9 @@ import pytest
 
 from tests.tiny_kernels import REFERENCE, double_source, kernel_toml
 from tunetui.cli import main
+from tunetui.engines.local import LocalLink
 from tunetui.store.runs import run_id
+from tunetui_agent.build.mojo_toolchain import find_toolchain
 from tunetui_agent.folder import HostFolder, is_held
 
 PATIENCE_SECONDS = 300.0
@@ -65,6 +71,26 @@ energy = "none"
 """
 
 
+@cache
+def _furniture() -> Path:
+    """What every host folder of this process's tests would come to hold: the agent's archives, and which Mojo there is."""
+    root = Path(tempfile.mkdtemp(prefix="tunetui-furniture-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    LocalLink(root)._place_archive()
+    find_toolchain(root)
+    return root
+
+
+def furnish(root: Path) -> None:
+    """A host folder that was used before: a tenth of what a small sweep costs is to write the agent's archives.
+
+    How that is done the first time is shown by tests/cli/test_batch.py, and over SSH by tests/ssh.
+    """
+    if not root.exists():
+        root.mkdir(parents=True, mode=0o700)
+        shutil.copytree(_furniture(), root, dirs_exist_ok=True)
+
+
 def write_kernel(folder: Path) -> None:
     """The kernel ``folder``/kernel, whose trials may wait for ``folder``/gate."""
     (folder / "kernel").mkdir()
@@ -85,6 +111,7 @@ class Workplace:
             "XDG_CONFIG_HOME": str(folder / "config"),
         }  # fmt: skip
         self._started: list[subprocess.Popen[bytes]] = []
+        furnish(self.cache / "tunetui")
         write_kernel(folder)
         self.grid(number="[1, 2, 3]")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.workplace import Workplace
+from tests.e2e.workplace import Workplace, furnish
 from tunetui.core.errors import AwayError, TunetuiError
 from tunetui.core.snapshot import Run
 from tunetui.engines.channel import Link
@@ -53,6 +53,7 @@ class Hosts(Workplace):
             raise AwayError(f"{host}: nothing listens there")
         if host in self.dead:
             raise TunetuiError(f"{host} cannot be reached: connection refused")
+        furnish(self.root(host))
         link = LocalLink(self.root(host)) if self.idle_seconds is None else Hasty(self.root(host), self.idle_seconds)
         link.host = host
         if host in self.small:
