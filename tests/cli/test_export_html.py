@@ -76,6 +76,15 @@ def test_a_run_under_load_is_told_with_its_course_over_time() -> None:
     assert "Under load" not in html(read_leaderboard(H200), read_leaderboard(H200).boards)
 
 
+def test_on_paper_columns_that_say_least_stand_back_and_are_named() -> None:
+    board = read_leaderboard(SEED)
+    text = html(board, board.boards[:1])
+    assert "on the screen, not on paper: " in text
+    note = text.partition("on the screen, not on paper: ")[2].partition("<")[0]
+    assert "build_seconds" in note
+    assert not {"rank", "median ms", "recall"} & set(note.split(", "))
+
+
 def test_figures_of_the_page_are_written_as_everywhere() -> None:
     board = read_leaderboard(SEED)
     text = html(board, board.boards)

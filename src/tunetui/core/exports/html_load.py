@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tunetui.core.exports.svg import BLUE, GREEN, RED, figure, svg, text, tick
+from tunetui.core.figures import with_uncertainty
 from tunetui.core.leaderboard import Board, LoadPoint, ReliabilityPart
 from tunetui.core.verdict_words import under_load
 
@@ -61,7 +62,8 @@ def _chart(caption: str, points: Sequence[LoadPoint], series: Sequence[Series]) 
 
     parts = [f'<path d="M{_LEFT} {_TOP}V{_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}" fill="none" stroke="currentColor"/>']
     for value, y in ends:
-        parts.append(f'<text x="{_LEFT - 4}" y="{y}" text-anchor="end">{tick(value, high - low)}</text>')
+        said = tick(value, high - low) if len(ends) > 1 else with_uncertainty(value, None)
+        parts.append(f'<text x="{_LEFT - 4}" y="{y}" text-anchor="end">{said}</text>')
     parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 5}">0</text>')
     parts.append(f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 5}" text-anchor="end">{last:.0f} s</text>')
     for _, colour, read in series:

@@ -30,7 +30,7 @@ th, td { padding: .15rem .6rem; border-bottom: 1px solid var(--line); text-align
 .word, .axes td, .axes th { text-align: left; } td.values { white-space: normal; min-width: 18rem; } .won td { background: #2a71; font-weight: 600; }
 th[tabindex] { cursor: pointer; }
 th[aria-sort=ascending]::after { content: " \\25B2"; } th[aria-sort=descending]::after { content: " \\25BC"; }
-.targets { list-style: none; padding: 0; } .good b { color: var(--mark); } .bad b { color: var(--bad); } .open b { color: #b80; }
+.paper { display: none; } .targets { list-style: none; padding: 0; } .good b { color: var(--mark); } .bad b { color: var(--bad); } .open b { color: #b80; }
 .pictures { display: flex; flex-wrap: wrap; gap: 1.5rem; margin: 1rem 0; }
 figure { margin: 0; max-width: 100%; overflow-x: auto; } svg { max-width: 100%; height: auto; }
 svg text { font: 11px system-ui, sans-serif; fill: currentColor; }
@@ -40,7 +40,8 @@ svg text { font: 11px system-ui, sans-serif; fill: currentColor; }
 @media print { :root { font-size: 10px; } body { max-width: none; font-size: 9px; padding: 0; } section { break-inside: auto; } section + section { break-before: page; }
   figure, tr { break-inside: avoid; } thead { display: table-header-group; break-inside: avoid; } h2, h3 { break-after: avoid; }
   .more button, th::after { display: none; } table { display: table; overflow: visible; } th, td { padding: .1rem .25rem; }
-  table[data-rows] { font-size: 6.5px; } table[data-rows] th { white-space: normal; } .heat td, .won td, .bar, svg { print-color-adjust: exact; } }
+  .paper { display: block; color: var(--soft); } table[data-rows] { font-size: 8px; } table[data-rows] th { white-space: normal; } .heat td, .won td, .bar, svg { print-color-adjust: exact; }
+  .pictures { gap: .8rem; } svg { max-width: 31rem; } }
 """
 
 SCRIPT = """

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from tunetui.core.board_cells import cells_of
-from tunetui.core.board_figures import Line, confidence_of, default_columns
+from tunetui.core.board_figures import RECALL, Line, confidence_of, default_columns
+from tunetui.core.column_heads import HEADS
 from tunetui.core.exports.markdown import heading_of
 from tunetui.core.exports.svg import text
 from tunetui.core.leaderboard import Board, Leaderboard
 
+_ON_PAPER = 18
+"""Columns that A4 has room for."""
+_OTHER_QUALITY = 600
 _DRAWN_AT_ONCE = 250
 """Rows of a table in the page itself; the script makes the others from data when they are asked for."""
 
@@ -38,9 +42,29 @@ def table(leaderboard: Leaderboard, board: Board, shown: Sequence[Line], place: 
     )
     packed = _script_data({"words": words, "rows": [row + [1] * winner for row, winner in zip(data, won, strict=True)]})
     return (
-        f'<table data-rows="rows-{place}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}'
+        _less_on_paper(names, heads, place)
+        + f'<table data-rows="rows-{place}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}'
         f'<script type="application/json" id="rows-{place}">{packed}</script>'
     )
+
+
+def _less_on_paper(names: Sequence[str], heads: Sequence[str], place: int) -> str:
+    """A style and a note: on paper, columns that say least stand back, so that the others can be read."""
+    fewer = sorted(names, key=lambda name: -_rank(name))[: max(0, len(names) - _ON_PAPER)]
+    hidden = [at for at, name in enumerate(names) if name in fewer and _rank(name)]
+    if not hidden:
+        return ""
+    cells = ", ".join(f'table[data-rows="rows-{place}"] :is(th, td):nth-child({at + 1})' for at in hidden)
+    note = f"on the screen, not on paper: {', '.join(heads[at] for at in hidden)}"
+    return f'<style>@media print {{ {cells} {{ display: none; }} }}</style><p class="paper">{text(note)}</p>'
+
+
+def _rank(name: str) -> int:
+    """How little a column says; 0: it always stays."""
+    known = HEADS.get(name)
+    if name.startswith("quality.") and name != RECALL:
+        return _OTHER_QUALITY
+    return known.gives_way if known else 0
 
 
 def _row(cells: Sequence[str], winner: bool, words: Sequence[int]) -> str:

@@ -85,4 +85,5 @@ def heading_of(name: str, confidence: str, prefix: str = "") -> str:
     if name.startswith("quality."):
         return name.partition(".")[2]
     what, unit = metric_header(name)
+    what = what.replace("_", " ") if unit else what  # an axis is called as the grid calls it
     return " ".join(filter(None, [what, prefix, unit]))
