@@ -135,3 +135,19 @@ def test_small_leaderboards_become_one() -> None:
     one = together(parts)
     assert [board.problem["corpus_size"] for board in one.boards] == [10_000, 1]
     assert one.run.trials_measured == sum(part.run.trials_measured for part in parts)
+
+
+def test_what_a_verification_does_otherwise_by_itself_is_no_change() -> None:
+    fields = {"kernel_source": "a", "driver": "1", "language": "mojo"}
+    compilers = {"mojo": "1.2", "python": "3.12"}
+    then, again = (_with_compilers(each, known) for each, known in (
+        (before(fields=fields), compilers), (now(fields=fields), {"mojo": "1.3"})))  # fmt: skip
+    settings = again.method.settings | {"finalists": 0, "energy": "none", "cache": "hot"}
+    again = msgspec.structs.replace(again, method=msgspec.structs.replace(again.method, settings=settings))
+    assert [change.what for change in verified(then, again).changes] == ["compiler mojo", "method.cache"]
+
+
+def _with_compilers(one: Leaderboard, compilers: dict[str, str]) -> Leaderboard:
+    return msgspec.structs.replace(
+        one, devices=[msgspec.structs.replace(each, compilers=compilers) for each in one.devices]
+    )

@@ -234,6 +234,16 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert len(mistakes(data, tmp_path).splitlines()) == 3
 
 
+def test_an_import_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    data = small()
+    data["ConfigurationSpace"]["Conditions"] = [{"Parameters": [], "Expression": "9 ** 9 ** 9 ** 9 > 1"}]
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match=r"odd\.json: the result does not fit into 64 bits"):
+        import_t1(path, tmp_path / "made" / "odd")
+    assert not list((tmp_path / "made").iterdir())
+
+
 def test_the_command_writes_nothing_over_and_says_what_is_next(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

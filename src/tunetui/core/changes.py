@@ -11,7 +11,8 @@ from tunetui.core.labels import one_line
 from tunetui.core.leaderboard import Leaderboard
 
 _OF_METHOD = ("eviction", "percentiles", "interval", "test", "ranking")
-_NEITHER = "none"
+NONE = "none"
+"""What stands for something that a run does not have."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +27,7 @@ def changes_between(first: Leaderboard, second: Leaderboard) -> list[Change]:
     """Everything recorded that differs and may move a latency, in the order in which it most often does."""
     ours, theirs = _recorded(first), _recorded(second)
     names = list(dict.fromkeys([*ours, *theirs]))
-    pairs = [(name, ours.get(name, _NEITHER), theirs.get(name, _NEITHER)) for name in names]
+    pairs = [(name, ours.get(name, NONE), theirs.get(name, NONE)) for name in names]
     return [Change(what=name, first=a, second=b) for name, a, b in pairs if a != b]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tunetui.core.changes import Change, changes_between
+from tunetui.core.changes import NONE, Change, changes_between
 from tunetui.core.compare import FASTER, SAME, SLOWER, ComparedRow, compare, in_words, row_key
 from tunetui.core.errors import ExitCode, InputError
 from tunetui.core.labels import assignments
@@ -25,6 +25,8 @@ EXIT_CODES = {
 _WORST_FIRST = (WRONG, OTHER_KERNEL, NOT_MEASURED, SLOWER_NOW, UNCERTAIN, HOLDS)
 _KERNEL_FIELDS = ("kernel_source", "definition", "reference")
 _LEAST_REVISIT_PERCENT = 5.0
+_OWN_SETTINGS = {"finalists": 0, "energy": "none"}
+"""A winner is measured alone, and for its time."""
 
 
 class Winner(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +104,7 @@ def grid_of(leaderboard: Leaderboard, winner: Winner, kernel: str) -> dict[str, 
     entry, board = winner.entry, winner.board
     device = next((each.kind for each in leaderboard.devices if each.id == (entry.device or board.device)), "")
     settings = dict(leaderboard.method.settings)
-    settings |= {"finalists": 0, "energy": "none"}
+    settings |= _OWN_SETTINGS
     # Second visits tell how far two visits lie apart, without which nothing can be decided.
     settings["revisit_percent"] = max(_LEAST_REVISIT_PERCENT, float(settings.get("revisit_percent", 0.0)))
     grid = leaderboard.run.grid
@@ -177,10 +179,29 @@ def verify(before: Leaderboard, winners: Sequence[Winner], after: Leaderboard, m
         kernel=before.kernel.name,
         outcome=next(outcome for outcome in _WORST_FIRST if outcome in outcomes),
         margin_percent=margin_percent,
-        changes=changes_between(then, after),
+        changes=_that_matter(changes_between(then, after), then, winners),
         winners=verified,
         noise=noise,
     )
+
+
+def _that_matter(changes: Sequence[Change], then: Leaderboard, winners: Sequence[Winner]) -> list[Change]:
+    """Without what a verification does otherwise by itself, and without compilers that no winner needs."""
+    provenances = (then.provenances.get(winner.entry.provenance, {}) for winner in winners)
+    languages = {str(fields["language"]) for fields in provenances if "language" in fields}
+    own = {f"method.{name}" for name in _OWN_SETTINGS}
+
+    def matters(change: Change) -> bool:
+        kind, _, language = change.what.partition(" ")
+        foreign = (
+            kind == "compiler"
+            and bool(languages)
+            and language not in languages
+            and NONE in (change.first, change.second)
+        )
+        return change.what not in own and not foreign
+
+    return [change for change in changes if matters(change)]
 
 
 def _with_lent_visits(then: Leaderboard, after: Leaderboard) -> Leaderboard | None:

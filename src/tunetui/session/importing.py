@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,8 +76,12 @@ def import_t1(path: Path, folder: Path | None, name: str = "", kernel_file: Path
         "IMPORT.md": notes(one, _origin(path, one)),
     }
     _write(target, grid, files, dumps(grid_table(one, f"./{target.name}")))
-    definitions = load_definitions(grid)  # what was written must read back: a grid of its kernel
-    counts = forecast(definitions.grid, definitions.kernel, None, []).counts[IMPLEMENTATION]
+    try:
+        definitions = load_definitions(grid)  # what was written must read back: a grid of its kernel
+        counts = forecast(definitions.grid, definitions.kernel, None, []).counts[IMPLEMENTATION]
+    except TunetuiError as error:
+        _take_back(target, grid, files)
+        raise InputError(f"{path}: {error.message}", hint=error.hint) from None
     return ImportedFiles(target, grid, counts.cartesian, counts.valid, one.lost)
 
 
@@ -123,6 +129,14 @@ def _beside(path: Path, source: str) -> Path | None:
 def _origin(path: Path, one: Imported) -> dict[str, str]:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return {"imported from": f"{path.name} (sha256 {digest})", "kernel": one.entry, "source": clean(one.source)}
+
+
+def _take_back(target: Path, grid: Path, files: Iterable[str]) -> None:
+    """Nothing is left of what no run could take, so that a better file may be imported to the same place."""
+    for each in [*(target / name for name in files), grid]:
+        each.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # somebody else's file is in it by now
+        target.rmdir()
 
 
 def _write(target: Path, grid: Path, files: dict[str, str], grid_text: str) -> None:
