@@ -13,12 +13,16 @@ MakeServer = Callable[..., Sshd]
 
 
 @pytest.fixture
-def servers(tmp_path: Path) -> Iterator[MakeServer]:
-    """Makes a server; its folder is named by the first argument."""
+def servers(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeServer]:
+    """Makes a server; its folder is named by the first argument.
+
+    It has the agent already where the module says ``USED_HOSTS``: its tests are of what comes after that.
+    """
     made: list[Sshd] = []
+    used = {"used": getattr(request.module, "USED_HOSTS", False)}
 
     def make(name: str = "host", **options: object) -> Sshd:
-        server = Sshd(tmp_path / name, **options)  # type: ignore[arg-type]
+        server = Sshd(tmp_path / name, **used | options)  # type: ignore[arg-type]
         made.append(server)
         return server
 

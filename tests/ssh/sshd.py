@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.workplace import furnish
+
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 PATIENCE_SECONDS = 300.0
 
@@ -41,8 +43,13 @@ class Sshd:
     on their PATH.  ``client_key`` may log in.
     """
 
-    def __init__(self, folder: Path, *, settings: str = "", environment: Mapping[str, str] | None = None) -> None:
-        """``settings`` are more lines of sshd_config; ``environment`` is set for every session."""
+    def __init__(
+        self, folder: Path, *, settings: str = "", environment: Mapping[str, str] | None = None, used: bool = False
+    ) -> None:
+        """``settings`` are more lines of sshd_config; ``environment`` is set for every session.
+
+        A host that was ``used`` has the agent already, which costs less than to send and compile it once more.
+        """
         needs_sshd()
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -59,6 +66,8 @@ class Sshd:
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
             **(environment or {}),
         }
+        if used:
+            furnish(self.cache / "tunetui")
         self.settings = settings
         self.port = self._said_before = 0
         self._process: subprocess.Popen[bytes] | None = None

@@ -22,6 +22,7 @@ from tests.ssh.sshd import Sshd, make_key
 from tunetui.core.errors import ExitCode
 
 WORD = "correct horse"
+USED_HOSTS = True
 
 
 @pytest.fixture

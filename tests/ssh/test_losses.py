@@ -32,6 +32,7 @@ from tunetui_agent.messages import CloseQueue, EnqueueTrials, StopRun
 
 PATIENCE_SECONDS = 300.0
 WORD = "correct horse"
+USED_HOSTS = True
 
 
 class Following(Taken):

@@ -20,6 +20,7 @@ from tunetui.core.links import LinkState
 
 PASSPHRASE = "correct horse"  # noqa: S105
 NO_RUNS = b'{"ok":true,"runs":[]}\n'
+USED_HOSTS = True
 
 
 async def test_an_alias_of_the_ssh_configuration_is_enough(server: Sshd) -> None:

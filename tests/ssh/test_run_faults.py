@@ -34,7 +34,7 @@ from tunetui_agent.folder import HostFolder
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    made = Sshd(tmp_path_factory.mktemp("faults") / "host")
+    made = Sshd(tmp_path_factory.mktemp("faults") / "host", used=True)
     yield made
     made.stop()
 

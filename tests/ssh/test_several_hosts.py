@@ -14,6 +14,7 @@ from tests.ssh.proxy import Proxy
 from tests.ssh.sshd import Sshd, free_port
 
 TRIALS = 8
+USED_HOSTS = True
 
 
 @pytest.fixture
