@@ -41,6 +41,7 @@ async def test_a_leaderboard_is_compared_with_one_that_is_saved_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(AGAIN, tmp_path / "again.leaderboard.json")
+    shutil.copy(FIRST, tmp_path / FIRST.name)  # what is looked at stands last, however new it is
     monkeypatch.chdir(tmp_path)
     async with opened(board_screen(FIRST)) as pilot:
         await pilot.press("c")

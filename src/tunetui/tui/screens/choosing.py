@@ -23,12 +23,14 @@ class ChooseBoardScreen(PacedDialog[Path | None]):
 
     BINDINGS: ClassVar = [("escape", "give_up", "None")]
 
-    def __init__(self) -> None:
+    def __init__(self, itself: str = "", journal: Path | None = None) -> None:
+        """``itself`` and ``journal``: what is looked at already, by its file's name and its run, which stands last."""
         super().__init__()
-        self.paths = [
+        known = [
             *library.kept_leaderboards(Path.cwd()),
             *(run.journal for run in library.kept_runs()[:_RUNS_SHOWN]),
         ]
+        self.paths = sorted(known, key=lambda path: path == journal or path.name == itself)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog tall"):

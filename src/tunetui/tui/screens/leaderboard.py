@@ -155,7 +155,7 @@ class LeaderboardScreen(BoardScreen):
         from tunetui.tui.screens.choosing import ChooseBoardScreen
         from tunetui.tui.screens.compare import compare_with
 
-        self.app.push_screen(ChooseBoardScreen(), lambda chosen: compare_with(self, chosen))
+        self.app.push_screen(ChooseBoardScreen(self.file, self.journal), lambda chosen: compare_with(self, chosen))
 
     def detail_of(self, key: str) -> RowDetail | None:
         """A row of the file."""
