@@ -77,7 +77,8 @@ class Awaiting:
     def _say_who_is_missing(self) -> None:
         for host in self.expected:
             left = "; agents of this run may be at work there" if self._held_back.may_be_at_work(host) else ""
-            self._leave_out(f"{host} took no part: it was not ready before the run ended or was left{left}")
+            why = "it did not answer" if host in self._visits.hoped_for else "it was not ready"
+            self._leave_out(f"{host} took no part: {why} before the run ended or was left{left}")
 
     def _leave_out(self, text: str) -> None:
         if text not in {notice.text for notice in self.snapshot.notices if notice.t >= (self.snapshot.resumed or 0.0)}:
