@@ -9,6 +9,7 @@ import asyncio
 import time
 import weakref
 from collections import Counter
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ def watch_transports() -> None:
 def children() -> dict[int, str]:
     """The processes that this one began and that are at work, with their names; none where there is no /proc."""
     threads = list(_THREADS.iterdir()) if _THREADS.exists() else []
-    found = [int(pid) for thread in threads for pid in _read(thread / "children").split()]
+    found = {int(pid) for thread in threads for pid in _read(thread / "children").split()}
+    found.discard(resource_tracker._resource_tracker._pid)  # type: ignore[attr-defined]  # which multiprocessing keeps as long as we live
     states = {pid: _read(Path(f"/proc/{pid}/stat")) for pid in found}
     return {
         pid: text[text.index("(") + 1 : text.rindex(")")]
