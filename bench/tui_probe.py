@@ -49,7 +49,9 @@ class Probe:
         self.samples: dict[str, list[float]] = defaultdict(list)
         self._app: PacedApp[Any] | None = None
         self._key: tuple[str, float] | None = None
-        self._loop_cpu_s = 0.0
+        self._begun: tuple[float, int] | None = None
+        self.results_per_s: float | None = None
+        """Folded between SIGUSR1 and SIGUSR2: on a machine that does other things, too, a replay may fall behind."""
 
     def install(self) -> None:
         """Wrap the places where an app beats, paints and hears keys."""
@@ -99,9 +101,13 @@ class Probe:
         """On SIGUSR1: what was seen so far belongs to the start."""
         for seen in (self.lag_ms, self.beat_cpu_ms, self.paint_cpu_ms, self.collector_ms):
             seen.clear()
+        self._begun = time.perf_counter(), self._results()
 
     def turn_page(self) -> None:
         """On SIGUSR2: from here on screens are opened and closed, whose lag is told apart."""
+        if self._begun is not None:
+            since, results = self._begun
+            self.results_per_s = round((self._results() - results) / (time.perf_counter() - since), 1)
         self.lag_ms, self.lag_on_board_ms = [], self.lag_ms
 
     def report(self) -> dict[str, Any]:
@@ -117,6 +123,7 @@ class Probe:
             "key_cpu_ms": {key: quantiles(values) for key, values in self.key_cpu_ms.items()},
             "beats": len(self.beat_cpu_ms),
             "paints": len(self.paint_cpu_ms),
+            "results_per_s": self.results_per_s,
             "held_back": self._app.ticker.held_back if self._app else None,
             "round_trip_ms": self._app.round_trip_ms if self._app else None,
             "lite": self._app.lite if self._app else None,
@@ -125,6 +132,10 @@ class Probe:
 
     def write_at_exit(self, path: Path) -> None:
         atexit.register(lambda: path.write_text(json.dumps(self.report())))
+
+    def _results(self) -> int:
+        screens = self._app.screen_stack if self._app else []
+        return max((screen.run_now.puts for screen in screens if hasattr(screen, "run_now")), default=0)
 
     def _written(self) -> int:
         return self._app.port.bytes_written if self._app and self._app.port else 0

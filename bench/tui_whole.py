@@ -66,7 +66,15 @@ def live(folder: Path, journal: Path, rows: int, rate: float) -> dict[str, Any]:
         figures["key_to_row_ms"] = typed(app, lambda _: CURSOR)
         os.kill(app.pid, signal.SIGUSR2)
         figures["key_to_screen_ms"] = screens(app)
-        asked = ("lag_ms", "lag_opening_screens_ms", "beat_cpu_ms", "paint_cpu_ms", "collector_ms", "held_back")
+        asked = (
+            "lag_ms",
+            "lag_opening_screens_ms",
+            "beat_cpu_ms",
+            "paint_cpu_ms",
+            "collector_ms",
+            "held_back",
+            "results_per_s",
+        )
         seen = only(app.report(), *asked)
         return {**figures, **seen}
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tunetui.core.live_figures import figures_of_rows
 from tunetui.core.opened_rows import heads_of, opened_alike, samples_of
 from tunetui.core.packing import NAN, STATUSES, known_number
-from tunetui.core.row import Row, problem_key
+from tunetui.core.row import Row, packed_measured, problem_key
+from tunetui.core.snapshot import Run
 from tunetui_agent.messages import TrialMeasured, TrialRef
 
 TEXTS = st.text(max_size=6)
@@ -124,5 +126,25 @@ def test_a_row_of_a_measured_trial_is_one_made_of_its_parts(made_of: dict[str, A
     told = {name: kept[name] for name in names}
     event = TrialMeasured(trial=ref, warmups=0, sampling_seconds=0.0, verify_seconds=0.0, **told)
     kept["problem_key"] = problem_key(kept["problem"])
-    row = Row.measured(event, (4.0, NAN, 9.0), kept["device"], kept["times_measured"], kept["plan"], 5.0, 7)
-    assert row.packed == Row.of(**kept).packed
+    packed = packed_measured(event, (4.0, NAN, 9.0), kept["device"], kept["times_measured"], kept["plan"], 5.0, 7)
+    assert packed == Row.of(**kept).packed
+
+
+@settings(max_examples=30)
+@given(st.lists(parts(), max_size=4, unique_by=lambda each: each["trial"]))
+def test_figures_of_many_rows_are_those_of_each(many: list[dict[str, Any]]) -> None:
+    rows = [Row.of(**made_of) for made_of in many]
+    run = Run()
+    assert [exactly(sorted(found.items())) for found in figures_of_rows(run, rows)] == [
+        exactly(sorted(figures_of_rows(run, [row])[0].items())) for row in rows
+    ]
+    for row, found in zip(rows, figures_of_rows(run, rows), strict=True):
+        told = {f"quality.{name}": value for name, value in row.quality.items()}
+        assert told.items() <= found.items()
+        if (
+            row.median_ns is not None
+            and row.count
+            and not {"latency_ms.median"} & (row.problem.keys() | row.resources.keys())
+        ):
+            assert found["latency_ms.median"] == row.median_ns / 1e6
+            assert (type(found["latency_ms.n"]), found["latency_ms.n"]) == (int, row.count)

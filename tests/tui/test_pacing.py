@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from time import monotonic
+
 import pytest
 
+from tunetui.tui.paced_app import PacedApp
 from tunetui.tui.pacing import (
     ACK_TIMEOUT_S,
     ASK_A_SILENT_TERMINAL_EVERY_S,
@@ -9,6 +12,7 @@ from tunetui.tui.pacing import (
     FRAMES_TO_BELIEVE,
     FULL,
     LITE,
+    Beat,
     FrameAcks,
     LiteMode,
     Ticker,
@@ -172,3 +176,16 @@ def test_what_costs_much_is_drawn_less_often_but_never_seldom() -> None:
     beats, plots, _ = beats_of(Ticker(), 3.0, 3.0)
     assert beats >= 40
     assert plots >= 3
+
+
+def test_what_a_beat_causes_is_part_of_its_cost_and_what_a_key_causes_is_not() -> None:
+    app = PacedApp[None]()
+    app.charge(0.25)
+    app._key_at = monotonic() + 60.0
+    app.charge(100.0)
+    app._key_at = 0.0
+    app.charge(0.5)
+    app._beat = Beat(monotonic(), draw_plots=False, rates=FULL)
+    app._draw_some()
+    assert app.ticker._beat_costs_s == pytest.approx(0.3 * 0.75, abs=0.03)
+    assert app._beat_cost_s == 0.0

@@ -270,7 +270,7 @@ async def test_what_fails_in_a_screen_or_as_it_is_drawn_ends_the_app_and_says_wh
         else:
             screen.board_table.render_line = None  # type: ignore[assignment, method-assign]
             screen.board_table.refresh()
-        await until(pilot, lambda: not pilot.app.is_running)
+        await looped_until(lambda: not pilot.app.is_running)  # `until` draws by itself, and would fail in its place
         assert cockpit.leaving == "leave"
         assert cockpit.return_code == 1
         assert cockpit.failures[0].report is not None

@@ -11,7 +11,8 @@ import msgspec
 
 from tunetui.core.events import Record
 from tunetui.core.models import model_of
-from tunetui.core.packing import STATUS_CODES
+from tunetui.core.packing import CIRCUMSTANCES, STATUS_CODES, SUBJECTS, standing
+from tunetui.core.row import packed_measured
 from tunetui.core.row_table import RowsDraft
 from tunetui.core.snapshot import (
     LOG_KEPT,
@@ -93,34 +94,37 @@ class Draft:
 
     def put(self, row: Row) -> None:
         """Set one row and keep counts and best in step."""
-        trial, best = row.trial, self.best
-        old = self.rows.set(row)
+        self._put(row.trial, row.packed)
+
+    def _put(self, trial: str, packed: bytes) -> None:
+        best, before = self.best, self.rows.set_packed(trial, packed)
         self.puts += 1
         self.latest_puts.append(trial)
-        if old is not None:
-            status, subject, circumstances, _, plan, _ = old.standing
+        if before is not None:
+            status, subject, circumstances, _, plan, _ = standing(before)
             if plan == self.plan_number:
                 self.statuses[_TALLIED[status]] -= 1
-            if status == _MEASURED and best.get(board := self._board(old, subject, circumstances)) == trial:
+            if status == _MEASURED and best.get(board := self._board(subject, circumstances)) == trial:
                 del best[board]
                 self.leads.pop(board, None)
                 self.unsure.add(board)
-        status, subject, circumstances, _, plan, median_ns = row.standing
+        status, subject, circumstances, _, plan, median_ns = standing(packed)
         if plan == self.plan_number:
             self.statuses[_TALLIED[status]] += 1
             if status == _MEASURED:
-                board = self._board(row, subject, circumstances)
+                board = self._board(subject, circumstances)
                 leader = best.get(board)
                 if leader is not None and board not in self.leads:
                     self.leads[board] = (self.rows[leader].standing[_MEDIAN], leader)
                 if leader is None or (median_ns, trial) < self.leads[board]:
                     best[board], self.leads[board] = trial, (median_ns, trial)
 
-    def _board(self, row: Row, subject: int, circumstances: int) -> tuple[str, str]:
-        """The problem and the device whose board a row stands on."""
+    def _board(self, subject: int, circumstances: int) -> tuple[str, str]:
+        """The problem and the device whose board rows with these stand on."""
         board = self.boards.get((subject, circumstances))
         if board is None:
-            board = self.boards[subject, circumstances] = (row.problem_key, self.board_of(row.device))
+            device = self.board_of(CIRCUMSTANCES.values[circumstances].device)
+            board = self.boards[subject, circumstances] = (SUBJECTS.values[subject].problem_key, device)
         return board
 
     def _find_best(self, board: tuple[str, str]) -> None:
@@ -130,7 +134,7 @@ class Draft:
             status, subject, circumstances, _, plan, median_ns = row.standing
             if not median_ns <= least_ns or plan != self.plan_number or status != _MEASURED:
                 continue
-            if self._board(row, subject, circumstances) == board:
+            if self._board(subject, circumstances) == board:
                 ids = [*(ids if median_ns == least_ns else ()), row.trial]
                 least_ns = median_ns
         if ids:
@@ -152,15 +156,17 @@ class Draft:
 
     def put_measured(self, record: Record, event: TrialMeasured, interval_ns: tuple[float, float, float]) -> None:
         """Set the row of a trial that was measured once more; median and ends of its interval, NaN where there is none."""
-        times, plan = self._known_of(event.trial.id)
+        trial = event.trial.id
+        times, plan = self._known_of(trial)
         device = self.device_of(record.source)
-        self.put(Row.measured(event, interval_ns, device, times + 1, plan, record.t, record.at))
+        self._put(trial, packed_measured(event, interval_ns, device, times + 1, plan, record.t, record.at))
 
     def _known_of(self, trial: str) -> tuple[int, int]:
         """How often it was measured, and the plan that asked for it last."""
-        old = self.rows.get(trial)
-        if old is not None:
-            return old.standing[_TIMES : _TIMES + 2]  # type: ignore[return-value]
+        packed = self.rows.get_packed(trial)
+        if packed is not None:
+            _, _, _, times, plan, _ = standing(packed)
+            return times, plan
         return 0, -1 if self.plan_number else 0  # what no plan asked for is current only where there is no plan at all
 
     def device_of(self, source: str) -> str:
@@ -189,8 +195,8 @@ _OWN_TALLY = (QUEUED, RUNNING, MEASURED, STALE, SKIPPED)
 _TALLIED = [status if status in _OWN_TALLY else "failed" for status in STATUSES]
 """By the number of a status."""
 _MEASURED = STATUS_CODES[MEASURED]
-_TIMES, _MEDIAN = 3, 5
-"""Places in `Row.standing`: before the plan how often a row was measured."""
+_MEDIAN = 5
+"""Its place in `standing`."""
 
 
 def _tally(counts: Counts) -> dict[str, int]:

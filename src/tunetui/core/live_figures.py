@@ -79,7 +79,10 @@ def _joined(parts: list[tuple[int, Column | None]]) -> Column:
     first = parts[0][1]
     if isinstance(first, Repeated) and all(isinstance(part, Repeated) and first.is_same(part) for _, part in parts):
         return Repeated(first.value, sum(count for count, _ in parts))
-    if all(part is None or isinstance(part, np.ndarray) for _, part in parts):
+    has_gaps = any(part is None for _, part in parts)
+    if all(
+        part is None or (isinstance(part, np.ndarray) and (part.dtype.kind == "f" or not has_gaps)) for _, part in parts
+    ):
         return np.concatenate([np.full(count, np.nan) if part is None else part for count, part in parts])
     values: list[Value | None] = []
     for count, part in parts:

@@ -20,7 +20,6 @@ from tunetui.core.packing import (
     PLAN,
     SAMPLES_AT,
     SHORT,
-    STANDING,
     STATUSES,
     SUBJECT_AT,
     SUBJECTS,
@@ -34,6 +33,7 @@ from tunetui.core.packing import (
     Subject,
     known_number,
     packing,
+    standing,
 )
 from tunetui_agent.messages import Value
 
@@ -164,12 +164,8 @@ class PackedRow(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     @property
     def standing(self) -> tuple[int, int, int, int, int, float]:
-        """For looking at all rows: the numbers of its status, subject and circumstances, times measured, plan, and median.
-
-        The numbers say whether two rows have the same; the median is NaN where it is not known.
-        """
-        found: tuple[int, int, int, int, int, float] = STANDING.unpack_from(self.packed)
-        return found
+        """As `tunetui.core.packing.standing`."""
+        return standing(self.packed)
 
     @property
     def subject(self) -> Subject:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from struct import Struct
 from threading import Lock
@@ -70,7 +70,11 @@ median and the ends of its interval, when it was measured, how long it took to b
 where the journal tells its outcome, counted from 1, below 0 where its samples and what was told stand only there."""
 AXES_AT, _CODES, PLAN, MEDIAN_AT, INTERVAL_AT, TIMES_AT, TOLD_AT = 2, 4, 24, 28, 36, 52, 76
 ID_BYTES_AT, ID_AT = HEAD.size, HEAD.size + 4
-STANDING = Struct("<B7xII4xIid")
+standing: Callable[[bytes], tuple[int, int, int, int, int, float]] = Struct("<B7xII4xIid").unpack_from
+"""For looking at all rows: the numbers of a row's status, subject and circumstances, times measured, plan, and median.
+
+The numbers say whether two rows have the same; the median is NaN where it is not known.
+"""
 _OUTLINE = Struct("<2xH72xqI")
 SHORT, INT, UNSIGNED, LONG = Struct("<H"), Struct("<i"), Struct("<I"), Struct("<q")
 FLOAT, TWO_FLOATS = Struct("<d"), Struct("<2d")

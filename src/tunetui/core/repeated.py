@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tunetui_agent.messages import Value
+Value = str | int | float | bool
 
 
 class Repeated(Sequence["Value | None"]):

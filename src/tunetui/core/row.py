@@ -117,34 +117,6 @@ class Row(PackedRow, frozen=True, gc=False, eq=False):
         shared = (subject, circumstances_code(how), cause_code(cause), times_measured, plan)
         return cls(_packed(STATUS_CODES[status], shared, figures, told_at, trial, configuration, samples_ns, told))
 
-    @classmethod
-    def measured(
-        cls,
-        event: TrialMeasured,
-        interval_ns: tuple[float, float, float],
-        device: str,
-        times_measured: int,
-        plan: int,
-        measured_at: float,
-        told_at: int,
-    ) -> Row:
-        """As `of` what an event tells, in half the time; ``interval_ns``: median and ends, NaN where there is none."""
-        ref, quality, resources, telemetry = event.trial, event.quality, event.resources, event.telemetry
-        key, axes = problem_key(ref.problem), tuple(ref.configuration)
-        subject = subject_code(ref.implementation, ref.problem, key, ref.provenance, axes)
-        names = (tuple(event.tags), tuple(quality), tuple(resources), tuple(telemetry))
-        how = circumstances_code((device, event.stage, event.stopped_by, *names))
-        built = NAN if event.build_seconds is None else event.build_seconds
-        told = b""
-        if event.artifact or quality or resources or telemetry:
-            told = packed_told([event.artifact, "", *quality.values(), *resources.values(), *telemetry.values()])
-        shared, figures = (
-            (subject, how, cause_code(""), times_measured, plan),
-            (*interval_ns, measured_at, built, event.seconds),
-        )
-        samples = event.samples_ns
-        return cls(_packed(_MEASURED, shared, figures, told_at, ref.id, ref.configuration, samples, told))
-
     def but(self, **changes: Any) -> Row:
         """The same row with some of its parts changed."""
         if not changes.keys() <= IN_HEAD.keys() | _SHARED.keys():
@@ -247,6 +219,30 @@ def _packed(
     width, samples = packed_samples(samples_ns)
     head = HEAD.pack(status, width, len(configuration), len(samples_ns), *shared, *figures, told_at + 1)
     return b"".join((head, packed_id(trial), packed_values(configuration.values()), samples, told))
+
+
+def packed_measured(
+    event: TrialMeasured,
+    interval_ns: tuple[float, float, float],
+    device: str,
+    times_measured: int,
+    plan: int,
+    measured_at: float,
+    told_at: int,
+) -> bytes:
+    """The bytes of `Row.of` what an event tells, in half the time; ``interval_ns``: median and ends, NaN where there is none."""
+    ref, quality, resources, telemetry = event.trial, event.quality, event.resources, event.telemetry
+    key, axes = problem_key(ref.problem), tuple(ref.configuration)
+    subject = subject_code(ref.implementation, ref.problem, key, ref.provenance, axes)
+    names = (tuple(event.tags), tuple(quality), tuple(resources), tuple(telemetry))
+    how = circumstances_code((device, event.stage, event.stopped_by, *names))
+    built = NAN if event.build_seconds is None else event.build_seconds
+    told = b""
+    if event.artifact or quality or resources or telemetry:
+        told = packed_told([event.artifact, "", *quality.values(), *resources.values(), *telemetry.values()])
+    shared = (subject, how, cause_code(""), times_measured, plan)
+    figures = (*interval_ns, measured_at, built, event.seconds)
+    return _packed(_MEASURED, shared, figures, told_at, ref.id, ref.configuration, event.samples_ns, told)
 
 
 _MEASURED = STATUS_CODES[MEASURED]

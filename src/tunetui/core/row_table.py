@@ -132,8 +132,13 @@ class RowsDraft:
 
     def get(self, trial: str) -> Row | None:
         """The row as set last, or None."""
+        packed = self.get_packed(trial)
+        return None if packed is None else Row(packed, self._table.archive)
+
+    def get_packed(self, trial: str) -> bytes | None:
+        """Its bytes."""
         place = self._place_of(trial, packed_id(trial))
-        return None if place < 0 else Row(self._chunks[place >> _CHUNK_BITS][place & _WITHIN], self._table.archive)
+        return None if place < 0 else self._chunks[place >> _CHUNK_BITS][place & _WITHIN]
 
     def __getitem__(self, trial: str) -> Row:
         row = self.get(trial)
@@ -143,13 +148,18 @@ class RowsDraft:
 
     def set(self, row: Row) -> Row | None:
         """Set one row, of which one that is new comes last; returns what stood there before."""
-        packed = row.packed
+        before = self.set_packed(row.trial, row.packed)
+        return None if before is None else Row(before, self._table.archive)
+
+    def set_packed(self, trial: str, packed: bytes) -> bytes | None:
+        """The same of a row's bytes."""
         is_known = self._sought and packed.startswith(self._sought, ID_BYTES_AT)
-        place = self._found if is_known else self._place_of(row.trial, packed_id(row.trial))
+        place = self._found if is_known else self._place_of(trial, packed_id(trial))
         is_new = place < 0
         if is_new:
-            place = self._found = self._add(row.trial)
-        chunk = self._own_chunk(place >> _CHUNK_BITS)
+            place = self._found = self._add(trial)
+        number = place >> _CHUNK_BITS
+        chunk = self._chunks[number] if number in self._own else self._own_chunk(number)
         if self._table.archive is not None:
             self._fresh.append(place)
             if len(self._fresh) > 2 * _FRESH:
@@ -160,7 +170,7 @@ class RowsDraft:
             return None
         before = chunk[place & _WITHIN]
         chunk[place & _WITHIN] = packed
-        return Row(before, self._table.archive)
+        return before
 
     def values(self) -> ValuesView[Row]:
         """The rows as they are now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import thread_time
 from typing import TYPE_CHECKING
 
 from tunetui.tui.pacing import Beat
@@ -55,10 +56,12 @@ class Feed:
         self._goes_on = False
         if not self.screen.is_mounted or not self.screen.is_current:
             return
+        before_s = thread_time()
         if self.screen.board.is_behind:
             self.screen.board.catch_up()
         else:
             _ = self.screen.source.snapshot  # folds some more; the next beat shows it
+        self.screen.cockpit.charge(thread_time() - before_s)
         self._go_on()
 
     def draw_all(self) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from tunetui.core.errors import TunetuiError
+from tunetui.tui.quiet_collector import QUIET_FOR_S
 from tunetui.tui.screens.command_screen import CommandScreen, PaletteEntry
 
 if TYPE_CHECKING:
@@ -90,6 +92,13 @@ class Navigation(_Mixed):
 
         if not isinstance(self.screen, HostsScreen):
             self.push_screen(HostsScreen())
+
+    def prepare(self) -> None:
+        """Load what the first row that is opened needs, while nobody waits for anything."""
+        if self._cockpit.collector.is_quiet(monotonic()):
+            import tunetui.tui.screens.row  # noqa: F401 - for whoever asks for it next
+        else:
+            self._cockpit.after(QUIET_FOR_S, self.prepare)
 
     def open_row(self, detail: RowDetail) -> None:
         """A row on its screen, which is made once."""

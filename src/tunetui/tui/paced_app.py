@@ -25,6 +25,8 @@ _PAUSE_S = 0.008
 """Between two stretches of a beat: what the one before changed is painted."""
 _KEY_FIRST_S = 0.015
 """What a key causes is on screen by then; so long a beat waits for it."""
+_CAUSED_BY_A_KEY_S = 0.25
+"""So long after one what is painted may be its doing."""
 
 
 class PacedApp(ClosingApp[ReturnType]):
@@ -47,7 +49,7 @@ class PacedApp(ClosingApp[ReturnType]):
         self._beat: Beat | None = None  # the one that is drawn
         self._steps: Iterator[object] = iter(())  # what is left of it
         self._rest: TimerHandle | None = None  # the pause before that
-        self._beat_cost_s = 0.0  # CPU that it took so far
+        self._beat_cost_s = 0.0  # CPU that it took so far, with what came of the one before
         self._key_at = float("-inf")
         self._asked_after = 0  # characters written when the last question was asked
         self._arrived = 0  # and how many of them are known to have reached the terminal
@@ -134,6 +136,11 @@ class PacedApp(ClosingApp[ReturnType]):
     def watch_lite(self, lite: bool) -> None:
         self.set_class(lite, self.LITE_CLASS)
 
+    def charge(self, cpu_s: float) -> None:
+        """Something that the last beat caused took so long: the next one comes later for it.  What a key causes is free."""
+        if monotonic() - self._key_at > _CAUSED_BY_A_KEY_S:
+            self._beat_cost_s += cpu_s
+
     def after(self, seconds: float, callback: Callable[[], object]) -> TimerHandle:
         """Call it in turn with other messages of the app; Textual's timers, a task each, take several times as long."""
         return get_running_loop().call_later(seconds, self.call_later, callback)
@@ -148,7 +155,7 @@ class PacedApp(ClosingApp[ReturnType]):
         now = monotonic()
         beat = self.ticker.due(now, queue_is_full=self.port.queue_is_full())
         if beat is not None:
-            self._beat, self._steps, self._beat_cost_s = beat, iter(self.beat(beat) or ()), 0.0
+            self._beat, self._steps = beat, iter(self.beat(beat) or ())
             self._draw_some()
             self.collector.tick(now)
 
@@ -170,3 +177,4 @@ class PacedApp(ClosingApp[ReturnType]):
         if self._rest is None:
             self._beat = None
             self.ticker.spent(beat, self._beat_cost_s)
+            self._beat_cost_s = 0.0

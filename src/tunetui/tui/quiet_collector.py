@@ -43,11 +43,14 @@ class QuietCollector:
         """The user did something, and waits for what it causes."""
         self._disturbed_at = now
 
+    def is_quiet(self, now: float) -> bool:
+        """Whether nobody did anything for a while."""
+        return now - self._disturbed_at >= QUIET_FOR_S
+
     def tick(self, now: float) -> bool:
         """Collect if it is time and nobody would notice; whether it was done."""
         waited_s = now - self._collected_at
-        is_quiet = now - self._disturbed_at >= QUIET_FOR_S
-        if waited_s < FULL_EVERY_S or not (is_quiet or waited_s >= AT_LEAST_EVERY_S):
+        if waited_s < FULL_EVERY_S or not (self.is_quiet(now) or waited_s >= AT_LEAST_EVERY_S):
             return False
         gc.unfreeze()
         gc.collect()

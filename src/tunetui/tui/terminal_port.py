@@ -6,6 +6,7 @@ Pinned to the exact version of Textual in pyproject.toml; tests/tui/test_termina
 from __future__ import annotations
 
 from contextlib import ExitStack
+from time import thread_time
 from typing import Any
 
 from textual._context import active_message_pump
@@ -17,6 +18,8 @@ from textual.geometry import Size
 from textual.message_pump import MessagePump
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widget import Widget
+
+from tunetui.tui.widgets.kept_lines import KeptLines
 
 _ASK_FOR_CURSOR = "\x1b[6n"
 _FULL_QUEUE_WRITES = 2
@@ -65,7 +68,7 @@ class ClosingApp(App[ReturnType]):
         return super()._prune(*nodes, parent=None if parent is self else parent)
 
 
-class PacedScreen(Screen[Any]):
+class PacedScreen(KeptLines, Screen[Any]):
     """A screen that is drawn when there is something to see, and not twice.
 
     While the terminal is behind it keeps what changed to itself, so that held keys become one frame.  A new screen is
@@ -127,7 +130,10 @@ class PacedScreen(Screen[Any]):
         if self._is_unseen or self.app._batch_count:
             return
         is_whole = self.is_current and self.size.region in self._compositor._dirty_regions
+        before_s = thread_time()
         super()._compositor_refresh()
+        if (charge := getattr(self.app, "charge", None)) is not None:
+            charge(thread_time() - before_s)
         if is_whole:  # whoever waits to be drawn, as every scrollbar does after a layout, was drawn just now
             for widget in self._compositor.visible_widgets:
                 widget._repaint_required = False

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
 from textual.events import Resize
 from textual.geometry import Size
 
@@ -20,12 +19,14 @@ from tunetui.tui.device_text import out_of_touch
 from tunetui.tui.feed import Feed
 from tunetui.tui.figure_table import RANK_TEXT
 from tunetui.tui.pacing import Beat
+from tunetui.tui.quiet_collector import QUIET_FOR_S
 from tunetui.tui.row_detail import RowDetail, detail_of_row
 from tunetui.tui.run_board import RunBoard
 from tunetui.tui.run_panes import RunPanes
 from tunetui.tui.screens.steering import SteeringScreen
 from tunetui.tui.sources import RunSource
 from tunetui.tui.spans import spread, text_of
+from tunetui.tui.widgets.kept_lines import KeptRow
 from tunetui.tui.widgets.keys_line import KeysLine
 from tunetui.tui.widgets.store import ColumnStore
 from tunetui.tui.widgets.table import LiveTable
@@ -47,8 +48,8 @@ class RunScreen(SteeringScreen):
         self.figures, self.facts = self.board.table, self.board.facts
         super().__init__(source)
         self.panes = RunPanes()
-        self.middle = Horizontal(self.board_table, self.panes.live, id="middle")
-        self.bottom = Horizontal(self.panes.heatmap, self.panes.plot, self.panes.log, id="bottom")
+        self.middle = KeptRow(self.board_table, self.panes.live, id="middle")
+        self.bottom = KeptRow(self.panes.heatmap, self.panes.plot, self.panes.log, id="bottom")
         self.footer = KeysLine()
         self.feed = Feed(self)
         self.out_of_touch: dict[str, float] = {}
@@ -76,8 +77,9 @@ class RunScreen(SteeringScreen):
             self.source.close()
 
     def on_mount(self) -> None:
-        """The first frame is laid out as all the others."""
+        """The first frame is laid out as all the others; what comes later is prepared when it is there."""
         self._make_room(self.app.size)
+        self.cockpit.after(QUIET_FOR_S, self.cockpit.prepare)
 
     def on_resize(self, event: Resize) -> None:
         """Panes give way, in the order that `layout` states."""

@@ -11,6 +11,7 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tunetui.tui.widgets.kept_lines import KeptLines
 from tunetui.tui.widgets.literal import literal
 from tunetui.tui.widgets.tones import ToneStyles, tone_styles
 from tunetui.tui.widgets.whole_line import needed, whole_line
@@ -19,7 +20,7 @@ Piece = tuple[str, Style | None]
 """Text and what it adds to the widget's own style."""
 
 
-class Drawing(Widget):
+class Drawing(KeptLines, Widget):
     """A subclass draws all of its lines in `draw`, and calls `redraw` when there is something new to draw."""
 
     DEFAULT_CSS = "Drawing { width: 1fr; height: 1fr; }"

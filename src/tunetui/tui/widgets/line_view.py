@@ -12,6 +12,7 @@ from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
+from tunetui.tui.widgets.kept_lines import KeptBar, KeptLines
 from tunetui.tui.widgets.whole_line import needed
 
 _THUMB_INTERVAL_S = 0.5
@@ -20,7 +21,7 @@ _UNKNOWN = object()
 """The key of a line of which nobody knows any more what it was drawn from."""
 
 
-class LineView(ScrollView, can_focus=True):
+class LineView(KeptLines, ScrollView, can_focus=True):
     """Lines that a subclass draws; `repaint_changed` sends only those whose drawing differs from what is on screen.
 
     Textual sends a refreshed line again as a whole, so the line is the unit.  Its own growing views set
@@ -42,8 +43,9 @@ class LineView(ScrollView, can_focus=True):
         super().__init__(name=name, id=id, classes=classes)
         self.lines_repainted = 0
         """Lines asked to be sent again so far, for tests and benches."""
-        self.top = Offset(0, 0)
-        """How far it is scrolled, as of the drawing that goes on: asking Textual for each line costs more than the line."""
+        self.top, self.across = Offset(0, 0), 0
+        """How far it is scrolled, and the cells of a line, in the drawing that goes on: to ask Textual for each line costs
+        more than the line."""
         self._drawn: dict[int, tuple[Hashable, Strip]] = {}
         self._strips: LRUCache[Hashable, Strip] = LRUCache(_CACHED_LINES)
         self._thumb_moved_at = 0.0
@@ -65,16 +67,18 @@ class LineView(ScrollView, can_focus=True):
     def get_line_filters(self) -> Sequence[LineFilter]:
         return needed(super().get_line_filters())
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._look()
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
-        self.top = self.scroll_offset
-        self._drawn[y] = self._line(y, self.view_size.width)
+        self._drawn[y] = self._line(y, self.across)
         return self._drawn[y][1]
 
     def repaint_changed(self) -> int:
         """Ask for a repaint of the lines that look different by now; returns how many."""
-        width, height = self.view_size
-        self.top = self.scroll_offset
-        regions = []
+        height = self._look()
+        width, regions = self.across, []
         for y in range(height):
             drawn_key, drawn = self._drawn.get(y, (None, None))
             key, strip = self._line(y, width)
@@ -88,6 +92,12 @@ class LineView(ScrollView, can_focus=True):
         if regions:
             self.refresh(*regions)
         return len(regions)
+
+    def _look(self) -> int:
+        """How it is scrolled and how large it is now; returns its lines."""
+        self.top, size = self.scroll_offset, self.view_size
+        self.across = size.width
+        return size.height
 
     def forget_drawing(self) -> None:
         """Draw every line anew, and send those that look different: more changed than the keys tell."""
@@ -118,6 +128,17 @@ class LineView(ScrollView, can_focus=True):
     def page_lines(self) -> int:
         """Scrolling lines that fit on screen, at least 1."""
         return max(self.view_size.height - self.header_lines, 1)
+
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        """As Textual makes it, but for the class."""
+        if self._vertical_scrollbar is None:
+            self._vertical_scrollbar = bar = KeptBar(
+                vertical=True, name="vertical", thickness=self.scrollbar_size_vertical
+            )
+            bar.display = False
+            self.app._start_widget(self, bar)  # noqa: SLF001
+        return self._vertical_scrollbar
 
     def scroll_quietly(self, y: int) -> None:
         """Show the lines from ``y`` on without repainting those that look the same; `repaint_changed` sends the rest."""

@@ -101,16 +101,16 @@ class RowView(LineView):
         if position >= len(self.ordering.rows):
             return None
         row = int(self.ordering.rows[position])
-        return row, int(self.store.stamps[row]), (1 + self.has_focus) * (position == self._position)
+        return row, int(self.store.stamps[row]), (1 + self.has_focus) if position == self._position else 0
 
     def draw_line(self, y: int) -> Strip:
-        painter, width, x = self._painter(), self.view_size.width, self.top.x
+        painter, width, x = self._painter(), self.across, self.top.x
         if y == 0:
             return painter.header(self.ordering.sort_key, descending=self.ordering.descending, x=x, width=width)
         position = y - 1 + self.top.y
         if position >= len(self.ordering.rows):
             return painter.blank(width)
-        cursor = self._cursor_styles[(1 + self.has_focus) * (position == self._position)]
+        cursor = self._cursor_styles[(1 + self.has_focus) if position == self._position else 0]
         row = int(self.ordering.rows[position])
         return painter.row(self.store, row, cursor=cursor, needle=self._needle, x=x, width=width)
 

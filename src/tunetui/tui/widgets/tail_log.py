@@ -87,7 +87,7 @@ class TailLog(LineView):
         if self._styles_now is None:
             self._styles_now = self.rich_style, tone_styles(self)
         plain, tones = self._styles_now
-        width, at = self.view_size.width, y + self.top.y
+        width, at = self.across, y + self.top.y
         if at >= len(self._pieces):
             return Strip.blank(width, plain)
         text, tone = self._pieces[at]
