@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from tests.e2e.workplace import furnish
 from tests.lambda_cloud.cloud import KEY, Cloud
 from tests.lambda_cloud.renting import Clock
 from tests.lambda_cloud.server import served
@@ -21,6 +22,7 @@ from tunetui.settings import rented_hosts_path
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("DATA", "CACHE", "STATE", "CONFIG"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    furnish(tmp_path / "cache" / "tunetui")
     monkeypatch.delenv("NO_COLOR", raising=False)
     folder = tmp_path / "here"
     folder.mkdir()
