@@ -10,6 +10,7 @@ from statistics import median
 from tunetui_agent.devices import Execution, OpenDevice
 from tunetui_agent.faults import TrialFault
 from tunetui_agent.messages import Method, Value
+from tunetui_agent.places import place_figures
 from tunetui_agent.stopping import median_interval, next_check, stop_reason, time_is_up
 
 PROGRESS_SECONDS = 0.25
@@ -83,6 +84,7 @@ def measure(
     warmth.worked()
     telemetry, tags = watch.finish(samples)
     telemetry["call_overhead_ns"] = round(execution.overhead_ns(), 1)
+    telemetry |= place_figures(samples, execution.placements(), method)
     return Sampling(samples, reason, warmups, started - begun, ended - started, telemetry, tags)
 
 

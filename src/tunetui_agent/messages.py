@@ -1,9 +1,8 @@
 """What the app and the agent say to each other: JSON lines, one object each, both ways.
 
-Events flow down (agent to app), commands flow up.  Every event the agent writes is one journal line
-``{"seq": n, "t": unix_seconds, "kind": "TrialStarted", ...fields}`` with ``seq`` dense from 0; the first
-is `AgentStarted`, the last `RunEnded`.  Every command carries an id chosen by the app; sending one twice
-is harmless.  The classes are plain dataclasses so that the agent needs nothing but the standard library.
+Events flow down (agent to app), commands flow up.  Every event the agent writes is one journal line ``{"seq": n, "t":
+unix_seconds, "kind": "TrialStarted", ...fields}`` with ``seq`` dense from 0; the first is `AgentStarted`, the last `RunEnded`.
+Commands carry ids chosen by the app; one sent twice is harmless.  The classes are plain dataclasses: agents have no packages.
 """
 
 from __future__ import annotations
@@ -40,6 +39,7 @@ from tunetui_agent.trial_spec import Trial as Trial
 from tunetui_agent.trial_spec import TrialRef as TrialRef
 from tunetui_agent.trial_spec import reference_to as reference_to
 from tunetui_agent.visits import LEAST_FREEDOM as LEAST_FREEDOM
+from tunetui_agent.visits import PLACE_SD as PLACE_SD
 from tunetui_agent.visits import Spread as Spread
 from tunetui_agent.visits import Visit as Visit
 from tunetui_agent.visits import best_known as best_known
@@ -60,6 +60,7 @@ class Method:
     min_samples: int = 10
     max_samples: int = 1000
     max_seconds: float = 2.0
+    placements: int = 8  # places in memory that the inputs of cold samples lie at in turn; 1: one, as allocated
     warmup_samples: int = 3
     warmup_seconds: float = 0.05
     trial_timeout_seconds: float = 60.0
@@ -386,11 +387,7 @@ def encode_command(command: Any) -> bytes:
 
 
 def decode_command(line: bytes) -> Any:
-    """The command in one line.
-
-    Raises:
-        ValueError: not JSON, an unknown kind, or fields that do not fit.
-    """
+    """The command in one line.  Raises ValueError: not JSON, an unknown kind, or fields that do not fit."""
     return event_of(json.loads(line), COMMANDS)
 
 

@@ -14,6 +14,7 @@ from tunetui_agent.faults import TrialFault
 from tunetui_agent.finalists import TURN_SAMPLES, settled_by
 from tunetui_agent.measure import PROGRESS_SECONDS, Sampling, warm_up
 from tunetui_agent.messages import Method, RaceProgressed, Trial, TrialFailed, TrialMeasured, Value
+from tunetui_agent.places import place_figures
 from tunetui_agent.stopping import next_check
 from tunetui_agent.throttling import LONGEST_PAUSE_SECONDS, first_unthrottled
 
@@ -140,7 +141,9 @@ class Race:
             return []
 
     def _sampling(self, lane: Lane, telemetry: dict[str, Value], tags: list[str]) -> Sampling:
-        telemetry = {**telemetry, "call_overhead_ns": round(lane.prepared.execution.overhead_ns(), 1)}
+        execution = lane.prepared.execution
+        telemetry = {**telemetry, "call_overhead_ns": round(execution.overhead_ns(), 1)}
+        telemetry |= place_figures(lane.samples_ns, execution.placements(), self._method)
         return Sampling(
             samples_ns=lane.samples_ns,
             stopped_by=self._result.settled_by,

@@ -63,6 +63,7 @@ class InputSet:
         self._reference = reference
         self._kept = kept or References(None, {})
         self._expected: Any = None
+        self._copies: list[dict[str, Any]] = []
         self._sums = {name: _checksum(array) for name, array in arrays.items()}
 
     @property
@@ -76,13 +77,25 @@ class InputSet:
                 self._kept.write(key, self._expected)
         return self._expected
 
+    def places(self, count: int) -> list[dict[str, Any]]:
+        """The arrays, and copies of them in memory of their own, so many in all."""
+        while len(self._copies) < count - 1:
+            self._copies.append({name: _copied(array, array.dtype) for name, array in self.arrays.items()})
+        return [self.arrays, *self._copies[: count - 1]]
+
     def changed(self) -> str | None:
-        """The name of an input whose bytes are no longer what they were, or None."""
-        return next((name for name, total in self._sums.items() if _checksum(self.arrays[name]) != total), None)
+        """The name of an input whose bytes are no longer what they were, at any of its places, or None."""
+        for name, total in self._sums.items():
+            if _checksum(self.arrays[name]) != total:
+                return name
+            as_bytes = _bytes(self.arrays[name])
+            if not all(np.array_equal(_bytes(copy[name]), as_bytes) for copy in self._copies):
+                return name
+        return None
 
     def size_bytes(self) -> int:
-        """Memory held, reference included."""
-        return _nbytes(self.arrays) + _nbytes(self._expected)
+        """Memory held, reference and copies included."""
+        return (1 + len(self._copies)) * _nbytes(self.arrays) + _nbytes(self._expected)
 
 
 class Oracle:
@@ -218,7 +231,11 @@ def _call(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
 
 def _checksum(array: Any) -> int:
     """Adler-32 of the bytes: it sees values that changed place, and runs at memory speed."""
-    return zlib.adler32(array.reshape(-1).view(np.uint8)) if array.size else 1
+    return zlib.adler32(_bytes(array)) if array.size else 1
+
+
+def _bytes(array: Any) -> Any:
+    return array.reshape(-1).view(np.uint8)
 
 
 def _nbytes(value: Any) -> int:

@@ -107,6 +107,21 @@ def test_faster_is_slower_the_other_way_round(h200: Leaderboard, h200_again: Lea
     assert [row.verdict for row in decided(compare(slow, h200))] == [FASTER]
 
 
+def test_a_row_that_depends_on_where_its_inputs_lie_must_change_by_more_than_that(
+    h200: Leaderboard, h200_again: Leaderboard
+) -> None:
+    def placed(leaderboard: Leaderboard) -> Leaderboard:
+        (board,) = leaderboard.boards
+        rows = list(board.rows)
+        rows[5] = msgspec.structs.replace(rows[5], telemetry={"placements": 8, "placement_sd_percent": 2.5})
+        return msgspec.structs.replace(leaderboard, boards=[msgspec.structs.replace(board, rows=rows)])
+
+    slow = planted(h200_again, 1.10, 5)
+    assert [row.verdict for row in decided(compare(h200, slow))] == [SLOWER]
+    assert decided(compare(placed(h200), placed(slow))) == []
+    assert decided(compare(placed(h200), placed(planted(h200_again, 1.40, 5))))
+
+
 def test_the_stated_rate_of_false_verdicts_holds_over_repeated_runs_of_200_rows() -> None:
     """Drawn at random from a stated distribution, to check the test itself; no figure of any device."""
     generator = np.random.default_rng(6)

@@ -138,3 +138,21 @@ def test_a_second_visit_that_finds_the_output_wrong_takes_the_figure() -> None:
 def test_a_second_visit_that_fails_otherwise_leaves_the_figure() -> None:
     crashed = TrialFailed(trial=ref(1), status="crashed", cause="SIGSEGV", stage="revisit")
     assert run_of(crashed).rows == run_of().rows
+
+
+def latency_of(number: int, *more: Any, **telemetry: Any) -> Any:
+    """A row's latency in the board, with telemetry of its own."""
+    row = measured(number, around(1_000_000), telemetry=telemetry)
+    (board,) = build_leaderboard(run_of(*more, row)).boards
+    return next(entry.latency_ms for entry in board.rows if entry.trial == ref(number).id)
+
+
+def test_a_row_whose_places_differ_more_than_visits_do_has_the_wider_interval() -> None:
+    quiet, wide = latency_of(3), latency_of(3, placement_sd_percent=1.0)
+    assert quiet.visit_high is None
+    assert wide.ci_high - wide.median == pytest.approx(0.0196, rel=0.01)
+    assert wide.visit_high == quiet.ci_high
+
+
+def test_places_that_differ_less_than_visits_do_widen_nothing() -> None:
+    assert latency_of(3, *scattered(), placement_sd_percent=0.01) == latency_of(3, *scattered())

@@ -38,5 +38,7 @@ HEADS = DEVICE_COLUMNS | {
     "memory_clock_mhz": Head(("memory", "MHz"), 0),
     "static_shared_bytes": Head(("static", "B"), 0),
     "call_overhead_ns": Head(("call", "ns"), 0),
+    "placements": Head(("places",), 0),
+    "placement_sd_percent": Head(("places", "%"), 0),
 }
 """Heads of figures whose names are longer than their figures."""

@@ -28,6 +28,7 @@ METHOD_LIMITS: dict[str, dict[str, Any]] = {
     "min_samples": {"whole": True, "low": 6},  # fewer cannot hold the median in 95 % of cases
     "max_samples": {"whole": True, "low": 6, "high": 1_000_000},
     "max_seconds": {"above": 0, "high": 86_400},
+    "placements": {"whole": True, "low": 1, "high": 64},
     "warmup_samples": {"whole": True, "low": 0, "high": 1_000_000},
     "warmup_seconds": {"low": 0, "high": 3600},
     "trial_timeout_seconds": {"above": 0, "high": 86_400},

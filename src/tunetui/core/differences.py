@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -14,6 +14,7 @@ from tunetui.core.leaderboard import Entry
 from tunetui.core.noise import Z95, Noise, Part, satterthwaite
 from tunetui.core.statistics import mann_whitney
 from tunetui.core.student import quantile, two_sided, upper_tail
+from tunetui_agent.messages import PLACE_SD, Value
 
 SAME, FASTER, SLOWER, UNDECIDED = "same", "faster", "slower", "undecided"
 
@@ -42,6 +43,8 @@ class Side(msgspec.Struct, frozen=True):
     own_se: float
     """Standard error of the log median as this visit's own samples tell it."""
     samples_ns: Sequence[int]
+    places: Part = (0.0, 0.0)
+    """The variance of the log median that the places of its inputs show, an upper bound, and its degrees of freedom."""
 
     @classmethod
     def of(cls, entry: Entry) -> Side | None:
@@ -53,7 +56,12 @@ class Side(msgspec.Struct, frozen=True):
         high = latency.ci_high if latency.visit_high is None else latency.visit_high
         if not 0 < low <= latency.median <= high or not math.isfinite(high) or min(entry.samples_ns) <= 0:
             return None
-        return cls(latency.median, low, high, se_of_log_median(entry.samples_ns), entry.samples_ns)
+        places = _of_places(entry.telemetry)
+        return cls(latency.median, low, high, se_of_log_median(entry.samples_ns), entry.samples_ns, places)
+
+    def between(self, visits: Part) -> Part:
+        """The variance between visits to this row: what its implementation's rows show, or more where its own places do."""
+        return max(visits, self.places)
 
     def widened(self, variance: float) -> tuple[float, float]:
         """Both ends of the 95 % interval with a variance between visits in it, as leaderboards have it."""
@@ -78,6 +86,13 @@ class Side(msgspec.Struct, frozen=True):
             return own, freedom
         pooled = freedom + _OF_THE_OTHERS
         return (freedom * own + _OF_THE_OTHERS * typical) / pooled, pooled
+
+
+def _of_places(telemetry: Mapping[str, Value]) -> Part:
+    percent, places = telemetry.get(PLACE_SD), telemetry.get("placements")
+    if not isinstance(percent, int | float) or not isinstance(places, int):
+        return 0.0, 0.0
+    return (percent / 100.0) ** 2, places - 1.0
 
 
 def _shared_dispersion(first: Side, second: Side) -> tuple[float, float]:
@@ -130,18 +145,18 @@ def measure(first: Side, second: Side, of_first: Noise, of_second: Noise, *, ali
     """The difference between two rows, before correction for how many are compared; ``alike`` where they are one configuration."""
     dispersions = _shared_dispersion(first, second) if alike else (0.0, 0.0)
     ratio = math.log(second.median / first.median)
+    between = first.between(of_first.first), second.between(of_second.second)
     parts = [
         first.own_part(of_first.typical[0], dispersions[0]),
         second.own_part(of_second.typical[1], dispersions[1]),
-        of_first.first,
-        of_second.second,
+        *between,
     ]
     se = max(math.sqrt(sum(variance for variance, _ in parts)), _LEAST_SE)
     if not (of_first.first[1] and of_second.second[1]):
         return Difference(
             percent=_percent(ratio), log_ratio=ratio, se=se, degrees_of_freedom=0.0, disjoint=False, p=1.0
         )
-    ours, theirs = first.widened(of_first.first[0]), second.widened(of_second.second[0])
+    ours, theirs = first.widened(between[0][0]), second.widened(between[1][0])
     disjoint = theirs[0] > ours[1] or theirs[1] < ours[0]
     freedom = satterthwaite(parts)
     half = quantile(0.975, round(freedom, 2)) * se

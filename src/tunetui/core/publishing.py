@@ -119,7 +119,7 @@ def _board(
     others = sorted((row for row in rows if row.status != MEASURED), key=lambda row: (row.status, row.trial))
     visits = known(run, device_id, measured, visited)
     share = {name: each.share(run.confidence) for name, each in visits.items()}
-    ends = [interval(row, share.get(row.implementation, 0.0)) for row in measured]
+    ends = [interval(row, share.get(row.implementation, 0.0), run.confidence) for row in measured]
     contenders = [Contender(r.samples_ns, r.median_ns or 0.0, *end) for r, end in zip(measured, ends, strict=True)]
     places = rank(contenders)
     devices = sorted({row.device for row in rows} - {""}, key=lambda each: (each != device_id, each))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from msgspec.structs import replace
 
 from tunetui.core.draft import Draft
 from tunetui.core.leaderboard import VisitsPart
 from tunetui.core.snapshot import MEASURED, Row, Run
-from tunetui_agent.messages import LEAST_FREEDOM, Spread, Visit, best_known, spread_of, widened
+from tunetui_agent.messages import LEAST_FREEDOM, PLACE_SD, Spread, Visit, best_known, spread_of, widened
 
 PROBLEM, IMPLEMENTATION = "problem", "implementation"
 """What an estimate is made of: rows of one problem, or of all of them."""
@@ -82,11 +83,17 @@ def _too_few(revisits: int) -> str:
     return f"n/a: only {revisits} second visit{'s' * (revisits != 1)}, and an estimate needs {LEAST_FREEDOM}"
 
 
-def interval(row: Row, share: float) -> tuple[float | None, float | None]:
-    """Both ends of the row's interval with the variation between visits in it, in nanoseconds; None where it has none."""
+def interval(row: Row, share: float, confidence: float) -> tuple[float | None, float | None]:
+    """Both ends of the row's interval with the variation between visits in it, in nanoseconds; None where it has none.
+
+    ``share`` is what an implementation's rows show on average.  Where the places of this row's inputs show more, that counts.
+    """
     visit = _visit_of(row)
     if visit is None:
         return row.ci_low_ns, row.ci_high_ns
+    own = row.telemetry.get(PLACE_SD)
+    if isinstance(own, int | float):
+        share = max(share, NormalDist().inv_cdf(0.5 + confidence / 2.0) * own / 100.0)
     wide = widened(visit, share)
     return wide.low, wide.high
 

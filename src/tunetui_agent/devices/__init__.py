@@ -43,8 +43,12 @@ class Execution(Protocol):
     def samples(self, count: int, deadline: float) -> list[int]:
         """Nanoseconds of up to ``count`` executions, at least one, none begun after ``deadline`` (perf_counter seconds).
 
-        Outputs are poisoned before the first; each is preceded by cache eviction where the method says cold.
+        Outputs are poisoned before the first; each is preceded by cache eviction where the method says cold, and then
+        reads its inputs at the next of their places.
         """
+
+    def placements(self) -> int:
+        """How many places of the inputs the samples took turns over."""
 
     def tags(self) -> list[str]:
         """What the samples so far showed of the way in which they are taken, such as ``host-bound``."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tunetui_agent.devices import CHANGED_INPUT
+from tunetui_agent.devices.placing import Turns, placements_of
 from tunetui_agent.faults import TrialFault
 from tunetui_agent.loaders import C_SCALARS, function_of, load_python, load_shared, one_line
 from tunetui_agent.messages import Argument, Implementation, RunSpec, Trial, Value
@@ -22,6 +23,8 @@ GUARD_BYTE = 0xA5
 """What the zones before and after every array that the kernel may write hold."""
 
 _OVERHEAD_CALLS = 200
+_COPIES_BYTES = 512 << 20
+"""That copies of the inputs may take: each is looked at for damage after every trial."""
 
 
 class CpuExecution:
@@ -48,13 +51,13 @@ class CpuExecution:
         self._native = implementation.language != "python"
         self._function = self._load(artifact)
         self._call: Callable[[], Any] = _nothing
+        self._turns: Turns | None = None
         self._arguments: list[Any] = []
 
     def bind(self, inputs: InputSet) -> None:
         """The next runs read these inputs, in place: a kernel that writes to them is found out by `damage`."""
-        self._inputs = inputs
-        names = self._implementation.launches[0].arguments
-        self._arguments = [self._argument(name, inputs) for name in names]
+        self._inputs, self._turns = inputs, None
+        self._arguments = self._arguments_of(inputs.arrays)
         self._call = self._bound(self._function)
 
     def poison(self) -> None:
@@ -89,8 +92,13 @@ class CpuExecution:
         """Nanoseconds of up to ``count`` executions, each with cold caches if so asked."""
         self.poison()
         taken: list[int] = []
-        self._guard(lambda: self._fill(taken, count, deadline))
+        turns = self._placed()
+        self._guard(lambda: self._fill(taken, count, deadline, turns))
         return taken
+
+    def placements(self) -> int:
+        """How many places of the inputs the samples took turns over."""
+        return len(self._turns) if self._turns else 1
 
     def tags(self) -> list[str]:
         """None: the host is the device."""
@@ -117,10 +125,26 @@ class CpuExecution:
             taken.append(clock() - begun)
         return float(median(taken))
 
-    def _fill(self, taken: list[int], count: int, deadline: float) -> None:
+    def _placed(self) -> Turns:
+        if self._turns is None:
+            places = self._places()
+            self._turns = Turns([self._bound(self._function, self._arguments_of(arrays)) for arrays in places])
+        return self._turns
+
+    def _places(self) -> list[dict[str, Any]]:
+        if self._inputs is None:
+            return [{}]
+        size = sum(int(array.nbytes) for array in self._inputs.arrays.values())
+        try:
+            return self._inputs.places(placements_of(self._spec.method, size, _COPIES_BYTES))
+        except MemoryError:
+            return [self._inputs.arrays]
+
+    def _fill(self, taken: list[int], count: int, deadline: float, turns: Turns) -> None:
         """The timed loop: nothing but the call stands between the two readings of the clock."""
-        call, evict, clock = self._call, self._evict, time.perf_counter_ns
+        evict, clock = self._evict, time.perf_counter_ns
         while len(taken) < count:
+            call = turns.take()
             if evict is not None:
                 evict()
             begun = clock()
@@ -163,11 +187,14 @@ class CpuExecution:
         source = self._implementation.source
         return function_of(load_python(self._spec.kernel.files, source), entry, source)
 
-    def _argument(self, name: str, inputs: InputSet) -> Any:
+    def _arguments_of(self, arrays: dict[str, Any]) -> list[Any]:
+        return [self._argument(name, arrays) for name in self._implementation.launches[0].arguments]
+
+    def _argument(self, name: str, arrays: dict[str, Any]) -> Any:
         argument = self._declared[name]
         if argument.role == "scalar":
             return self._scalar(argument)
-        array = self._written[name] if name in self._written else inputs.arrays[name]
+        array = self._written[name] if name in self._written else arrays[name]
         return ctypes.c_void_p(array.ctypes.data) if self._native else array
 
     def _scalar(self, argument: Argument) -> Any:
@@ -181,9 +208,9 @@ class CpuExecution:
             raise TrialFault("unsupported", f"scalar {argument.name!r} has dtype {dtype}; use {', '.join(C_SCALARS)}")
         return C_SCALARS[dtype](value)
 
-    def _bound(self, function: Any) -> Callable[[], Any]:
+    def _bound(self, function: Any, arguments: list[Any] | None = None) -> Callable[[], Any]:
         """A call without arguments; a Python kernel gets its parameters by keyword."""
-        arguments = self._arguments
+        arguments = self._arguments if arguments is None else arguments
         if self._native:
             return lambda: function(*arguments)
         known = {**self._trial.problem, **self._trial.configuration}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunetui_agent.build import Target
 from tunetui_agent.devices.cuda_driver import DriverError, Gpu, find_gpus, kernel_driver_version
 from tunetui_agent.devices.gpu_harness import GpuHarness
-from tunetui_agent.messages import Device, Implementation, RunSpec, Trial, Value
+from tunetui_agent.devices.placing import placements_of
+from tunetui_agent.messages import Device, Implementation, Method, RunSpec, Trial, Value
 
 if TYPE_CHECKING:
     from tunetui_agent.devices import Execution, Watch
@@ -18,6 +20,16 @@ if TYPE_CHECKING:
 _FLUSH_FACTOR = 2  # of the L2's size: what is overwritten before every cold sample
 _LEAST_FLUSH_BYTES = 32 << 20
 _INPUT_SETS_KEPT = 3  # two for verification, one for timing
+_COPIES_SHARE = 0.25  # of free memory, that copies of the inputs may take
+
+
+@dataclass
+class _Upload:
+    """One set of inputs on the device, at one or more places."""
+
+    inputs: InputSet  # kept, so that its id cannot come to mean another
+    places: list[dict[str, Any]]
+    sums: dict[str, int]
 
 
 def probe() -> list[Device]:
@@ -84,7 +96,7 @@ class GpuDevice:
         self._flush_buffer: Any = cupy.empty(flush_bytes, cupy.uint8)
         self.harness = GpuHarness(self)
         self.events = (cupy.cuda.Event(), cupy.cuda.Event())
-        self._uploads: OrderedDict[int, tuple[InputSet, dict[str, Any], dict[str, int]]] = OrderedDict()
+        self._uploads: OrderedDict[int, _Upload] = OrderedDict()
         self._matmul_ceilings: dict[str, dict[str, Value]] = {}
         self.eviction = (
             f"before every sample {flush_bytes >> 20} MiB of device memory are overwritten and read back, "
@@ -148,22 +160,31 @@ class GpuDevice:
             while len(self._uploads) >= _INPUT_SETS_KEPT:
                 self._uploads.popitem(last=False)
             arrays = {name: self.cupy.asarray(array) for name, array in inputs.arrays.items()}
-            # The set itself is kept, so that its id cannot come to mean another.
-            self._uploads[key] = (
-                inputs,
-                arrays,
-                {name: self.harness.checksum(array) for name, array in arrays.items()},
-            )
+            sums = {name: self.harness.checksum(array) for name, array in arrays.items()}
+            self._uploads[key] = _Upload(inputs, [arrays], sums)
         self._uploads.move_to_end(key)
-        return self._uploads[key][1]
+        return self._uploads[key].places[0]
+
+    def placed(self, inputs: InputSet, method: Method) -> list[dict[str, Any]]:
+        """Uploaded inputs at as many places of the device's memory as the method asks for and there is room for."""
+        self.upload(inputs)
+        places = self._uploads[id(inputs)].places
+        size = sum(int(array.nbytes) for array in places[0].values())
+        free_bytes, _ = self.cupy.cuda.runtime.memGetInfo()
+        room = int(_COPIES_SHARE * free_bytes) + (len(places) - 1) * size
+        count = placements_of(method, size, room)
+        while len(places) < count:
+            places.append({name: array.copy() for name, array in places[0].items()})
+        return places[:count]
 
     def changed_input(self, inputs: InputSet) -> str | None:
         """The name of an uploaded input whose bytes are no longer what they were; it is uploaded anew next time."""
-        _, arrays, sums = self._uploads[id(inputs)]
-        for name, array in arrays.items():
-            if self.harness.checksum(array) != sums[name]:
-                del self._uploads[id(inputs)]
-                return name
+        known = self._uploads[id(inputs)]
+        for arrays in known.places:
+            for name, array in arrays.items():
+                if self.harness.checksum(array) != known.sums[name]:
+                    del self._uploads[id(inputs)]
+                    return name
         return None
 
     def fill(self, raw: Any, value: int) -> None:

@@ -14,6 +14,7 @@ from tunetui_agent.devices.gpu_faults import cuda_faults
 from tunetui_agent.devices.gpu_loading import LoadedLaunch, load_launches
 from tunetui_agent.devices.gpu_rotation import Rotation, rotation_of
 from tunetui_agent.devices.gpu_trace import REASON, Tracer
+from tunetui_agent.devices.placing import Turns
 from tunetui_agent.faults import TrialFault
 from tunetui_agent.messages import Argument, Implementation, RunSpec, Trial, Value
 from tunetui_agent.verify import InputSet, poison_value
@@ -56,12 +57,13 @@ class GpuExecution:
         self._call: Callable[[], None] = lambda: None
         self._bound_arguments: list[tuple[Any, ...]] = []
         self._rotation: Rotation | None = None
+        self._turns: Turns | None = None
 
     def bind(self, inputs: InputSet) -> None:
         """The next runs read these inputs, uploaded once and kept on the device."""
         with self._faults():
             self._bound = inputs
-            self._inputs, self._rotation = self._device.upload(inputs), None
+            self._inputs, self._rotation, self._turns = self._device.upload(inputs), None, None
             self._call = self._bound_call()
 
     def _bound_call(self) -> Callable[[], None]:
@@ -119,18 +121,39 @@ class GpuExecution:
         self.poison()
         taken: list[int] = []
         with self._faults():
+            turns = self._placed()
             while len(taken) < count and (not taken or time.perf_counter() < deadline):
-                taken.append(self._sample())
+                taken.append(self._sample(turns.take()))
         return taken
 
-    def _sample(self) -> int:
+    def placements(self) -> int:
+        """How many places of the inputs the samples took turns over."""
+        return len(self._turns) if self._turns else 1
+
+    def _placed(self) -> Turns:
+        if self._turns is None:
+            places = self._device.placed(self._bound, self._spec.method) if self._bound else []
+            self._turns = Turns(self._calls_over(places) or [self._call])
+        return self._turns
+
+    def _calls_over(self, places: list[dict[str, Any]]) -> list[Callable[[], None]]:
+        """The call once for each place of its inputs."""
+        own, calls = self._inputs, []
+        for arrays in places:
+            self._inputs = arrays
+            calls.append(self._bound_call())
+        self._inputs = own
+        self._call = self._bound_call()
+        return calls
+
+    def _sample(self, call: Callable[[], None]) -> int:
         (start, stop), stream = self._device.events, self._device.stream
         if self._spec.method.cache == "cold":
             self._device.flush()
         # Twice what the last execution took to queue: a library's call is many launches and Python between them.
         self._device.harness.wait(2 * self._queueing_seconds)
         start.record(stream)
-        self._call()
+        call()
         stop.record(stream)
         self._sampled += 1
         self._begun_early += bool(start.done)
@@ -152,15 +175,11 @@ class GpuExecution:
         return self._rotation.caches
 
     def _rotated(self) -> Rotation:
-        own, calls = self._inputs, [self._call]
+        own = self._inputs
         cold = self._spec.method.cache == "cold"
         copies, caches = rotation_of(self._device.device.attributes["l2_bytes"], own.values(), cold=cold)
-        for _ in range(copies - 1):
-            self._inputs = {name: array.copy() for name, array in own.items()}
-            calls.append(self._bound_call())
-        self._inputs = own
-        self._call = self._bound_call()
-        return Rotation(calls, caches)
+        others = [{name: array.copy() for name, array in own.items()} for _ in range(copies - 1)]
+        return Rotation(self._calls_over([own, *others]), caches)
 
     def resources(self) -> dict[str, Value]:
         """Registers, memory and occupancy: of the first launch by plain names, of later ones prefixed by their entry."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tunetui_agent.devices.placing import Turns
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -28,11 +30,9 @@ class Rotation:
     """Calls in turn; each reads its own copy of the inputs."""
 
     def __init__(self, calls: list[Callable[[], None]], caches: str) -> None:
-        self._calls, self.caches = calls, caches
-        self._turn = 0
+        self._turns, self.caches = Turns(calls), caches
 
     def run(self, count: int) -> None:
         """Queue the next ``count`` calls."""
         for _ in range(count):
-            self._calls[self._turn]()
-            self._turn = (self._turn + 1) % len(self._calls)
+            self._turns.take()()
