@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ASSUMED_LLC_BYTES = 64 << 20
 """Last-level cache to evict where /sys does not tell: larger than that of most servers, per socket."""
 
+COPIES_BYTES, COPIES_SHARE = 512 << 20, 1 / 16
+"""That copies of the inputs may take, and of memory: each is looked at for damage after every trial."""
+
 _CPUS = Path("/sys/devices/system/cpu")
 
 
@@ -142,7 +145,8 @@ class CpuDevice:
         from tunetui_agent.devices.cpu_execution import CpuExecution
 
         evict = self._evictor.evict if spec.method.cache == "cold" else None
-        return CpuExecution(spec, implementation, trial, artifact, evict)
+        room_bytes = min(COPIES_BYTES, int(COPIES_SHARE * memory_bytes()))
+        return CpuExecution(spec, implementation, trial, artifact, evict, room_bytes)
 
     def watch(self) -> Watch:
         """Begins to watch the load of the host."""

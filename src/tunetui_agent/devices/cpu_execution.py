@@ -23,8 +23,6 @@ GUARD_BYTE = 0xA5
 """What the zones before and after every array that the kernel may write hold."""
 
 _OVERHEAD_CALLS = 200
-_COPIES_BYTES = 512 << 20
-"""That copies of the inputs may take: each is looked at for damage after every trial."""
 
 
 class CpuExecution:
@@ -37,12 +35,13 @@ class CpuExecution:
         trial: Trial,
         artifact: str | None,
         evict: Callable[[], None] | None,
+        room_bytes: int,
     ) -> None:
-        """``evict`` makes the caches cold before each sample; None measures them hot."""
+        """``evict`` makes the caches cold before each sample; None measures them hot.  ``room_bytes`` is for copies of inputs."""
         if len(implementation.launches) != 1:
             raise TrialFault("unsupported", f"{implementation.name}: a CPU implementation has exactly one entry")
         self._spec, self._implementation, self._trial = spec, implementation, trial
-        self._evict = evict
+        self._evict, self._room_bytes = evict, room_bytes
         self._declared = {argument.name: argument for argument in spec.kernel.arguments}
         self._written: dict[str, Any] = {}
         self._guarded: dict[str, Any] = {}
@@ -136,7 +135,7 @@ class CpuExecution:
             return [{}]
         size = sum(int(array.nbytes) for array in self._inputs.arrays.values())
         try:
-            return self._inputs.places(placements_of(self._spec.method, size, _COPIES_BYTES))
+            return self._inputs.places(placements_of(self._spec.method, size, self._room_bytes))
         except MemoryError:
             return [self._inputs.arrays]
 
