@@ -75,7 +75,7 @@ class Lab:
         execution.bind(inputs)
         execution.poison()
         execution.run()
-        self.oracle.judge(trial, inputs, execution.outputs())
+        self.oracle.judge(trial, inputs, execution.outputs()[0])
         return execution
 
 

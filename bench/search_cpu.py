@@ -190,7 +190,7 @@ def _mojo_sampler(spec: RunSpec, oracle: Any, folder: str) -> Any:
             ready[key].bind(inputs)
             ready[key].run()
         taken = ready[key].samples(1, float("inf"))
-        return {"ns": taken[0], "quality": oracle.judge(one, inputs, ready[key].outputs())}
+        return {"ns": taken[0], "quality": oracle.judge(one, inputs, ready[key].outputs()[0])}
 
     return sample
 

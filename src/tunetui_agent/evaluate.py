@@ -182,9 +182,10 @@ class Evaluator:
         if damage:
             raise TrialFault("wrong", when + damage)
         try:
-            return self._oracle.judge(trial, inputs, execution.outputs())
+            qualities = [self._oracle.judge(trial, inputs, outputs) for outputs in execution.outputs()]
         except TrialFault as fault:
             raise TrialFault(fault.status, when + fault.cause, fault.detail, fault.quality) from fault
+        return qualities[0]
 
     def _sample(self, prepared: Prepared, method: Method, progress: Callable[[TrialProgressed], None]) -> Sampling:
         def speak(count: int, median_ns: float, half_width_percent: float | None) -> None:

@@ -60,7 +60,7 @@ class Method:
     min_samples: int = 10
     max_samples: int = 1000
     max_seconds: float = 2.0
-    placements: int = 8  # places in memory that the inputs of cold samples lie at in turn; 1: one, as allocated
+    placements: int = 16  # places in memory that cold samples work at in turn; 1: one, as allocated
     warmup_samples: int = 3
     warmup_seconds: float = 0.05
     trial_timeout_seconds: float = 60.0

@@ -22,7 +22,7 @@ BOUND_PERCENT = 70.0
 PRIOR_FREEDOM = 8.0
 """Visits that those to other problems count for, all together: as many as a problem has at least of its own."""
 PLACE_SD = "placement_sd_percent"
-"""Telemetry of a row: by how much its median may be off because its inputs lay at no more places (`tunetui_agent.places`)."""
+"""Telemetry of a row: by how much its median may be off because its arrays lay at no more places (`tunetui_agent.places`)."""
 
 
 @dataclass(frozen=True)

@@ -76,28 +76,30 @@ def test_a_kernel_that_writes_to_a_copy_of_its_input_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("inputs_bytes", "room_bytes", "places"), [(100, 10_000, 8), (100, 350, 4), (100, 99, 1), (0, 100, 1)]
+    ("inputs_bytes", "room_bytes", "places"), [(100, 10_000, 16), (100, 350, 4), (100, 99, 1), (0, 100, 1)]
 )
 def test_there_are_as_many_places_as_there_is_room_for(inputs_bytes: int, room_bytes: int, places: int) -> None:
-    assert placements_of(Method(placements=8), inputs_bytes, room_bytes) == places
+    assert placements_of(Method(), inputs_bytes, room_bytes) == places
 
 
+@pytest.mark.parametrize("samples", [48, 72, 200])
 @pytest.mark.parametrize("between", [0.0, 0.003, 0.03])
-def test_an_interval_holds_the_median_over_places_as_often_as_it_says(between: float) -> None:
-    """Random numbers, to test the statistics: eight places that differ by ``between``, samples that scatter by 1.5 %."""
+def test_an_interval_holds_the_median_over_places_as_often_as_it_says(between: float, samples: int) -> None:
+    """Random numbers, to test the statistics: places that differ by ``between``, samples that scatter by 1.5 %, some late."""
     draw, held, rounds = random.Random(8), 0, 300
     for _ in range(rounds):
-        places = [draw.gauss(0, between) for _ in range(8)]
-        samples = [round(1e5 * exp(places[n % 8] + draw.gauss(0, 0.015))) for n in range(96)]
-        found = median_interval(samples, 95.0)
-        own = place_figures(samples, 8, Method())[PLACE_SD]
+        places = [draw.gauss(0, between) for _ in range(16)]
+        noise = [abs(draw.gauss(0, 0.1)) if draw.random() < 0.02 else draw.gauss(0, 0.015) for _ in range(samples)]
+        taken = [round(1e5 * exp(places[n % 16] + each)) for n, each in enumerate(noise)]
+        found = median_interval(taken, 95.0)
+        own = place_figures(taken, 16, Method())[PLACE_SD]
         assert found
         assert isinstance(own, float)
         wide = widened(Visit(found.median, found.low, found.high), NormalDist().inv_cdf(0.975) * own / 100)
         held += wide.low <= 1e5 <= wide.high
-    assert 0.92 <= held / rounds <= 0.99
+    assert held / rounds >= 0.93
 
 
-@pytest.mark.parametrize(("places", "samples"), [(4, 96), (8, 40), (1, 96)])
+@pytest.mark.parametrize(("places", "samples"), [(4, 96), (8, 23), (16, 47), (1, 96)])
 def test_of_too_few_places_or_samples_nothing_is_said(places: int, samples: int) -> None:
     assert place_figures(list(range(1000, 1000 + samples)), places, Method()) == {PLACES: places}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import io
 import json
 import os
@@ -207,6 +208,12 @@ class Workplace:
         """Process ids of the agents at work."""
         runs = HostFolder(self.cache / "tunetui").runs()
         return [int((run.read_meta() or {})["pid"]) for run in runs if is_held(run.lock) and run.read_meta()]
+
+    def wait_for_agents(self) -> None:
+        """Until none is at work: one whose run is over has yet to leave its device."""
+        for run in HostFolder(self.cache / "tunetui").runs():
+            with run.lock.open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH)
 
     def end(self) -> None:
         for run in self._started:

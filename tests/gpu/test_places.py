@@ -13,8 +13,8 @@ pytest.importorskip("cupy", exc_type=ImportError)
 pytestmark = needs_gpu
 
 
-@pytest.mark.parametrize(("method", "places"), [("", 8), ("placements = 3", 3), ('cache = "hot"', 1)])
-def test_a_row_says_at_how_many_places_its_inputs_lay(workplace: GpuWorkplace, method: str, places: int) -> None:
+@pytest.mark.parametrize(("method", "places"), [("", 16), ("placements = 3", 3), ('cache = "hot"', 1)])
+def test_a_row_says_at_how_many_places_it_was_measured(workplace: GpuWorkplace, method: str, places: int) -> None:
     workplace.grid(method, fault=json.dumps(["none", "works_too"]))
     workplace.run()
     rows = figures(workplace)

@@ -34,8 +34,8 @@ class Execution(Protocol):
     def run(self) -> None:
         """One execution, waited for, not timed."""
 
-    def outputs(self) -> dict[str, Any]:
-        """The outputs as NumPy arrays, valid until the next run."""
+    def outputs(self) -> list[dict[str, Any]]:
+        """The outputs as NumPy arrays, valid until the next run: at each place written since they were poisoned; alike ones once."""
 
     def damage(self) -> str | None:
         """What the kernel wrote that it must not have (outside its outputs, into its inputs), or None."""
@@ -44,11 +44,11 @@ class Execution(Protocol):
         """Nanoseconds of up to ``count`` executions, at least one, none begun after ``deadline`` (perf_counter seconds).
 
         Outputs are poisoned before the first; each is preceded by cache eviction where the method says cold, and then
-        reads its inputs at the next of their places.
+        works at the next of the places in memory.
         """
 
     def placements(self) -> int:
-        """How many places of the inputs the samples took turns over."""
+        """How many places in memory the samples took turns over."""
 
     def tags(self) -> list[str]:
         """What the samples so far showed of the way in which they are taken, such as ``host-bound``."""

@@ -50,7 +50,7 @@ class CpuExecution:
         self._native = implementation.language != "python"
         self._function = self._load(artifact)
         self._call: Callable[[], Any] = _nothing
-        self._turns: Turns | None = None
+        self._turns: Turns[Callable[[], Any]] | None = None
         self._arguments: list[Any] = []
 
     def bind(self, inputs: InputSet) -> None:
@@ -72,9 +72,9 @@ class CpuExecution:
         """One execution.  Raises `TrialFault` (errored) with what a Python kernel raised."""
         self._guard(self._call)
 
-    def outputs(self) -> dict[str, Any]:
-        """The output arrays themselves; the next run overwrites them."""
-        return {name: array for name, array in self._written.items() if self._declared[name].role == "output"}
+    def outputs(self) -> list[dict[str, Any]]:
+        """The output arrays themselves, which are the same at every place of the inputs; the next run overwrites them."""
+        return [{name: array for name, array in self._written.items() if self._declared[name].role == "output"}]
 
     def damage(self) -> str | None:
         """A guard zone, an input or a counter that is not as it was."""
@@ -124,7 +124,7 @@ class CpuExecution:
             taken.append(clock() - begun)
         return float(median(taken))
 
-    def _placed(self) -> Turns:
+    def _placed(self) -> Turns[Callable[[], Any]]:
         if self._turns is None:
             places = self._places()
             self._turns = Turns([self._bound(self._function, self._arguments_of(arrays)) for arrays in places])
@@ -139,7 +139,7 @@ class CpuExecution:
         except MemoryError:
             return [self._inputs.arrays]
 
-    def _fill(self, taken: list[int], count: int, deadline: float, turns: Turns) -> None:
+    def _fill(self, taken: list[int], count: int, deadline: float, turns: Turns[Callable[[], Any]]) -> None:
         """The timed loop: nothing but the call stands between the two readings of the clock."""
         evict, clock = self._evict, time.perf_counter_ns
         while len(taken) < count:

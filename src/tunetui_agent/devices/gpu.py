@@ -165,14 +165,17 @@ class GpuDevice:
         self._uploads.move_to_end(key)
         return self._uploads[key].places[0]
 
-    def placed(self, inputs: InputSet, method: Method) -> list[dict[str, Any]]:
-        """Uploaded inputs at as many places of the device's memory as the method asks for and there is room for."""
+    def placed(self, inputs: InputSet, method: Method, beside_bytes: int) -> list[dict[str, Any]]:
+        """Uploaded inputs at as many places of the device's memory as the method asks for and there is room for.
+
+        ``beside_bytes`` is what the kernel needs with each of them.
+        """
         self.upload(inputs)
         places = self._uploads[id(inputs)].places
         size = sum(int(array.nbytes) for array in places[0].values())
         free_bytes, _ = self.cupy.cuda.runtime.memGetInfo()
         room = int(_COPIES_SHARE * free_bytes) + (len(places) - 1) * size
-        count = placements_of(method, size, room)
+        count = placements_of(method, size + beside_bytes, room)
         while len(places) < count:
             places.append({name: array.copy() for name, array in places[0].items()})
         return places[:count]
@@ -191,6 +194,13 @@ class GpuDevice:
         """Every byte of a uint8 array, in stream order."""
         if raw.size:
             self.cupy.cuda.runtime.memsetAsync(raw.data.ptr, value, raw.size, self.stream.ptr)
+
+    def copy(self, source: Any, target: Any) -> None:
+        """The bytes of one uint8 array to another of the same size, in stream order."""
+        if source.size:
+            runtime = self.cupy.cuda.runtime
+            kind = runtime.memcpyDeviceToDevice
+            runtime.memcpyAsync(target.data.ptr, source.data.ptr, source.size, kind, self.stream.ptr)
 
     def flush(self) -> None:
         """Overwrites more than the L2 holds and reads it back, in stream order.

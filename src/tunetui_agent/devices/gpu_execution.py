@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tunetui_agent.devices import CHANGED_INPUT
+from tunetui_agent.devices.gpu_buffers import GpuBuffers
 from tunetui_agent.devices.gpu_faults import cuda_faults
 from tunetui_agent.devices.gpu_loading import LoadedLaunch, load_launches
 from tunetui_agent.devices.gpu_rotation import Rotation, rotation_of
 from tunetui_agent.devices.gpu_trace import REASON, Tracer
 from tunetui_agent.devices.placing import Turns
 from tunetui_agent.faults import TrialFault
-from tunetui_agent.messages import Argument, Implementation, RunSpec, Trial, Value
-from tunetui_agent.verify import InputSet, poison_value
+from tunetui_agent.messages import Implementation, RunSpec, Trial, Value
+from tunetui_agent.verify import InputSet
 
 if TYPE_CHECKING:
     from tunetui_agent.devices.gpu import GpuDevice
-
-GUARD_BYTES = 4096
-GUARD_BYTE = 0xA5
-"""What the zones before and after every buffer that the kernel may write hold."""
 
 HOST_BOUND = "host-bound"
 """The tag of samples that the host was part of."""
 
 _OVERHEAD_LAUNCHES = 100
 _HOST_BOUND_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The kernel with its arguments at one place in memory."""
+
+    call: Callable[[], None]
+    buffers: GpuBuffers
 
 
 class GpuExecution:
@@ -42,72 +48,57 @@ class GpuExecution:
         self._device, self._cupy = device, device.cupy
         self._spec, self._implementation, self._trial = spec, implementation, trial
         self._declared = {argument.name: argument for argument in spec.kernel.arguments}
-        self._arrays: dict[str, Any] = {}  # outputs, scratch, counters
-        self._raw: dict[str, Any] = {}  # the same with their guard zones, uint8
         self._inputs: dict[str, Any] = {}
         self._bound: InputSet | None = None
         self._queueing_seconds = 0.0  # what the host takes to queue one execution
         self._sampled = self._begun_early = 0  # samples; those that began before the host had queued all of them
         with self._faults():
-            self._allocate()
+            self._buffers = [self._allocated()]  # one for each place; all but the samples use the first
             self._launches = load_launches(device, implementation, trial, artifact)
             for launch in self._launches:
                 launch.allow_shared()
         self._artifact = artifact
         self._call: Callable[[], None] = lambda: None
-        self._bound_arguments: list[tuple[Any, ...]] = []
+        self._bound_arguments: list[tuple[Any, ...]] = []  # of each launch, at the first place
         self._rotation: Rotation | None = None
-        self._turns: Turns | None = None
+        self._turns: Turns[_Place] | None = None
 
     def bind(self, inputs: InputSet) -> None:
         """The next runs read these inputs, uploaded once and kept on the device."""
         with self._faults():
             self._bound = inputs
             self._inputs, self._rotation, self._turns = self._device.upload(inputs), None, None
-            self._call = self._bound_call()
-
-    def _bound_call(self) -> Callable[[], None]:
-        if self._implementation.language == "python":
-            return self._python_call()
-        self._bound_arguments = [tuple(map(self._argument, launch.arguments)) for launch in self._launches]
-        return _sequence(list(zip(self._launches, self._bound_arguments, strict=True)))
+            if self._implementation.language != "python":
+                self._bound_arguments = self._arguments(self._inputs, self._buffers[0])
+            self._call = self._bound_call(self._inputs, self._buffers[0])
 
     def poison(self) -> None:
-        """Outputs and scratch get values that no kernel writes; guard zones are renewed; counters stay as they are."""
+        """Outputs and scratch get values that no kernel writes, at every place; guard zones are renewed; counters stay as they are."""
         with self._faults():
-            for name, array in self._arrays.items():
-                raw = self._raw[name]
-                self._device.fill(raw[:GUARD_BYTES], GUARD_BYTE)
-                self._device.fill(raw[GUARD_BYTES + array.nbytes :], GUARD_BYTE)
-                role = self._declared[name].role
-                if role == "output":
-                    array.set(np.full(array.shape, poison_value(array.dtype), array.dtype))
-                elif role == "scratch":
-                    self._device.fill(raw[GUARD_BYTES : GUARD_BYTES + array.nbytes], 0xFF)  # NaN, or -1
+            for buffers in self._buffers:
+                buffers.poison()
 
     def run(self) -> None:
         """One execution, waited for."""
         with self._faults():
             begun = time.perf_counter()
             self._call()
+            self._buffers[0].is_written = True
             self._queueing_seconds = time.perf_counter() - begun
             self._device.synchronize()
 
-    def outputs(self) -> dict[str, Any]:
-        """Copies of the outputs on the host."""
+    def outputs(self) -> list[dict[str, Any]]:
+        """Copies of the outputs on the host, of every place that was written since they were poisoned; where alike, once."""
         with self._faults():
-            return {n: a.get() for n, a in self._arrays.items() if self._declared[n].role == "output"}
+            written = [each.outputs() for each in self._buffers if each.is_written] or [self._buffers[0].outputs()]
+        return list({tuple(array.tobytes() for array in each.values()): each for each in written}.values())
 
     def damage(self) -> str | None:
         """A guard zone, an input or a counter that is not as it was."""
         with self._faults():
-            for name, raw in self._raw.items():
-                size, role = self._arrays[name].nbytes, self._declared[name].role
-                zones = (raw[:GUARD_BYTES].get(), raw[GUARD_BYTES + size :].get())
-                if not all(np.all(zone == GUARD_BYTE) for zone in zones):
-                    return f"wrote outside its {role} {name!r}"
-                if role == "counter" and self._arrays[name].get().any():
-                    return f"left its counter {name!r} other than zero"
+            found = next(filter(None, (buffers.damage() for buffers in self._buffers)), None)
+            if found:
+                return found
             changed = self._device.changed_input(self._bound) if self._bound else None
             return f"{CHANGED_INPUT} {changed!r}" if changed else None
 
@@ -118,43 +109,38 @@ class GpuExecution:
         that no sample contains the host's own time.  Nothing is queued behind a sample before it is over: what the
         device has fetched of later work decides up to a microsecond of a sample, and differs from queue to queue.
         """
-        self.poison()
         taken: list[int] = []
         with self._faults():
             turns = self._placed()
+            self.poison()
             while len(taken) < count and (not taken or time.perf_counter() < deadline):
                 taken.append(self._sample(turns.take()))
         return taken
 
     def placements(self) -> int:
-        """How many places of the inputs the samples took turns over."""
+        """How many places in memory the samples took turns over."""
         return len(self._turns) if self._turns else 1
 
-    def _placed(self) -> Turns:
+    def _placed(self) -> Turns[_Place]:
         if self._turns is None:
-            places = self._device.placed(self._bound, self._spec.method) if self._bound else []
-            self._turns = Turns(self._calls_over(places) or [self._call])
+            size = self._buffers[0].size_bytes
+            inputs = self._device.placed(self._bound, self._spec.method, size) if self._bound else [self._inputs]
+            while len(self._buffers) < len(inputs):
+                self._buffers.append(self._buffers[0].another())
+            pairs = zip(inputs, self._buffers, strict=False)  # another set of inputs may have had room for more places
+            self._turns = Turns([_Place(self._bound_call(arrays, buffers), buffers) for arrays, buffers in pairs])
         return self._turns
 
-    def _calls_over(self, places: list[dict[str, Any]]) -> list[Callable[[], None]]:
-        """The call once for each place of its inputs."""
-        own, calls = self._inputs, []
-        for arrays in places:
-            self._inputs = arrays
-            calls.append(self._bound_call())
-        self._inputs = own
-        self._call = self._bound_call()
-        return calls
-
-    def _sample(self, call: Callable[[], None]) -> int:
+    def _sample(self, place: _Place) -> int:
         (start, stop), stream = self._device.events, self._device.stream
         if self._spec.method.cache == "cold":
             self._device.flush()
         # Twice what the last execution took to queue: a library's call is many launches and Python between them.
         self._device.harness.wait(2 * self._queueing_seconds)
         start.record(stream)
-        call()
+        place.call()
         stop.record(stream)
+        place.buffers.is_written = True
         self._sampled += 1
         self._begun_early += bool(start.done)
         self._device.synchronize()
@@ -171,6 +157,7 @@ class GpuExecution:
             if self._rotation is None:
                 self._rotation = self._rotated()
             self._rotation.run(count)
+            self._buffers[0].is_written = True
             self._device.synchronize()
         return self._rotation.caches
 
@@ -179,7 +166,7 @@ class GpuExecution:
         cold = self._spec.method.cache == "cold"
         copies, caches = rotation_of(self._device.device.attributes["l2_bytes"], own.values(), cold=cold)
         others = [{name: array.copy() for name, array in own.items()} for _ in range(copies - 1)]
-        return Rotation(self._calls_over([own, *others]), caches)
+        return Rotation([self._bound_call(arrays, self._buffers[0]) for arrays in (own, *others)], caches)
 
     def resources(self) -> dict[str, Value]:
         """Registers, memory and occupancy: of the first launch by plain names, of later ones prefixed by their entry."""
@@ -214,37 +201,37 @@ class GpuExecution:
         return cuda_faults(self._device)
 
     def _working_set(self) -> int:
-        return sum(int(array.nbytes) for array in [*self._inputs.values(), *self._arrays.values()])
+        return sum(int(array.nbytes) for array in self._inputs.values()) + self._buffers[0].size_bytes
 
-    def _allocate(self) -> None:
-        for name in dict.fromkeys(n for launch in self._implementation.launches for n in launch.arguments):
-            argument = self._declared.get(name)
-            if argument is None:
+    def _allocated(self) -> GpuBuffers:
+        names = dict.fromkeys(n for launch in self._implementation.launches for n in launch.arguments)
+        for name in names:
+            if name not in self._declared:
                 raise TrialFault("errored", f"{self._implementation.name} passes {name!r}, which [arguments] lacks")
-            if argument.role in ("scalar", "input"):
-                continue
-            shape = self._trial.shapes.get(name)
-            if shape is None:
-                raise TrialFault("errored", f"the trial gives no shape for {name!r}")
-            self._arrays[name], self._raw[name] = self._device.allocate(
-                tuple(shape), self._dtype(argument), GUARD_BYTES
-            )
+        return GpuBuffers(self._device, [self._declared[name] for name in names], self._trial)
 
-    def _dtype(self, argument: Argument) -> str:
-        return self._trial.dtypes.get(argument.name, argument.dtype)
+    def _bound_call(self, inputs: dict[str, Any], buffers: GpuBuffers) -> Callable[[], None]:
+        arguments = self._arguments(inputs, buffers)
+        if self._implementation.language == "python":
+            return self._python_call(arguments[0])
+        return _sequence(list(zip(self._launches, arguments, strict=True)))
 
-    def _argument(self, name: str) -> Any:
+    def _arguments(self, inputs: dict[str, Any], buffers: GpuBuffers) -> list[tuple[Any, ...]]:
+        at_hand = {**inputs, **buffers.arrays}
+        return [tuple(self._argument(n, at_hand) for n in launch.arguments) for launch in self._implementation.launches]
+
+    def _argument(self, name: str, arrays: dict[str, Any]) -> Any:
         argument = self._declared[name]
-        if argument.role == "scalar":
-            if name not in self._trial.scalars:
-                raise TrialFault("errored", f"the trial gives no value for scalar {name!r}")
-            return np.dtype(self._dtype(argument)).type(self._trial.scalars[name])
-        return self._arrays[name] if name in self._arrays else self._inputs[name]
+        if argument.role != "scalar":
+            return arrays[name]
+        if name not in self._trial.scalars:
+            raise TrialFault("errored", f"the trial gives no value for scalar {name!r}")
+        dtype = self._trial.dtypes.get(name, argument.dtype)
+        return np.dtype(dtype).type(self._trial.scalars[name])
 
-    def _python_call(self) -> Callable[[], None]:
+    def _python_call(self, arguments: tuple[Any, ...]) -> Callable[[], None]:
         """A Python function over CuPy arrays, queued on the same stream: how libraries are measured under the same rules."""
-        function, launch = self._launches[0].function, self._implementation.launches[0]
-        arguments = tuple(self._argument(name) for name in launch.arguments)
+        function = self._launches[0].function
         known = {**self._trial.problem, **self._trial.configuration}
         keywords = {name: known[name] for name in self._implementation.parameters if name in known}
 

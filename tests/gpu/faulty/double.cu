@@ -6,6 +6,10 @@
 __device__ unsigned executions[4096];
 #endif
 
+#ifdef FAULT_WORKS_AT_ONE_PLACE
+__device__ float* first_place;
+#endif
+
 extern "C" __global__ void twice(float* x, float* y, float* scratch, unsigned* ticket, int n) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < n) {
@@ -13,6 +17,9 @@ extern "C" __global__ void twice(float* x, float* y, float* scratch, unsigned* t
         if (x[i] < 0) y[i] = 2 * x[i];
 #elif defined(FAULT_STOPS_WORKING)
         if (executions[i]++ < 2) y[i] = 2 * x[i];
+#elif defined(FAULT_WORKS_AT_ONE_PLACE)
+        if (first_place == nullptr) first_place = y;
+        y[i] = 2 * x[i] + (first_place == y ? 0 : 1);
 #elif defined(FAULT_IS_WRONG)
         y[i] = 2 * x[i] + 1;
 #elif defined(FAULT_GIVES_NAN)
