@@ -216,6 +216,7 @@ class TrialMeasured:
     sampling_seconds: float  # of which: warm-up, cache eviction and timed executions
     verify_seconds: float  # of which: inputs, reference and checks
     stage: str = "sweep"  # "sweep" | "finalists" | "sentinel" | "remeasured" | "revisit"
+    process: int = 0  # of a second visit: which fresh process made it, from 1
     artifact: str = ""
     resources: dict[str, Value] = field(default_factory=dict)
     telemetry: dict[str, Value] = field(default_factory=dict)

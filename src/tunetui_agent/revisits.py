@@ -70,6 +70,7 @@ class Revisits:
         self._sweep_seconds = self._seconds = 0.0
         self._queue: list[_Planned] | None = None  # None: the sweep still goes on
         self._turn, self._start_seconds = 0, 0.0
+        self.process = 0  # fresh ones so far
         self._renewed: float | None = None  # when a fresh process was sent for, until it is ready
 
     def saw(self, entry: Entry, event: TrialMeasured) -> None:
@@ -99,7 +100,7 @@ class Revisits:
     def revisited(self, entry: Entry, event: TrialMeasured) -> None:
         """A second visit was made."""
         self._seconds += event.seconds
-        group, visit = self._groups.get(_group_of(entry.trial)), self._visit(event)
+        group, visit = self._groups.get(_group_of(entry.trial)), self._visit(event, self.process)
         if group and visit and entry.trial.id in group.visits:
             group.visits[entry.trial.id].append(visit)
 
@@ -147,13 +148,22 @@ class Revisits:
         is_first, self._turn = not self._turn, self._queue[0].turn
         if is_first or self._start_seconds <= DEAREST_START * self._limit():
             self._renewed = now
+            self.process += 1
         return self._renewed is not None
 
     def spread(self, trial: Trial) -> Spread | None:
-        """What is known of this trial's implementation on its problem; None where the visits so far are too few."""
+        """What is known of this trial's implementation on its problem; None where the visits so far are too few.
+
+        Moderated by all kernels on all problems; a library's calls differ too much from these and tell of themselves alone.
+        """
         group = self._groups.get(_group_of(trial))
         own = spread_of(group.visits.values(), self._method.confidence_percent) if group else None
-        of_all = [each.visits.values() for (_, name), each in self._groups.items() if name == trial.implementation]
+        moderates = own is not None and own.is_enough and not (group and group.is_baseline)
+        of_all = [
+            each.visits.values()
+            for (_, name), each in self._groups.items()
+            if name == trial.implementation or (moderates and not each.is_baseline)
+        ]
         return best_known(own, spread_of(chain.from_iterable(of_all), self._method.confidence_percent))
 
     def widen(self, standings: Iterable[Standing]) -> list[Standing]:
@@ -201,9 +211,9 @@ class Revisits:
         times = min(MOST_OF_ONE_ROW, ceil(wanted / max(1, len(ordered))))
         return (ordered * times)[: max(wanted, len(ordered))]
 
-    def _visit(self, event: TrialMeasured) -> Visit | None:
+    def _visit(self, event: TrialMeasured, process: int = 0) -> Visit | None:
         interval = median_interval(event.samples_ns, self._method.confidence_percent)
-        return Visit(interval.median, interval.low, interval.high) if interval else None
+        return Visit(interval.median, interval.low, interval.high, process) if interval else None
 
 
 def _group_of(trial: Trial) -> tuple[str, str]:

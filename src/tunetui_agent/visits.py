@@ -32,6 +32,8 @@ class Visit:
     median: float
     low: float
     high: float
+    process: int = 0
+    """Which fresh process made it, from 1; 0: the sweep's own, or nobody told."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Spread:
     expected: float  # what of these sums the visits' own samples explain
     degrees_of_freedom: float  # visits less trials
     trials: int
+    processes: int = 0  # fresh ones that made the second visits; 0: nobody told
 
     @property
     def relative_sd(self) -> float:
@@ -50,9 +53,13 @@ class Spread:
 
     @property
     def relative_sd_bound(self) -> float:
-        """What that is at most, at `BOUND_PERCENT` one-sided confidence."""
-        largest = self.squares / chi_square_quantile(self.degrees_of_freedom, 1.0 - BOUND_PERCENT / 100.0)
-        return sqrt(max(0.0, largest - self.expected / self.degrees_of_freedom))
+        """What that is at most, at `BOUND_PERCENT` one-sided confidence.
+
+        All visits by one process share what it holds by chance: there are no more independent ones than processes.
+        """
+        independent = min(self.degrees_of_freedom, self.processes or self.degrees_of_freedom)
+        factor = independent / chi_square_quantile(independent, 1.0 - BOUND_PERCENT / 100.0)
+        return sqrt(max(0.0, factor * self.squares - self.expected) / self.degrees_of_freedom)
 
     @property
     def is_enough(self) -> bool:
@@ -76,6 +83,7 @@ def spread_of(trials: Iterable[Sequence[Visit]], confidence_percent: float) -> S
     z = _normal_quantile(confidence_percent)
     squares = expected = 0.0
     freedom = count = 0
+    processes: set[int] = set()
     for visits in trials:
         if len(visits) < 2 or min(visit.median for visit in visits) <= 0:
             continue
@@ -86,9 +94,10 @@ def spread_of(trials: Iterable[Sequence[Visit]], confidence_percent: float) -> S
         expected += (len(visits) - 1) * sum(within) / len(within)
         freedom += len(visits) - 1
         count += 1
+        processes.update(visit.process for visit in visits if visit.process)
     if not freedom:
         return None
-    return Spread(squares, expected, float(freedom), count)
+    return Spread(squares, expected, float(freedom), count, len(processes))
 
 
 def best_known(own: Spread | None, of_all: Spread | None) -> Spread | None:
@@ -107,6 +116,7 @@ def best_known(own: Spread | None, of_all: Spread | None) -> Spread | None:
         own.expected + weight * (of_all.expected - own.expected),
         own.degrees_of_freedom + weight * elsewhere,
         own.trials,
+        max(own.processes, of_all.processes),
     )
 
 

@@ -36,6 +36,9 @@ def test_rows_are_visited_again_after_the_sweep_by_another_process(host: Host) -
     log = host.root / "pids"
     records = host.measure(visiting(), f"writes to {log}")
     assert stages(records) == ["sweep", *["revisit"] * 8]
+    processes = [each["process"] for each in records if each["kind"] == "TrialMeasured"]
+    assert processes[:2] == [0, 1], "a second visit says which fresh process made it"
+    assert processes == sorted(processes)
     assert len(dict.fromkeys(log.read_text().split())) in {2, 3}, "one for the sweep, and one or two for what follows"
     assert not (host.root / "runs" / "visits" / "references").exists()
     assert records[-1]["reason"] == "done"

@@ -59,6 +59,27 @@ def test_an_estimate_that_is_0_by_chance_has_a_bound_that_is_not() -> None:
     assert 0.004 < spread.half_width(95.0) / 1.96 < 0.01
 
 
+def test_another_run_s_median_lies_in_an_interval_though_only_two_processes_tell_of_others() -> None:
+    """Random numbers, to test the statistics: all rows of a process are off by what it holds, and by little beside."""
+    draw, rounds = random.Random(4), 600
+    held = {2: 0, 0: 0}
+    for _ in range(rounds):
+        own, *fresh, next_run = (draw.gauss(0, 0.005) for _ in range(4))
+
+        def of(process: float, number: int = 0) -> Visit:
+            return replace(visit(exp(process + draw.gauss(0, 0.001)), 0.001), process=number)
+
+        told = [[of(own), of(fresh[row // 4], 1 + row // 4)] for row in range(8)]
+        untold = [[replace(each, process=0) for each in visits] for visits in told]
+        for visits in (told, untold):
+            spread = spread_of(visits, 95.0)
+            assert spread
+            wide = widened(told[0][0], spread.half_width(95.0))
+            held[spread.processes] += wide.low <= of(next_run).median <= wide.high
+    assert held[2] / rounds > 0.87
+    assert held[0] < held[2] - 0.05 * rounds
+
+
 def test_what_is_known_of_a_problem_is_its_own_moderated_by_what_the_others_showed() -> None:
     own, others = Spread(8 * 0.0004, 0.0, 8.0, 8), Spread(16 * 0.0001, 0.0, 16.0, 16)
     of_all = Spread(own.squares + others.squares, 0.0, 24.0, 24)

@@ -232,7 +232,7 @@ def _trial_measured(draft: Draft, record: Record, event: TrialMeasured) -> None:
         return
     if event.stage == "revisit":  # tells what a second visit changes; the row keeps the figures of its first
         if ci_low_ns is not None and ci_high_ns is not None:
-            note_visit(draft, event.trial.id, Visit(median_ns, ci_low_ns, ci_high_ns))
+            note_visit(draft, event.trial.id, Visit(median_ns, ci_low_ns, ci_high_ns, event.process))
         return
     if event.stage == "sweep":
         draft.value("visits").pop(event.trial.id, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import NormalDist
 
 from msgspec.structs import replace
@@ -27,8 +28,8 @@ def note_visit(draft: Draft, trial: str, visit: Visit) -> None:
         visits[trial] = (*known, visit)
 
 
-Pools = dict[tuple[str, str], list[tuple[Visit, ...]]]
-"""(device of a board, implementation) to the visits of each visited row, over all problems."""
+Pools = dict[tuple[str, str, bool], list[tuple[Visit, ...]]]
+"""(device of a board, implementation, whether it is a baseline) to the visits of each visited row, over all problems."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,12 @@ class Known:
 
 
 def pools(run: Run, boards: Iterable[tuple[str, Sequence[Row]]]) -> Pools:
-    """Visits by device and implementation, of boards given by their device and rows."""
+    """Visits of boards given by their device and rows."""
     found: Pools = {}
     for device, rows in boards:
         for row in rows:
             if row.trial in run.visits and row.status == MEASURED:
-                found.setdefault((device, row.implementation), []).append(run.visits[row.trial])
+                found.setdefault((device, row.implementation, _is_baseline(row)), []).append(run.visits[row.trial])
     return found
 
 
@@ -59,14 +60,26 @@ def known(run: Run, device: str, rows: Sequence[Row], pooled: Pools) -> dict[str
     """Implementation to what is known of its measured rows on one board; those without any second visit are left out."""
     confidence_percent = 100.0 * run.confidence
     found = {}
-    for name in {row.implementation for row in rows}:
+    for name, is_baseline in {row.implementation: _is_baseline(row) for row in rows}.items():
         visits = [run.visits[row.trial] for row in rows if row.implementation == name and row.trial in run.visits]
         own = spread_of(visits, confidence_percent)
-        of_all = spread_of(pooled.get((device, name), []), confidence_percent)
-        if of_all is not None:
-            counted, scope = (own, PROBLEM) if own is not None and own.is_enough else (of_all, IMPLEMENTATION)
-            found[name] = Known(best_known(own, of_all) or of_all, round(counted.degrees_of_freedom), scope)
+        same = spread_of(pooled.get((device, name, is_baseline), []), confidence_percent)
+        if own is not None and own.is_enough:
+            others = same if is_baseline else _of_kernels(pooled, device, confidence_percent)
+            found[name] = Known(best_known(own, others) or own, round(own.degrees_of_freedom), PROBLEM)
+        elif same is not None:
+            found[name] = Known(same, round(same.degrees_of_freedom), IMPLEMENTATION)
     return found
+
+
+def _of_kernels(pooled: Pools, device: str, confidence_percent: float) -> Spread | None:
+    """What all but baselines show; a library's calls differ too much from these and tell of themselves alone."""
+    visits = [pool for (where, _, is_baseline), pool in pooled.items() if where == device and not is_baseline]
+    return spread_of(chain.from_iterable(visits), confidence_percent)
+
+
+def _is_baseline(row: Row) -> bool:
+    return "baseline" in row.tags
 
 
 def visits_part(implementation: str, known: Known, confidence: float) -> VisitsPart:
@@ -106,8 +119,8 @@ def visits_in_words(visited: Pools) -> str:
     rows = sum(map(len, visited.values()))
     text = f"{_counted(sum(counts.values()), 'second visit')} to {_counted(rows, 'row')}, by other processes with buffers of their own"
     if max(counts.values()) >= LEAST_FREEDOM:
-        text += "; each interval contains what they showed of the variation between visits, for its implementation"
-    few = sorted({name for (_, name), count in counts.items() if count < LEAST_FREEDOM})
+        text += "; each interval contains what they showed of the variation between visits, moderated by all kernels"
+    few = sorted({name for (_, name, _), count in counts.items() if count < LEAST_FREEDOM})
     if few:
         text += (
             f"; of {', '.join(few)} there are fewer than {LEAST_FREEDOM}: how far two visits are apart is unknown there, and "

@@ -160,7 +160,7 @@ class GpuDevice:
             while len(self._uploads) >= _INPUT_SETS_KEPT:
                 self._uploads.popitem(last=False)
             arrays = {name: self.cupy.asarray(array) for name, array in inputs.arrays.items()}
-            sums = {name: self.harness.checksum(array) for name, array in arrays.items()}
+            sums = dict(zip(arrays, self.harness.checksums(list(arrays.values())), strict=True))
             self._uploads[key] = _Upload(inputs, [arrays], sums)
         self._uploads.move_to_end(key)
         return self._uploads[key].places[0]
@@ -183,12 +183,12 @@ class GpuDevice:
     def changed_input(self, inputs: InputSet) -> str | None:
         """The name of an uploaded input whose bytes are no longer what they were; it is uploaded anew next time."""
         known = self._uploads[id(inputs)]
-        for arrays in known.places:
-            for name, array in arrays.items():
-                if self.harness.checksum(array) != known.sums[name]:
-                    del self._uploads[id(inputs)]
-                    return name
-        return None
+        copies = [(name, array) for arrays in known.places for name, array in arrays.items()]
+        sums = self.harness.checksums([array for _, array in copies])
+        changed = next((name for (name, _), found in zip(copies, sums, strict=True) if found != known.sums[name]), None)
+        if changed:
+            del self._uploads[id(inputs)]
+        return changed
 
     def fill(self, raw: Any, value: int) -> None:
         """Every byte of a uint8 array, in stream order."""

@@ -74,6 +74,15 @@ class GpuBuffers:
         """Copies of the outputs on the host."""
         return {name: array.get() for name, array in self.arrays.items() if self._roles[name] == "output"}
 
+    def guards(self) -> list[Any]:
+        """The zones before and after every buffer."""
+        return [zone for raw in self._raw.values() for zone in (raw[:GUARD_BYTES], raw[-GUARD_BYTES:])]
+
+    def counters(self) -> list[Any]:
+        """As uint8; between executions they are zero."""
+        names = [name for name, role in self._roles.items() if role == "counter"]
+        return [self._raw[name][GUARD_BYTES:-GUARD_BYTES] for name in names]
+
     def damage(self) -> str | None:
         """A guard zone or a counter that is not as it was."""
         for name, raw in self._raw.items():

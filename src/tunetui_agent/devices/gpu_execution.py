@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tunetui_agent.devices import CHANGED_INPUT
-from tunetui_agent.devices.gpu_buffers import GpuBuffers
+from tunetui_agent.devices.gpu_buffers import GUARD_BYTE, GpuBuffers
 from tunetui_agent.devices.gpu_faults import cuda_faults
 from tunetui_agent.devices.gpu_loading import LoadedLaunch, load_launches
 from tunetui_agent.devices.gpu_rotation import Rotation, rotation_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HOST_BOUND = "host-bound"
 """The tag of samples that the host was part of."""
 
-_OVERHEAD_LAUNCHES = 100
+_OVERHEAD_LAUNCHES = 50
 _HOST_BOUND_SHARE = 0.1
 
 
@@ -96,9 +96,11 @@ class GpuExecution:
     def damage(self) -> str | None:
         """A guard zone, an input or a counter that is not as it was."""
         with self._faults():
-            found = next(filter(None, (buffers.damage() for buffers in self._buffers)), None)
-            if found:
-                return found
+            harness = self._device.harness
+            guards = [zone for buffers in self._buffers for zone in buffers.guards()]
+            counters = [counter for buffers in self._buffers for counter in buffers.counters()]
+            if harness.bytes_other_than(GUARD_BYTE, guards) or harness.bytes_other_than(0, counters):
+                return next(filter(None, (buffers.damage() for buffers in self._buffers)), None)
             changed = self._device.changed_input(self._bound) if self._bound else None
             return f"{CHANGED_INPUT} {changed!r}" if changed else None
 

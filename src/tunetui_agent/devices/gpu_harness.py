@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tunetui_agent.devices.gpu import GpuDevice
 
 _SOURCE = r"""
@@ -22,6 +24,13 @@ extern "C" __global__ void tunetui_checksum(const unsigned* words, long long cou
     for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += stride)
         sum += (unsigned long long)words[i] * (2ull * i + 1ull);
     atomicAdd(total, sum);
+}
+
+// Bytes that are not ``value``.
+extern "C" __global__ void tunetui_others(const unsigned char* bytes, long long count, int value, unsigned long long* total) {
+    unsigned long long found = 0;
+    for (long long i = threadIdx.x; i < count; i += blockDim.x) found += bytes[i] != value;
+    if (found) atomicAdd(total, found);
 }
 
 extern "C" __global__ void tunetui_read(const float4* from, long long count, float* never) {
@@ -48,8 +57,8 @@ class GpuHarness:
     def __init__(self, device: GpuDevice) -> None:
         self._cupy = device.cupy
         module = self._cupy.RawModule(code=_SOURCE)
-        self._wait, self._empty, self._sum, self._read = (
-            module.get_function(f"tunetui_{name}") for name in ("wait", "empty", "checksum", "read")
+        self._wait, self._empty, self._sum, self._others, self._read = (
+            module.get_function(f"tunetui_{name}") for name in ("wait", "empty", "checksum", "others", "read")
         )
         self._blocks = 8 * device.device.attributes["multiprocessors"]
         self._total: Any = self._cupy.ndarray((1,), self._cupy.uint64)
@@ -68,11 +77,21 @@ class GpuHarness:
         count = self._cupy.int64(array.nbytes // 16)
         self._read((self._blocks,), (_THREADS,), (array, count, self._total))
 
-    def checksum(self, array: Any) -> int:
-        """Of an array's bytes; waits for the result.  Up to three bytes at the end that fill no word are added plainly."""
-        self._total.fill(0)
-        words = array.nbytes // 4
-        if words:
-            self._sum((self._blocks,), (_THREADS,), (array, self._cupy.int64(words), self._total))
-        rest = bytes(array.reshape(-1).view(self._cupy.uint8)[words * 4 :].get()) if array.nbytes % 4 else b""
-        return int(self._total.get()[0]) + sum(rest)
+    def checksums(self, arrays: Sequence[Any]) -> list[int]:
+        """Of each array's bytes; waits once for all.  Up to three bytes at the end that fill no word are added plainly."""
+        totals = self._cupy.zeros(max(1, len(arrays)), self._cupy.uint64)
+        rest = [0] * len(arrays)
+        for place, array in enumerate(arrays):
+            words = array.nbytes // 4
+            if words:
+                self._sum((self._blocks,), (_THREADS,), (array, self._cupy.int64(words), totals[place : place + 1]))
+            if array.nbytes % 4:
+                rest[place] = sum(bytes(array.reshape(-1).view(self._cupy.uint8)[words * 4 :].get()))
+        return [int(total) + more for total, more in zip(totals.get(), rest, strict=False)]
+
+    def bytes_other_than(self, value: int, zones: Sequence[Any]) -> int:
+        """How many bytes of these uint8 arrays have another value; waits for the result.  Meant for small ones."""
+        total = self._cupy.zeros(1, self._cupy.uint64)
+        for zone in zones:
+            self._others((1,), (_THREADS,), (zone, self._cupy.int64(zone.nbytes), self._cupy.int32(value), total))
+        return int(total.get()[0])
