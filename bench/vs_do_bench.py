@@ -48,6 +48,7 @@ k = 10
 dtype = "float32"
 [method]
 cache = "cold"
+placements = 1
 """
 
 
