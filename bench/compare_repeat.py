@@ -5,8 +5,8 @@
 Three questions:
 
 - the two runs as they were measured, in both orders: every FASTER and SLOWER is false;
-- every so many-th row of the second made slower by 1 to 6 %, one at a time (its samples, median and intervals multiplied):
-  how often is it found, and is any other row called faster or slower meanwhile;
+- every so many-th row of the second made slower by 1 to 6 %, one at a time (its samples, median and intervals multiplied), and
+  compared within its problem (some 200 rows here): how often is it found, and is any other row called faster or slower meanwhile;
 - the same questions to numbers drawn at random, where what is true is known: 200 rows whose visits scatter by a stated share,
   sampled and stopped as tunetui does, with 8 second visits.  These say whether the tests keep their stated error rate; they
   are no figures of any device.
@@ -53,6 +53,11 @@ def planted(leaderboard: Leaderboard, place: tuple[int, int], factor: float) -> 
     return msgspec.structs.replace(leaderboard, boards=boards)
 
 
+def only(leaderboard: Leaderboard, place: int) -> Leaderboard:
+    """A copy with one of its problems; both runs of a grid have them in the same order."""
+    return msgspec.structs.replace(leaderboard, boards=[leaderboard.boards[place]])
+
+
 def decided(found: Comparison) -> set[str]:
     """Every row that is called faster or slower, by problem, implementation and configuration."""
     return {
@@ -66,6 +71,7 @@ def decided(found: Comparison) -> set[str]:
 def of_runs(first: Leaderboard, second: Leaderboard, every: int) -> dict[str, Any]:
     """The first two questions."""
     found = compare(first, second)
+    boards = [(only(first, b), only(second, b)) for b in range(len(second.boards))]
     places = [(b, r) for b, board in enumerate(second.boards) for r, row in enumerate(board.rows) if row.latency_ms]
     plants = []
     for percent in PLANTED_PERCENT:
@@ -73,7 +79,7 @@ def of_runs(first: Leaderboard, second: Leaderboard, every: int) -> dict[str, An
         for b, r in places[::every]:
             row = second.boards[b].rows[r]
             name = json.dumps([second.boards[b].problem, row.implementation, row.configuration])
-            called = decided(compare(first, planted(second, (b, r), 1.0 + percent / 100.0)))
+            called = decided(compare(boards[b][0], planted(boards[b][1], (0, r), 1.0 + percent / 100.0)))
             hits += name in called
             others += bool(called - {name})
         plants.append({
