@@ -38,9 +38,9 @@ from tunetui_agent.messages import Value
 __all__ = ["FASTER", "SAME", "SLOWER", "UNDECIDED", "Comparison", "compare", "row_key"]
 
 ONE_RUN_EACH = (
-    "one run each: where a process's data lie is the same for a whole run and other in the next, and moves some rows by several "
-    "percent; how much is known of an implementation's rows on average, not of each, so that a row that depends on it more than its "
-    "fellows may be called faster or slower: see whether it is in a second run"
+    "one run each: what a process holds by chance is the same for a whole run and other in the next; how much that moves rows is "
+    "known of an implementation's on average, not of each, so that a row that depends on it more than its fellows may be called "
+    "faster or slower: see whether it is in a second run"
 )
 """What is said beside every `FASTER` and `SLOWER`."""
 
