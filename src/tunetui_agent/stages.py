@@ -187,8 +187,7 @@ class Stages:
 
     def outcome(self, entry: Entry, event: TrialMeasured | TrialFailed) -> None:
         """What became of a trial, of a sentinel, or of one finalist."""
-        build_seconds = self._backlog.build_seconds(entry)
-        event = replace(event, build_seconds=build_seconds, artifact=entry.artifact or "")
+        event = replace(event, build_seconds=self._backlog.build_seconds(entry), artifact=entry.artifact or "")
         if isinstance(event, TrialMeasured) and event.stage == "revisit":
             event = replace(event, process=self.revisits.process)
         self._say(event)
