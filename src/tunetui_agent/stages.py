@@ -211,8 +211,6 @@ class Stages:
             for each in field:
                 self._standings.pop(problem_key(each.trial.problem), None)
 
-    # ------------------------------------------------------------------ bookkeeping
-
     def _measured(self, entry: Entry, event: TrialMeasured) -> None:
         beside = {"sentinel": self._looked, "revisit": self.revisits.revisited}.get(event.stage)
         if beside:
