@@ -40,9 +40,14 @@ class Cancellation:
         self._task = asyncio.current_task()
         self._before = self._count()
 
+    @property
+    def came(self) -> bool:
+        """Whether it was."""
+        return self._count() > self._before
+
     def check(self) -> None:
         """Raises CancelledError where it was."""
-        if self._count() > self._before:
+        if self.came:
             raise asyncio.CancelledError
 
     def _count(self) -> int:

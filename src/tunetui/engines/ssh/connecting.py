@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import asyncssh
 
 from tunetui.core.starting import end_process, start_process
+from tunetui.core.waiting import Cancellation, within
 from tunetui.engines.ssh.described import USED_KEY
 from tunetui.engines.ssh.failures import FOREIGN, BrokenError, explain, on_the_way, refused_keys, revoked
 from tunetui.engines.ssh.haste import IS_KNOWN, Haste
@@ -51,11 +52,9 @@ class _Client(asyncssh.SSHClient):
     def __init__(self, keys: Keys, on_login: OnLogin) -> None:
         self.shown: SSHKey | None = None
         self.knocked = False  # our version was said before asyncssh had the socket
-        self.carried = False  # there is something that leads there, from here on
         self._keys, self._on_login = keys, on_login
 
     def connection_made(self, conn: SSHClientConnection) -> None:
-        self.carried = True
         Haste(conn, self._keys, self._on_login).begin(version_said=self.knocked)
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:
@@ -89,7 +88,7 @@ class Way:
             for connection in reversed(self.connections):
                 connection.close()
                 try:
-                    await asyncio.wait_for(connection.wait_closed(), _FAREWELL_SECONDS)
+                    await within(_FAREWELL_SECONDS, connection.wait_closed())
                 except FOREIGN:
                     connection.abort()
         except asyncio.CancelledError:
@@ -180,8 +179,9 @@ class _Dialing:
         trusted = [self._pinned] if self._pinned is not None else known.trusted
         client = _Client(self._keys, self.on_login)
         self._keys.begin()
+        cancellation = Cancellation()
         try:
-            return await asyncssh.connect(
+            connection = await asyncssh.connect(
                 self._hop.address,
                 self._hop.port,
                 client_factory=lambda: client,
@@ -191,6 +191,10 @@ class _Dialing:
                 **await self._carrier(client),
                 **self._options(),
             )
+            if cancellation.came:  # which asyncssh's own wait may have forgotten
+                connection.abort()
+                cancellation.check()
+            return connection
         except asyncssh.HostKeyNotVerifiable as error:
             if "revoked" in str(error):
                 raise revoked(self._where, self._hop) from None
@@ -206,7 +210,7 @@ class _Dialing:
         except FOREIGN as error:
             if "too many authentication failures" in str(error).lower():
                 raise refused_keys(self._where, self._hop, self._keys.tried, too_many=True) from None
-            raise explain(error, self._where, self._hop, self._timeout_seconds, carried=client.carried) from None
+            raise explain(error, self._where, self._hop, self._timeout_seconds) from None
 
     async def _carrier(self, client: _Client) -> dict[str, Any]:
         """What carries the connection: the hop before, the user's own proxy command, or TCP, which may be there already."""

@@ -54,8 +54,8 @@ def on_the_way(route: Route, position: int) -> str:
     return f"{route.name}, hop {position + 1} of {len(route.hops)} ({hop.name})"
 
 
-def explain(error: BaseException, where: str, hop: Hop, timeout_seconds: float, *, carried: bool = False) -> HostError:
-    """A failure to connect, told apart by what the user can do about it; ``carried``: there was somebody to talk with."""
+def explain(error: BaseException, where: str, hop: Hop, timeout_seconds: float) -> HostError:
+    """A failure to connect, told apart by what the user can do about it."""
     if isinstance(error, socket.gaierror):
         return UnreachableError(
             f"{where}: there is no host called {hop.address} (its name has no address)",
@@ -63,7 +63,7 @@ def explain(error: BaseException, where: str, hop: Hop, timeout_seconds: float, 
             hint="check the spelling, or name it in ~/.ssh/config with its HostName",
         )
     if isinstance(error, TimeoutError):
-        return (BrokenError if carried else UnreachableError)(
+        return UnreachableError(
             f"{where}: {hop.place} did not answer within {timeout_seconds:g} s",
             code="timeout",
             hint="is the machine on, and does its firewall let port "

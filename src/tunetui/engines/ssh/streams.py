@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import asyncssh
 
 from tunetui.core.cleaning import clean
+from tunetui.core.waiting import within
 from tunetui.engines.ssh.failures import FOREIGN, LinkLostError
 from tunetui.engines.ssh.haste import open_session
 
@@ -197,7 +198,7 @@ class Channel(asyncssh.SSHClientSession[bytes]):
             self._received.clear()
             self._channel.resume_reading()  # an end that is never read never comes
             try:
-                await asyncio.wait_for(self._closed.wait(), _CLOSE_SECONDS)
+                await within(_CLOSE_SECONDS, self._closed.wait())
             except TimeoutError:
                 self._channel.abort()
         return self.stderr
