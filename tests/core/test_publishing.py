@@ -63,6 +63,13 @@ def test_a_clear_winner_is_alone_in_its_group() -> None:
     assert [row.rank for row in board.rows] == ["1", "2", None]
 
 
+def test_of_equal_medians_the_smaller_id_stands_first_whatever_order_they_came_in() -> None:
+    for trials in ((1, 2), (2, 1)):
+        records = [*RECORDS[:5], *(agent(2 + place, measured(trial, FAST)) for place, trial in enumerate(trials))]
+        (board,) = build_leaderboard(run_of(records)).boards
+        assert [row.trial[-1] for row in board.rows] == ["1", "2"], trials
+
+
 def test_figures_are_in_their_units_and_computed_from_the_median() -> None:
     (board,) = build_leaderboard(run_of()).boards
     row = next(row for row in board.rows if row.trial == ref(2).id)

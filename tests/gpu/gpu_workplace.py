@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,3 +61,9 @@ class GpuWorkplace(Workplace):
         """Trials in Python, each of which stands still until its gate is open."""
         self.grid(gate=json.dumps([str(self.folder / "gate")]), number=str(numbers))
         self.edit("grid.toml", '["cuda"]', '["cupy"]')
+
+
+def figures(workplace: GpuWorkplace) -> list[dict[str, Any]]:
+    """Resources and telemetry of every row that was measured, the best first."""
+    (board,) = workplace.leaderboard()["boards"]
+    return [{**row["resources"], **row["telemetry"]} for row in board["rows"] if row["status"] == "measured"]

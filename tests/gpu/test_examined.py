@@ -10,19 +10,13 @@ import pytest
 
 from tests.e2e.test_full_disk import FULL, SmallDisk
 from tests.e2e.workplace import PATIENCE_SECONDS
-from tests.gpu.gpu_workplace import GpuWorkplace, needs_gpu
+from tests.gpu.gpu_workplace import GpuWorkplace, figures, needs_gpu
 from tunetui.core.errors import ExitCode
 
 pytest.importorskip("cupy", exc_type=ImportError)
 pytestmark = needs_gpu
 
 FAULTS = json.dumps(["none", "works_too", "works_as_well", "works_again"])
-
-
-def figures(workplace: GpuWorkplace) -> list[dict[str, Any]]:
-    """Resources and telemetry of every row that was measured, the best first."""
-    (board,) = workplace.leaderboard()["boards"]
-    return [{**row["resources"], **row["telemetry"]} for row in board["rows"] if row["status"] == "measured"]
 
 
 def only_examined(workplace: GpuWorkplace, names: set[str]) -> dict[str, Any]:

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from tests.gpu.gpu_workplace import GpuWorkplace, needs_gpu
-from tests.gpu.test_examined import figures
+from tests.gpu.gpu_workplace import GpuWorkplace, figures, needs_gpu
 
 pytest.importorskip("cupy", exc_type=ImportError)
 pytestmark = needs_gpu

@@ -116,6 +116,7 @@ def _board(
     visited: Pools,
 ) -> Board:
     measured = [row for row in rows if row.status == MEASURED and row.median_ns is not None]
+    measured.sort(key=lambda row: row.trial)  # which settles equal medians, as it does for whoever chooses a leader
     others = sorted((row for row in rows if row.status != MEASURED), key=lambda row: (row.status, row.trial))
     visits = known(run, device_id, measured, visited)
     share = {name: each.share(run.confidence) for name, each in visits.items()}
