@@ -55,10 +55,11 @@ def with_failures(tmp_path: Path) -> Path:
     return write_leaderboard(leaderboard(outcomes()), tmp_path / "small")[1]
 
 
-def winner(board: Leaderboard, place: int) -> tuple[float, dict[str, object]]:
-    best = measured(board.boards[place])[0]
-    assert best.latency_ms is not None
-    return best.latency_ms.median, dict(best.configuration)
+def winners(board: Leaderboard, place: int) -> tuple[float, list[object]]:
+    """The smallest median, and the tile sizes of all rows that have it."""
+    medians = [(row.latency_ms.median, row) for row in board.boards[place].rows if row.latency_ms is not None]
+    least = min(median for median, _ in medians)
+    return least, [row.configuration["tile_size"] for median, row in medians if median == least]
 
 
 @pytest.mark.skipif(
@@ -72,8 +73,9 @@ def test_kernel_tuner_reads_the_cachefile_and_finds_the_same_winner(with_failure
         capture_output=True, text=True, check=True, env=os.environ | ({"PYTHONPATH": KERNEL_TUNER} if KERNEL_TUNER else {}),
     )  # fmt: skip
     seed, failures = json.loads(done.stdout.splitlines()[-1])
-    time, configuration = winner(read_leaderboard(SEED), 2)
-    assert seed == {"rows": 96, "time": pytest.approx(time), "tile_size": configuration["tile_size"]}
+    time, tile_sizes = winners(read_leaderboard(SEED), 2)
+    assert (seed["rows"], seed["time"]) == (96, pytest.approx(time))
+    assert seed["tile_size"] in tile_sizes
     assert failures == {
         "rows": 2,
         "time": pytest.approx(0.3101),
@@ -89,7 +91,7 @@ def test_a_cachefile_is_closed_and_keyed_as_kernel_tuner_does(tmp_path: Path) ->
     for key, row in data["cache"].items():
         assert key == ",".join(str(row[name]) for name in data["tune_params_keys"])
     board = read_leaderboard(H200)
-    assert min(row["time"] for row in data["cache"].values()) == winner(board, 0)[0]
+    assert min(row["time"] for row in data["cache"].values()) == winners(board, 0)[0]
     assert data["problem_size"] == [50000, 768, 1, 10]
     assert any("NVIDIA H200" in line for line in data["tunetui"]["provenance"])
 

@@ -106,13 +106,13 @@ class Sshd:
         """Process ids below the server: its sessions and what they run (agents that went on alone are not among them)."""
         return _descendants(self._process.pid) if self._process is not None else []
 
-    def signal_sessions(self, number: signal.Signals) -> int:
-        """Send every sshd process of a session a signal (SIGKILL, SIGSTOP); how many there were."""
+    def signal_sessions(self, number: signal.Signals) -> list[int]:
+        """Send every sshd process of a session a signal (SIGKILL, SIGSTOP); their process ids."""
         found = [pid for pid in self.sessions() if _words(pid)[:1] and _words(pid)[0].startswith(b"sshd")]
         for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-        return len(found)
+        return found
 
     def processes(self, word: str = "") -> list[int]:
         """Process ids whose command line names this server's folder: agents and their children.

@@ -171,8 +171,7 @@ class Torture:
         elif kind == "session killed":
             self._server.signal_sessions(signal.SIGKILL)
         else:
-            self._server.signal_sessions(signal.SIGSTOP)
-            stopped = [pid for pid in self._server.sessions() if _is_stopped(pid)]
+            stopped = self._server.signal_sessions(signal.SIGSTOP)  # some of them only when they have a processor
             return [lambda: _signal_all(stopped, self._random.choice([signal.SIGCONT, signal.SIGKILL]))]
         return []
 
@@ -235,13 +234,6 @@ def started_on(server: Sshd) -> list[int]:
             if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
                 found.append(int(entry.name))
     return found
-
-
-def _is_stopped(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("T")
-    except OSError:
-        return False
 
 
 def _words(pid: int) -> str:
