@@ -178,3 +178,13 @@ def begin(session: Measuring) -> asyncio.Task[None]:
             GROWN[session].set()
 
     return asyncio.create_task(session.run(grow))
+
+
+async def left_with_two_at_work(hosts: Hosts) -> None:
+    """An app that is gone, and its agents at work on two hosts, with four trials in hand each."""
+    first = await hosts.open("east", "west")
+    running = begin(first)
+    await until(first, lambda run: len(run.running) == 2)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await hosts.leave(first)

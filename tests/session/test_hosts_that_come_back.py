@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, until
+from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, left_with_two_at_work, until
 from tunetui.core.snapshot import Run
 from tunetui.session import Session
 from tunetui.session.visiting import Hope
@@ -29,16 +29,6 @@ async def opened(hosts: Hosts, *names: str, kept_seconds: float = PATIENCE_SECON
 
 async def ended(running: asyncio.Task[None]) -> None:
     await asyncio.wait_for(running, PATIENCE_SECONDS)
-
-
-async def left_with_two_at_work(hosts: Hosts) -> None:
-    """An app that is gone, and its agents at work on two hosts, with four trials in hand each."""
-    first = await hosts.open("east", "west")
-    running = begin(first)
-    await until(first, lambda run: len(run.running) == 2)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await hosts.leave(first)
 
 
 def told(run: Run, code: str) -> list[str]:

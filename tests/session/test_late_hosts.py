@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, until
+from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, left_with_two_at_work, until
 from tunetui.core.costs import host_costs
 from tunetui.core.errors import ExitCode, TunetuiError
 from tunetui.core.snapshot import Run
@@ -153,16 +153,6 @@ async def test_a_late_host_of_another_model_gets_a_group_of_its_own_and_keeps_it
     assert boards == {"cpu": 3, "cpu@west": 3}
     again = await hosts.open("west", "local")
     assert (again.resume.done, again.resume.missing, again.resume.stale) == (6, 0, {})
-
-
-async def left_with_two_at_work(hosts: Hosts) -> None:
-    """An app that is gone, and its agents at work on two hosts."""
-    first = await hosts.open("east", "west")
-    running = begin(first)
-    await until(first, lambda run: len(run.running) == 2)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await hosts.leave(first)
 
 
 @pytest.mark.parametrize("edited", [False, True])
