@@ -92,15 +92,13 @@ async def test_what_needs_no_build_is_measured_first_and_the_rest_when_it_has_ar
     assert set(session.plan.axes) == {"numpy", "other"}
     assert set(hosts.outcomes().values()) == {1}
     assert hosts.every_record_once()
-    raced = {row.implementation for row in session.snapshot.current_rows() if row.stage == "finalists"}
     session.save()
-    rows = hosts.leaderboard()["boards"][0]["rows"]
-    assert len(rows) == 5
-    (last,) = (row["latency_ms"] for row in rows if row["implementation"] == "other")
-    contends = last["ci_low"] <= rows[0]["latency_ms"]["ci_high"]
-    assert (
-        not raced or "other" in raced or not contends
-    )  # nobody's race is over before the last one has come, if it contends
+    assert len(hosts.leaderboard()["boards"][0]["rows"]) == 5
+    records = [each["record"] for each in hosts.records()]
+    trials = [each["trial"] if each["kind"] == "TrialMeasured" else {} for each in records]
+    came = next(n for n, trial in enumerate(trials) if trial.get("implementation") == "other")
+    races = [each["trials"] for each in records[came:] if each["kind"] == "RaceStarted"]
+    assert all(trials[came]["id"] in race for race in races)  # whether it contends at all is up to the noise
     await hosts.leave(session)
     again = await hosts.open("east", together_seconds=0.0)  # what an earlier start left is taken up by the whole plan
     assert (again.resume.done, again.resume.missing, again.resume.stale) == (5, 0, {})
