@@ -46,7 +46,7 @@ COMMANDS: dict[str, tuple[str, dict[str, Option]]] = {
         "--from-seq": {"type": int, "default": 0},
         "--offset": {"type": int, "default": 0},
         "--epoch": {"default": ""},
-        "--client": {"default": "anonymous"},
+        "--client": {"default": "", "help": "who follows; nobody in particular leaves no trace of it"},
     }),
     "list": ("the runs of this host", {}),
     "recount": ("what a run was told, for somebody who did not begin it", {

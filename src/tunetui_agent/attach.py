@@ -46,7 +46,7 @@ def attach(run: RunFolder, *, from_seq: int, offset: int, epoch: str, client: st
     Args:
         offset: bytes into the journal where record ``from_seq`` is thought to begin; a wrong one costs a scan.
         epoch: refuse to follow unless the run's agent has this epoch; "" follows any.
-        client: a newer attach of the same client ends an older one, whose link may be half open.
+        client: a newer attach of the same client ends an older one, whose link may be half open; "" is nobody's.
     """
     meta = run.read_meta()
     if meta is None:
@@ -55,7 +55,8 @@ def attach(run: RunFolder, *, from_seq: int, offset: int, epoch: str, client: st
         return _refuse("protocol", have=meta.get("protocol"), want=PROTOCOL, agent=meta.get("agent"))
     if epoch and epoch != meta.get("epoch"):
         return _refuse("epoch", have=meta.get("epoch"), want=epoch)
-    _replace_older(run, client)
+    if client:
+        _replace_older(run, client)
     try:
         watch = Watch(run.journal, run.lock)
         journal = run.journal.open("rb", buffering=0)

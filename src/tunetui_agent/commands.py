@@ -56,7 +56,7 @@ def _attach(asked: argparse.Namespace) -> int:
     from tunetui_agent.attach import attach
 
     run = _host(asked).run(asked.run)
-    client = checked_name(asked.client)
+    client = checked_name(asked.client) if asked.client else ""
     return attach(run, from_seq=asked.from_seq, offset=asked.offset, epoch=asked.epoch, client=client)
 
 

@@ -23,13 +23,15 @@ FEWEST, MOST = 8, 32
 """Revisits of one implementation's rows on one problem: what an estimate needs, and what is enough for one."""
 MOST_OF_ONE_ROW = 8
 """Where there are few rows, each is visited more often, at most so many times more."""
-TURNS = 2
+FEWEST_TURNS, MOST_TURNS = 2, 4
 """Fresh processes, each for an equal part of the visits: what a process holds by chance is drawn as often."""
+SECONDS_PER_TURN = 8.0
+"""That many processes as the sweep's measuring time has such stretches: starting one takes a second or two."""
 AT_ONCE = 2
 """Visits of one implementation on one problem before the next problem, whose inputs may have to be made."""
-FREE_SECONDS, LARGEST_SHARE = 5.0, 0.15
+FREE_SECONDS, LARGEST_SHARE = 5.0, 0.25
 """Revisits end after this share of the sweep's measuring time, or after `FREE_SECONDS` where those are more,"""
-CAP_SECONDS, CAP_SHARE = 15.0, 0.2
+CAP_SECONDS, CAP_SHARE = 15.0, 0.3
 """and after these, for implementations whose visits are still too few for an estimate."""
 DEAREST_START = 0.2
 """Where starting a process takes more than this share of the time, one is enough."""
@@ -196,11 +198,12 @@ class Revisits:
         """
         problems = list(dict.fromkeys(problem for problem, _ in self._groups))
         place = {problem: self._draw(problem) for problem in problems}
+        turns = max(FEWEST_TURNS, min(MOST_TURNS, int(self._sweep_seconds / SECONDS_PER_TURN)))
         found: list[tuple[tuple[bool, int, int, int], int, _Planned]] = []
         for (problem, _), group in self._groups.items():
             entries = self._of_group(group)
             for number, entry in enumerate(entries):
-                turn = TURNS if group.is_baseline else 1 + number * TURNS // len(entries)
+                turn = turns if group.is_baseline else 1 + number * turns // len(entries)
                 order = (group.is_baseline, turn, number // AT_ONCE, place[problem])
                 found.append((order, number, _Planned(turn, entry)))
         return [planned for *_, planned in sorted(found, key=lambda each: each[:2])]

@@ -15,7 +15,7 @@ from tunetui_agent.devices.eviction import Evictor
 from tunetui_agent.devices.host_load import HostWatch, read_host_times
 from tunetui_agent.evaluate import Evaluator
 from tunetui_agent.measure import Warmth
-from tunetui_agent.messages import Method, TrialFailed, TrialMeasured, TrialProgressed, Value
+from tunetui_agent.messages import Argument, Method, TrialFailed, TrialMeasured, TrialProgressed, Value
 
 COUNTING = """
 import numpy as np
@@ -119,6 +119,37 @@ def test_the_kernel_is_called_once_per_sample_warm_up_and_verification(cpu: CpuD
     )
     calls = builtins.tunetui_calls  # type: ignore[attr-defined]
     assert len(calls) == 1 + outcome.warmups + len(outcome.samples_ns)
+
+
+def test_samples_begin_with_poisoned_outputs_and_with_the_scratch_that_the_execution_before_left(
+    cpu: CpuDevice,
+) -> None:
+    import builtins
+
+    source = """
+import builtins
+import numpy as np
+builtins.tunetui_poisoned = []
+def double(x, y, own, *, unroll):
+    builtins.tunetui_poisoned.append((bool(np.isnan(y).all()), bool(np.isnan(own).any())))
+    np.multiply(x, 2, out=y)
+    own[:] = 0
+"""
+    method = replace(QUICK, min_samples=6, precision_percent=0.0, max_samples=7, max_seconds=60.0)
+    spec, trial = double_spec(source, method=method), double_trial()
+    (implementation,) = spec.kernel.implementations
+    launch = replace(implementation.launches[0], arguments=["x", "y", "own"])
+    scratch = Argument(name="own", role="scratch", dtype="float32")
+    kernel = replace(
+        spec.kernel,
+        arguments=[*spec.kernel.arguments, scratch],
+        implementations=[replace(implementation, launches=[launch])],
+    )
+    trial = replace(trial, shapes={**trial.shapes, "own": [4]})
+    measured(Evaluator(replace(spec, kernel=kernel), cpu).evaluate(trial, None, lambda _: None))
+    verified, warmed_up, *sampled = builtins.tunetui_poisoned  # type: ignore[attr-defined]
+    assert verified == warmed_up == (True, True)
+    assert sampled == [(True, False), *[(False, False)] * 5, (True, False)], "a batch of six, then one of one"
 
 
 def test_cold_evicts_before_every_sample_and_hot_never(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,24 +209,24 @@ def test_nothing_is_visited_again_where_nobody_asked_for_it() -> None:
 
 def test_second_visits_end_with_their_share_of_the_sweep() -> None:
     visits = drawn(swept(Revisits(Method()), 400, seconds=1.0), seconds=25.0)
-    assert 400 * LARGEST_SHARE == 60
-    assert 400 * CAP_SHARE == 80
-    assert len(visits) == 4, "too few for an estimate after 75 s, so they go on until 80 s are over"
+    assert 400 * LARGEST_SHARE == 100
+    assert 400 * CAP_SHARE == 120
+    assert len(visits) == 5, "too few for an estimate after 100 s, so they go on until 120 s are over"
 
 
 def test_second_visits_end_earlier_where_there_are_enough_for_an_estimate() -> None:
     visits = drawn(swept(Revisits(Method()), 400, seconds=1.0), seconds=10.0)
-    assert len(visits) == 7, "60 s are free: the seventh visit exceeds them"
+    assert len(visits) == 11, "100 s are free: the eleventh visit exceeds them"
 
 
-def several(**method: Any) -> Revisits:
-    """Two kernels with 20 rows and a library with one, on three problems."""
+def several(seconds: float = 0.05, **method: Any) -> Revisits:
+    """Two kernels with 20 rows and a library with one, on three problems; a row took ``seconds``."""
     revisits = Revisits(Method(**method))
     for n in (10, 20, 30):
         for name in ("cuda", "mojo"):
             for number in range(20):
                 row = {"implementation": name, "problem": {"n": n}, "id": f"{name}{n}{number}"}
-                revisits.saw(*measured("x", 0.05, place=row))
+                revisits.saw(*measured("x", seconds, place=row))
         row = {"implementation": "cupy", "problem": {"n": n}, "id": f"cupy{n}"}
         revisits.saw(*measured("x", 0.5, tags=["baseline"], place=row))
     return revisits
@@ -271,19 +271,26 @@ def test_a_problem_with_few_second_visits_is_judged_by_those_of_all_problems() -
     assert revisits.spread(cupy) is None, "kernels say nothing of a library"
 
 
-def test_two_fresh_processes_share_the_second_visits_unless_starting_one_is_dear() -> None:
-    def starts(seconds: float) -> list[int]:
-        revisits, found, count = several(), [], 0
-        while revisits.next():
-            if revisits.begins_turn(100.0):
-                found.append(count)
-                revisits.process_ready(100.0 + seconds)
-            revisits.take()
-            count += 1
-        return found
+def starts(revisits: Revisits, seconds: float) -> list[int]:
+    """Before which visits a fresh process was begun, where starting one takes so long."""
+    found, count = list[int](), 0
+    while revisits.next():
+        if revisits.begins_turn(100.0):
+            found.append(count)
+            revisits.process_ready(100.0 + seconds)
+        revisits.take()
+        count += 1
+    return found
 
-    assert starts(0.5) == [0, 24]
-    assert starts(3.0) == [0]
+
+def test_two_fresh_processes_share_the_second_visits_unless_starting_one_is_dear() -> None:
+    assert starts(several(), 0.5) == [0, 24]
+    assert starts(several(), 3.0) == [0]
+
+
+@pytest.mark.parametrize(("row_seconds", "processes"), [(0.05, 2), (0.2, 3), (0.3, 4), (5.0, 4)])
+def test_a_longer_sweep_has_more_fresh_processes_for_its_second_visits(row_seconds: float, processes: int) -> None:
+    assert len(starts(several(row_seconds), 0.5)) == processes
 
 
 def test_a_second_visit_is_short() -> None:

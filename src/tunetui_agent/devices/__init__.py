@@ -43,8 +43,8 @@ class Execution(Protocol):
     def samples(self, count: int, deadline: float) -> list[int]:
         """Nanoseconds of up to ``count`` executions, at least one, none begun after ``deadline`` (perf_counter seconds).
 
-        Outputs are poisoned before the first; each is preceded by cache eviction where the method says cold, and then
-        works at the next of the places in memory.
+        Outputs are poisoned before the first; scratch memory holds what the execution before left, as it does where a kernel
+        is used.  Each is preceded by cache eviction where the method says cold, and then works at the next of the places in memory.
         """
 
     def placements(self) -> int:

@@ -65,8 +65,7 @@ class CpuExecution:
             raw = self._guarded[name]
             raw[:GUARD_BYTES] = GUARD_BYTE
             raw[GUARD_BYTES + array.nbytes :] = GUARD_BYTE
-            if self._declared[name].role != "counter":
-                array.fill(poison_value(array.dtype))
+        self._fill_with_poison("output", "scratch")
 
     def run(self) -> None:
         """One execution.  Raises `TrialFault` (errored) with what a Python kernel raised."""
@@ -89,7 +88,7 @@ class CpuExecution:
 
     def samples(self, count: int, deadline: float) -> list[int]:
         """Nanoseconds of up to ``count`` executions, each with cold caches if so asked."""
-        self.poison()
+        self._fill_with_poison("output")
         taken: list[int] = []
         turns = self._placed()
         self._guard(lambda: self._fill(taken, count, deadline, turns))
@@ -123,6 +122,11 @@ class CpuExecution:
             call()
             taken.append(clock() - begun)
         return float(median(taken))
+
+    def _fill_with_poison(self, *roles: str) -> None:
+        for name, array in self._written.items():
+            if self._declared[name].role in roles:
+                array.fill(poison_value(array.dtype))
 
     def _placed(self) -> Turns[Callable[[], Any]]:
         if self._turns is None:

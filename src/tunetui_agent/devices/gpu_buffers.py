@@ -20,7 +20,10 @@ GUARD_BYTE = 0xA5
 
 
 class GpuBuffers:
-    """One of each; ``is_written`` once an execution used them after they were poisoned."""
+    """One of each.
+
+    ``is_written`` once an execution used them after the outputs were poisoned, ``is_used`` once one did after all were.
+    """
 
     def __init__(self, device: GpuDevice, arguments: Sequence[Argument], trial: Trial) -> None:
         """``arguments`` are the declared ones that the kernel is passed; inputs and scalars are left out.  Raises `TrialFault`."""
@@ -30,7 +33,7 @@ class GpuBuffers:
         self._raw: dict[str, Any] = {}  # with their guard zones, uint8
         self._poisoned: dict[str, Any] = {}  # what is copied there, the same for all places
         self.arrays: dict[str, Any] = {}
-        self.is_written = False
+        self.is_written = self.is_used = False
         for argument in self._arguments:
             shape = trial.shapes.get(argument.name)
             if shape is None:
@@ -47,17 +50,29 @@ class GpuBuffers:
         """The same at a place of its own.  Raises `TrialFault`."""
         made = GpuBuffers(self._device, self._arguments, self._trial)
         made._poisoned = self._poisoned
+        made.poison()
         return made
+
+    def used(self) -> None:
+        """An execution works here."""
+        self.is_written = self.is_used = True
 
     def poison(self) -> None:
         """Outputs and scratch get values that no kernel writes; guard zones are renewed; counters stay as they are."""
-        self.is_written = False
+        self.is_written = self.is_used = False
         for name, raw in self._raw.items():
             if self._roles[name] == "counter":
                 self._device.fill(raw[:GUARD_BYTES], GUARD_BYTE)
                 self._device.fill(raw[GUARD_BYTES + self.arrays[name].nbytes :], GUARD_BYTE)
             else:
                 self._device.copy(self._poisoned_for(name), raw)
+
+    def poison_outputs(self) -> None:
+        """Outputs get values that no kernel writes; guard zones keep what was done to them."""
+        self.is_written = False
+        for name, raw in self._raw.items():
+            if self._roles[name] == "output":
+                self._device.copy(_inside(self._poisoned_for(name)), _inside(raw))
 
     def _poisoned_for(self, name: str) -> Any:
         if name not in self._poisoned:
@@ -81,7 +96,7 @@ class GpuBuffers:
     def counters(self) -> list[Any]:
         """As uint8; between executions they are zero."""
         names = [name for name, role in self._roles.items() if role == "counter"]
-        return [self._raw[name][GUARD_BYTES:-GUARD_BYTES] for name in names]
+        return [_inside(self._raw[name]) for name in names]
 
     def damage(self) -> str | None:
         """A guard zone or a counter that is not as it was."""
@@ -93,3 +108,8 @@ class GpuBuffers:
             if role == "counter" and self.arrays[name].get().any():
                 return f"left its counter {name!r} other than zero"
         return None
+
+
+def _inside(raw: Any) -> Any:
+    """A buffer without its guard zones."""
+    return raw[GUARD_BYTES:-GUARD_BYTES]

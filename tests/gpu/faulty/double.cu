@@ -34,6 +34,12 @@ extern "C" __global__ void twice(float* x, float* y, float* scratch, unsigned* t
         y[i] = 2 * x[i];
 #endif
     }
+#ifdef FAULT_TAKES_LONG_OVER_FRESH_SCRATCH
+    const bool is_fresh = scratch[threadIdx.x % 4] != scratch[threadIdx.x % 4];  // poison is NaN
+    for (const long long begun = clock64(); is_fresh && clock64() - begun < 10'000'000;) { }
+    __syncthreads();
+    if (threadIdx.x < 4) scratch[threadIdx.x] = 0;
+#endif
 #ifdef FAULT_HANGS
     while (*(volatile unsigned*)ticket != 0xffffffffu) { }
 #endif
