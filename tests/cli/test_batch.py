@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from tests.e2e.workplace import Workplace as Gated
 from tunetui.cli.batch import exit_code
 from tunetui.core.errors import ExitCode
 from tunetui.core.leaderboard import Leaderboard
+from tunetui.store.runs import RunFolder
 
 GRID = """
 name = "tiny"
@@ -97,6 +99,16 @@ def gated(tmp_path: Path) -> Iterator[Gated]:
     place.end()
 
 
+def kept(gated: Gated) -> dict[Path, tuple[int, int, bytes]]:
+    """All that runs keep, here and on the agents' side: inode, time of the last change, content."""
+    roots = [gated.data, gated.cache / "tunetui" / "runs"]
+    paths = [path for root in roots for path in [root, *root.rglob("*")] if not path.is_fifo()]
+    stats = [(path, path.stat()) for path in paths]
+    return {
+        path: (found.st_ino, found.st_mtime_ns, b"" if path.is_dir() else path.read_bytes()) for path, found in stats
+    }
+
+
 def begun(gated: Gated, run: subprocess.Popen[bytes]) -> int:
     """The number of the first trial, once the journal has it: the run's stdout is for its table."""
     while run.poll() is None:
@@ -139,6 +151,27 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(workplace: Workplace) -> Non
     assert out == ""
     assert "tile_rows=64|128|256" in err
     assert workplace.files() == []
+    assert not (workplace.folder / "data").exists()
+    assert called(workplace.folder, workplace.environment, "runs") == ("no runs\n", "")
+
+
+def test_a_dry_run_foresees_what_a_start_would_find_and_touches_nothing_of_it(gated: Gated) -> None:
+    gated.grid(number="[1, 2, 3]")
+    gated.run("--format", "none", "--set", "method.finalists=0")
+    gated.wait_for_agents()
+    lines = gated.journal.read_bytes().splitlines(keepends=True)
+    told = next(place for place, line in enumerate(lines) if b'"TrialMeasured"' in line)
+    gated.journal.write_bytes(b"".join(lines[:told]) + lines[told][:20])  # whoever followed the agent was killed here
+    with RunFolder(gated.journal.parent):
+        before = kept(gated)
+        _, said = gated.run("--dry-run")
+        assert kept(gated) == before
+    assert "3 rows done, 0 trials to measure" in said  # of which the agent's host has the outcomes
+    assert f"held        another tunetui ({socket.gethostname()}, process {os.getpid()}) has this run in hand" in said
+    _, said = gated.run("--dry-run", "--fresh", "--retry-failed")
+    assert kept(gated) == before
+    assert "fresh       3 rows there would be measured again" in said
+    assert "has this run in hand" not in said
 
 
 def test_events_are_json_lines_as_they_are_journaled(workplace: Workplace) -> None:

@@ -11,6 +11,7 @@ from tunetui.core import row_table
 from tunetui.core.events import TrialsQueued
 from tunetui.core.live_figures import figures_of_rows
 from tunetui.core.publishing import build_leaderboard
+from tunetui.core.records import split_envelope
 from tunetui.core.row_table import RowTable
 from tunetui.core.run import fold
 from tunetui.core.snapshot import Run
@@ -20,6 +21,7 @@ from tunetui.session.replaying import Replay
 from tunetui.store.archive import JournalArchive
 from tunetui.store.atomic import StoreError
 from tunetui.store.journal import Journal, read_journal
+from tunetui.store.sketch import Sketch
 from tunetui_agent.messages import DriftNoticed, TrialExamined, TrialFailed, TrialRef, encode_event
 
 SHIPPED = Path(__file__).parents[1] / "data/quickstart.journal.jsonl"
@@ -90,6 +92,32 @@ def test_a_run_that_is_recorded_one_that_is_read_and_one_that_is_replayed_hold_t
     best = resumed.best_row(PROBLEM, "cpu")
     assert best is not None
     assert list(best.samples_ns) == [3, 4, 5, 6, 7, 8]
+
+
+def test_a_sketch_goes_on_as_the_journal_would_and_leaves_it_alone(journal: Path) -> None:
+    whole, lines = read_run(journal), journal.read_bytes().splitlines(keepends=True)
+    path, cut = journal.with_name("cut.jsonl"), b"".join(lines[:7]) + lines[7][:9]
+    path.write_bytes(cut)
+    before = path.stat()
+    with Sketch(path) as sketch:
+        recording = Recording(sketch, only_looks=True)
+        for line in lines[5:]:  # of which two are there already
+            recording.take(AGENT, split_envelope(line.rstrip())[1])
+            _ = recording.snapshot
+        sketched = recording.snapshot
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == (cut, before.st_mtime_ns)
+    assert sketched.rows == whole.rows
+    assert any(row.is_bare and row.told_at > len(cut) for row in sketched.rows.values())
+    for trial, row in whole.rows.items():
+        assert sketched.rows[trial].evidence == row.evidence
+
+
+def test_a_sketch_of_nothing_makes_no_file(tmp_path: Path) -> None:
+    with Sketch(tmp_path / "none" / "journal.jsonl") as sketch:
+        recording = Recording(sketch, only_looks=True)
+        recording.say(planned())
+        assert recording.snapshot.plan is not None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_real_journal_gives_the_same_leaderboard(journal: Path) -> None:

@@ -117,6 +117,7 @@ class Batch:
             asker=terminal_asker(),
             command=shlex.join(["tunetui", *self.parsed.argv]),
             together_seconds=None if self.parsed.dry_run or self.parsed.detach else TOGETHER_SECONDS,
+            dry_run=self.parsed.dry_run,
         )
         ways = ways_of(options)
         waits_for_another = not (self.parsed.dry_run or self.parsed.detach or options.fresh)

@@ -41,6 +41,8 @@ def session_lines(session: Session, width: int | None, *, fresh: bool = False) -
         lines += _said("fresh", [f"{counted(session.resume.done, 'row')} there would be measured again"], width)
     else:
         lines += resume_lines(session.resume, width)
+    if session.resume.holder:
+        lines += _said("held", [f"{one_line(session.resume.holder)} has this run in hand"], width)
     load_seconds = session.grid.reliability.seconds
     estimate = time_estimate(session.plan, missing, session.snapshot, session.grid.method, load_seconds)
     return [*lines, *_said("time", [estimate], width)]
@@ -119,7 +121,8 @@ def resume_lines(resume: ResumeSummary, width: int | None) -> list[str]:
     for reason, number in resume.stale.items():
         lines += _said("stale", [f"{counted(number, 'row')} to measure again: {one_line(reason)}"], width)
     if resume.reattached:
-        lines += _said("", ["the agent is still at work: attached to it"], width)
+        attached = "" if resume.foreseen else ": attached to it"
+        lines += _said("", [f"the agent is still at work{attached}"], width)
     return lines
 
 

@@ -204,7 +204,7 @@ class Follower:
 
     async def _once(self, cancellation: Cancellation) -> tuple[str, str]:
         at = self._position()
-        arguments = ["attach", "--run", self._run, "--client", self._client]
+        arguments = ["attach", "--run", self._run, *(["--client", self._client] if self._client else [])]
         arguments += ["--from-seq", str(at.next_seq), "--offset", str(at.offset)]
         if at.epoch:
             arguments += ["--epoch", at.epoch]

@@ -13,7 +13,7 @@ from tunetui.core.snapshot import problem_key
 from tunetui.session.agents import Agents
 from tunetui.session.asked import asked_of, keep
 from tunetui.session.catching_up import Alive, CatchingUp
-from tunetui.session.hands import DealtElsewhereError, in_words
+from tunetui.session.hands import DealtElsewhereError, in_other_hands, in_words
 from tunetui.session.holding_back import HeldBack
 from tunetui.session.joining import Joining
 from tunetui.session.leaving import left_behind
@@ -29,6 +29,7 @@ from tunetui.session.unloaded import unloaded
 from tunetui.session.working import Work
 from tunetui.store.journal import Journal
 from tunetui.store.runs import RunFolder
+from tunetui.store.sketch import Sketch
 from tunetui_agent.messages import FAILURES, NoticeRaised, reference_to
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class ResumeSummary:
     journal: Path | None = None
     archived: Path | None = None  # where --fresh put the old journal
     damage: list[str] = field(default_factory=list)  # lines of the journal that could not be used, in words
+    foreseen: bool = False  # of a dry run: nothing of it was taken in hand
+    holder: str = ""  # another tunetui of this machine, in words, that has the run in hand; of a dry run
 
 
 class Session(Steering, Joining):
@@ -64,12 +67,11 @@ class Session(Steering, Joining):
 
     def __init__(self, opened: Opened, folder: RunFolder, journal: Journal, links: Links) -> None:
         self.grid, self.kernel, self.arrived = opened.grid, opened.kernel, opened.arrived
-        self.folder = folder.folder
         self.ended = ""  # "done" | "interrupted" | "budget" | "failed"; empty where it goes on without us
-        self.resume = ResumeSummary(journal=journal.path)
+        self.folder, self.resume = folder.folder, ResumeSummary(journal=journal.path)
         self._options, self._opened, self._folder, self._links = opened.options, opened, folder, links
         self._asked = asked_of(opened, hosts_of(opened.options, opened.grid))
-        self._recording = Recording(journal)
+        self._recording = Recording(journal, only_looks=opened.options.dry_run)
         links.told_to(self._recording)
         self.groups = with_suffixes(opened.groups, self.snapshot)
         self.places = [place for group in self.groups for place in group.places]
@@ -100,9 +102,9 @@ class Session(Steering, Joining):
         links = links or Links()
         opened = await open_groups(options, links, connect or connector(options, links))
         try:
-            folder = RunFolder(folder_of(options, opened.grid), fresh=options.fresh)
+            folder = RunFolder(folder_of(options, opened.grid), fresh=options.fresh, untouched=options.dry_run)
             try:
-                session = cls(opened, folder, Journal(folder.journal), links)
+                session = cls(opened, folder, (Sketch if options.dry_run else Journal)(folder.journal), links)
             except TunetuiError:
                 folder.close()
                 raise
@@ -228,6 +230,8 @@ class Session(Steering, Joining):
             journal=journal.path,
             archived=self._folder.archived,
             damage=damage,
+            foreseen=self._options.dry_run,
+            holder=in_other_hands(self.folder) if self._options.dry_run else "",
         )
 
     def _standing(self, *groups: Group) -> Standing:

@@ -6,9 +6,11 @@ import os
 import re
 import secrets
 import socket
+from pathlib import Path
 
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
+from tunetui.store.runs import holder_of
 
 _NAME = re.compile(r"app-(.+)-(\d+)-[0-9a-f]{8}")
 
@@ -30,6 +32,12 @@ def in_words(hand: str) -> str:
 def named(host: str, process: int | str) -> str:
     """A tunetui by where it runs."""
     return f"another tunetui ({clean(host)}, process {process})"
+
+
+def in_other_hands(folder: Path) -> str:
+    """Another tunetui of this machine that has the run kept in ``folder`` in hand; empty where none has."""
+    holder = holder_of(folder)
+    return named(holder.host, holder.pid) if holder is not None else ""
 
 
 def deals(who: str) -> str:

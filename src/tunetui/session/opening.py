@@ -68,6 +68,7 @@ class BatchOptions:
     definitions: Definitions | None = None  # of a run that is taken up without its grid; None: they are read
     run: str = ""  # the name of the folder that the run is kept in; empty: that of the grid and the outputs
     together_seconds: float | None = TOGETHER_SECONDS  # that a host which is ready waits for others; None: for all
+    dry_run: bool = False  # only to see what there is to do: neither the run's folder nor what is in it is touched
     hope: Hope = field(default_factory=Hope)  # for hosts that do not answer; none where all are waited for
 
     @property

@@ -25,8 +25,9 @@ _FOLD_AT_ONCE = 2000
 class Recording:
     """The one place that appends to a run's journal."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal, self.hand = journal, hand_name()
+    def __init__(self, journal: Journal, *, only_looks: bool = False) -> None:
+        """Whoever ``only_looks`` has no hand in the run: hosts do not keep who it was."""
+        self.journal, self.hand = journal, "" if only_looks else hand_name()
         self.on_line: Callable[[bytes], None] | None = None  # gets every journal line once it is written
         self._snapshot = journal.run_as_opened()
         self._pending: list[Record] = []

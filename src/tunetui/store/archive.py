@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tunetui.core.events import Record
 from tunetui.core.records import RecordError, decode_evidence
@@ -20,13 +21,15 @@ FOLDED_AT_ONCE_BYTES = 500_000
 """Of the journal: decoded, records are ten times as large."""
 
 
-def folded(path: Path, records: Iterable[Record]) -> Run:
+def folded(path: Path, records: Iterable[Record], added: Mapping[int, bytes] = MappingProxyType({})) -> Run:
     """The run that the records of this journal tell, whose rows have their evidence there.
+
+    ``added``: lines that the file does not have, by where they would begin (bytes).
 
     Raises:
         StoreError: it cannot be read.
     """
-    run, some = Run(rows=RowTable(archive=JournalArchive(path))), list[Record]()
+    run, some = Run(rows=RowTable(archive=JournalArchive(path, added))), list[Record]()
     with collection_paused():
         for record in records:
             some.append(record)
@@ -38,9 +41,9 @@ def folded(path: Path, records: Iterable[Record]) -> Run:
 class JournalArchive:
     """A journal open for reading for as long as rows may ask: whatever becomes of its name, its lines stay."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises StoreError: it cannot be read."""
-        self.path, self._fd = path, -1
+    def __init__(self, path: Path, added: Mapping[int, bytes] = MappingProxyType({})) -> None:
+        """``added`` as for `folded`.  Raises StoreError: it cannot be read."""
+        self.path, self._fd, self._added = path, -1, added
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -65,6 +68,8 @@ class JournalArchive:
         return found
 
     def _line(self, at: int) -> bytes:
+        if at in self._added:
+            return self._added[at]
         size = _READ_BYTES
         while True:
             read = os.pread(self._fd, size, at)

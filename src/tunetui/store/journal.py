@@ -92,11 +92,9 @@ class Journal:
         except OSError as error:
             raise explained(error, path) from None
         try:
-            self.recovered = found = nothing_recovered()
+            found = nothing_recovered()
             with path.open("rb") as file:
-                self._run: Run | None = folded(path, records_in(file, found))
-            found.records = _Reread(path, found.whole_bytes, found.count)
-            self._size = found.whole_bytes
+                self._begin(folded(path, records_in(file, found)), found)
             if self.recovered.torn_bytes:
                 os.ftruncate(self._fd, self._size)
             if self.recovered.unended:
@@ -107,8 +105,14 @@ class Journal:
         except StoreError:
             os.close(self._fd)
             raise
-        self._positions, self.clocks = self.recovered.positions, self.recovered.clocks
         self._dirty = bool(self.recovered.torn_bytes or self.recovered.unended)
+
+    def _begin(self, run: Run, found: Recovered) -> None:
+        """Go on after what was ``found``, of which ``run`` was folded."""
+        found.records = _Reread(self.path, found.whole_bytes, found.count)
+        self.recovered, self._size, self._dirty = found, found.whole_bytes, False
+        self._run: Run | None = run
+        self._positions, self.clocks = found.positions, found.clocks
 
     def __enter__(self) -> Self:
         return self

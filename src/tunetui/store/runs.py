@@ -75,10 +75,11 @@ def run_id(name: str, stem: Path) -> str:
 class RunFolder:
     """One run's folder, held until closed; the system lets go of it when this process dies in any way."""
 
-    def __init__(self, folder: Path, *, fresh: bool = False) -> None:
+    def __init__(self, folder: Path, *, fresh: bool = False, untouched: bool = False) -> None:
         """Make the folder where it does not exist, and take hold of it.
 
-        With ``fresh`` the journal that is there is renamed and kept; ``archived`` is its new path.
+        With ``fresh`` the journal that is there is renamed and kept; ``archived`` is its new path.  With ``untouched``
+        nothing is made or held: the folder is only named.
 
         Raises:
             RunHeldError: another tunetui has it.
@@ -87,6 +88,9 @@ class RunFolder:
         self.folder = folder
         self.journal = folder / JOURNAL
         self.archived: Path | None = None
+        self._lock = -1
+        if untouched:
+            return
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
