@@ -74,7 +74,10 @@ def declare_program(parser: argparse.ArgumentParser) -> None:
     _declare_app(parser)
     batch = parser.add_argument_group("headless run")
     batch.add_argument("--batch", metavar="GRID", type=Path, help="measure the sweep that this TOML file describes")
-    batch.add_argument("--dry-run", action="store_true", help="print the plan and what was measured before, and stop: no run is made or changed")
+    batch.add_argument(
+        "--dry-run", action="store_true",
+        help="print the plan and what was measured before, and stop: no run is made or changed",
+    )  # fmt: skip
     batch.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], dest="overrides",
         help="override one key of the grid, e.g. axes.tile_rows=16,32 or method.cache=hot; repeatable",
