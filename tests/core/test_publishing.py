@@ -7,7 +7,7 @@ from tunetui.core.decoding import decode_grid, grid_to_dict
 from tunetui.core.definitions import Compare
 from tunetui.core.errors import InputError
 from tunetui.core.events import PlannedKernel, ProvenanceRecorded, Record, RunFinished, TrialsQueued, TrialsStaled
-from tunetui.core.leaderboard import CLAIM_NOTE, FIRST_VERSION, SCHEMA_VERSION
+from tunetui.core.leaderboard import CLAIM_NOTE, FIRST_VERSION, THIRD_VERSION
 from tunetui.core.publishing import build_leaderboard
 from tunetui.core.run import fold
 from tunetui.core.snapshot import LOOKS_KEPT, Run
@@ -182,7 +182,7 @@ def test_why_the_energy_of_a_row_could_not_be_measured_is_said() -> None:
 def test_the_parts_around_the_boards_say_where_it_comes_from() -> None:
     leaderboard = build_leaderboard(run_of())
     assert leaderboard.boards[0].judged, "several lead: that says which of them was judged, since version 3"
-    assert (leaderboard.schema_version, leaderboard.generator) == (SCHEMA_VERSION, "tunetui 0.1.0")
+    assert (leaderboard.schema_version, leaderboard.generator) == (THIRD_VERSION, "tunetui 0.1.0")
     alone = build_leaderboard(run_of(), targets=[])
     assert alone.schema_version == FIRST_VERSION
     assert (leaderboard.run.ended, leaderboard.run.finished) == ("done", "1970-01-01T00:33:20.000Z")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.test_publishing import RECORDS
+from tests.core.test_visiting import run_of, scattered
 from tunetui.core.definitions import Compare
 from tunetui.core.errors import InputError
 from tunetui.core.leaderboard import SCHEMA_VERSION, Leaderboard
@@ -67,7 +69,7 @@ def test_a_row_of_the_toml_file_is_a_card_that_people_can_read() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": SCHEMA_VERSION + 1}, "written by a newer tunetui (schema_version 4; this one knows 3)"),
+        ({"schema_version": SCHEMA_VERSION + 1}, "written by a newer tunetui (schema_version 5; this one knows 4)"),
         ({"schema_version": 0}, "schema_version: expected 1 or more, found 0"),
         ({"schema_version": "1"}, "schema_version: expected `int`, got `str`, found '1'"),
         ({"colour": "red"}, "the file: unknown field `colour`"),
@@ -127,11 +129,69 @@ def test_a_file_that_contradicts_itself_is_refused_with_the_place(
     assert caught.value.message.startswith(f"{path}: {message}")
 
 
+REPEATED = build_leaderboard(run_of(*scattered()))
+"""Its rows were visited a second time, so that they say where another run's median will lie."""
+
+
+def test_repeat_intervals_are_in_both_files_and_read_back(tmp_path: Path) -> None:
+    paths = write_leaderboard(REPEATED, tmp_path / "again")
+    assert [read_leaderboard(path) for path in paths] == [REPEATED, REPEATED]
+    schema = json.loads((ROOT / "docs" / "leaderboard.schema.json").read_text())
+    for data in (tomllib.loads(paths[0].read_text()), json.loads(paths[1].read_bytes())):
+        jsonschema.validate(data, schema)
+        latency = data["boards"][0]["rows"][0]["latency_ms"]
+        assert (
+            latency["repeat_low"] < latency["ci_low"] < latency["median"] < latency["ci_high"] < latency["repeat_high"]
+        )
+        assert (data["schema_version"], "sqrt 2" in data["method"]["repeat"]) == (4, True)
+
+
+def test_a_file_of_the_version_before_repeat_intervals_is_read_as_it_is() -> None:
+    data: Any = msgspec.to_builtins(REPEATED) | {"schema_version": 3}
+    del data["method"]["repeat"]
+    for row in data["boards"][0]["rows"]:
+        del row["latency_ms"]["repeat_low"], row["latency_ms"]["repeat_high"]
+    for found in (read_toml(dumps(data).encode(), "old"), read_json(json.dumps(data).encode(), "old")):
+        assert msgspec.to_builtins(found) == data
+        assert to_json(found) != to_json(REPEATED)
+
+
+@pytest.mark.parametrize("suffix", ["toml", "json"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"repeat_low": -0.1}, "repeat_low: expected 0 or more, found -0.1"),
+        ({"repeat_low": 0.99999}, "repeat_low: expected at most ci_low 0.9"),
+        ({"repeat_high": 1.001}, "repeat_high: expected at least ci_high 1."),
+        ({"repeat_low": None}, "repeat_low: expected a number beside repeat_high, found none"),
+        ({"repeat_high": None}, "repeat_high: expected a number beside repeat_low, found none"),
+        ({"ci_low": None}, "ci_low: expected a number beside repeat_low, found none"),
+        ({"repeat_high": "wide"}, "repeat_high: expected `float | null`, got `str`, found 'wide'"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_repeat_interval_that_cannot_be_is_refused_with_its_place(
+    tmp_path: Path, suffix: str, changes: dict[str, object], message: str
+) -> None:
+    data: Any = msgspec.to_builtins(REPEATED)
+    latency = data["boards"][0]["rows"][0]["latency_ms"] | changes
+    data["boards"][0]["rows"][0]["latency_ms"] = {name: v for name, v in latency.items() if v is not None}
+    path = tmp_path / f"a.leaderboard.{suffix}"
+    path.write_text(dumps(data) if suffix == "toml" else json.dumps(data))
+    with pytest.raises(InputError) as caught:
+        read_leaderboard(path)
+    assert caught.value.message.startswith(f"{path}: boards[0].rows[0].latency_ms.{message}")
+
+
 def test_figures_that_are_none_are_refused_where_toml_can_write_them(tmp_path: Path) -> None:
     path = tmp_path / "a.leaderboard.toml"
     for place in ("boards.0.rows.0.latency_ms.median", "boards.0.rows.0.quality.recall"):
         path.write_text(dumps(_edited(place, 12345.5)).replace("12345.5", "-inf"))
         with pytest.raises(InputError, match="expected a finite number, found -inf"):
+            read_leaderboard(path)
+    for name, found in (("repeat_low", "nan"), ("repeat_high", "inf")):
+        path.write_text(re.sub(rf"{name} = [0-9.]+", f"{name} = {found}", to_toml(REPEATED).decode(), count=1))
+        with pytest.raises(InputError, match=rf"latency_ms\.{name}: expected a finite number, found {found}"):
             read_leaderboard(path)
 
 

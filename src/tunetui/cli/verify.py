@@ -17,6 +17,8 @@ from tunetui.cli.exports import plain_json
 from tunetui.cli.interruption import Interruption
 from tunetui.cli.narration import Face, literal, stderr_face, stdout_face
 from tunetui.core import figures
+from tunetui.core.another_run import in_words
+from tunetui.core.board_figures import confidence_of
 from tunetui.core.errors import ExitCode, InputError
 from tunetui.core.gate import interval_in_words
 from tunetui.core.labels import one_line
@@ -107,7 +109,7 @@ def verification_lines(found: Verification, before: Leaderboard, face: Face) -> 
     lines = [face.heading(f"{one_line(found.kernel)}: as of {before.run.finished} against now"), ""]
     lines += change_lines(found.changes, face)
     for each in found.winners:
-        lines += ["", *_winner_lines(each, found.margin_percent, face)]
+        lines += ["", *_winner_lines(each, found.margin_percent, confidence_of(before), face)]
     if found.noise:
         lines += ["", *wrapped(f"noise: {found.noise}".split(" "), face.width, indent="  ", first="")]
     if len(found.winners) > 1:
@@ -116,12 +118,16 @@ def verification_lines(found: Verification, before: Leaderboard, face: Face) -> 
     return lines
 
 
-def _winner_lines(each: Verified, margin_percent: float, face: Face) -> list[str]:
+def _winner_lines(each: Verified, margin_percent: float, confidence: str, face: Face) -> list[str]:
     then, now = (figures.NOT_MEASURED if ms is None else f"{ms:.4g} ms" for ms in (each.then_ms, each.now_ms))
     change = f" {interval_in_words(each.compared)}" if each.compared is not None and each.compared.difference else ""
     quality = ", ".join(f"{one_line(name)} {figures.quality(value)}" for name, value in each.quality.items())
     lines = wrapped(f"{each.row} ({problem_words(each.problem)})".split(" "), face.width, indent="    ", first="")
     lines.append(f"  then {then}, now {now}: {each.latency.upper()}{change}, margin {margin_percent:g} %")
+    if each.repeat_ms is not None and each.in_repeat_interval is not None:
+        half = (each.repeat_ms[1] - each.repeat_ms[0]) / 2
+        where = "now lies within" if each.in_repeat_interval else "now lies outside"
+        lines.append(f"  {in_words(each.repeat_ms, half, confidence)}; {where}")
     lines += [f"  verified: {quality}"] if quality else []
     why = f" ({one_line(each.reason)})" if each.reason else ""
     return lines + wrapped(f"{_SAID[each.outcome]}{why}".split(" "), face.width, indent="    ", first="  ")

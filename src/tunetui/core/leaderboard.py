@@ -14,11 +14,11 @@ import msgspec
 from tunetui.core.targets import Verdict
 from tunetui_agent.messages import Value
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised whenever a field is added or changes its meaning; a reader refuses what is newer than itself."""
 
-FIRST_VERSION, SECOND_VERSION = 1, 2
-"""What a file says that has none of the fields of 2 (several devices, hosts), or of 3, so that older readers take it."""
+FIRST_VERSION, SECOND_VERSION, THIRD_VERSION = 1, 2, 3
+"""What a file says that has none of the fields of 2 (several devices, hosts), of 3, or of 4, so that older readers take it."""
 
 SUFFIXES = {".toml": ".leaderboard.toml", ".json": ".leaderboard.json"}
 """What the names of the files end with."""
@@ -74,6 +74,8 @@ class MethodPart(_Part, frozen=True, kw_only=True):
     """How the finalists were raced; empty where none were."""
     visits: str = ""
     """What the intervals contain of the variation between visits; empty where they contain that within one visit alone."""
+    repeat: str = ""
+    """What `Latency.repeat_low` and ``repeat_high`` are; empty where no row has them.  Since version 4."""
     drift: str = ""
     """What looking for drift showed; empty where nobody looked."""
 
@@ -110,6 +112,12 @@ class Latency(_Part, frozen=True, kw_only=True, gc=False):
     p99: float
     min: float
     n: int
+    repeat_low: float | None = None
+    """``repeat_low`` to ``repeat_high`` holds the median of another run on the same device.  Since version 4.
+
+    Absent where `ci_low` lacks the variation between visits; `Board.visits` says why.
+    """
+    repeat_high: float | None = None
 
 
 class Entry(_Part, frozen=True, kw_only=True, gc=False):

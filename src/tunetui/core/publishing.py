@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tunetui.core.another_run import NOTHING_KNOWN, REPEAT_METHOD, Outlook, between_visits, outlook_of_measured
 from tunetui.core.cost_publishing import cost_part
 from tunetui.core.decoding import grid_from_dict
 from tunetui.core.definitions import Compare, Target
@@ -19,8 +20,10 @@ from tunetui.core.leaderboard import (
     FIRST_VERSION,
     SCHEMA_VERSION,
     SECOND_VERSION,
+    THIRD_VERSION,
     Board,
     Claim,
+    CostPart,
     DevicePart,
     Entry,
     KernelPart,
@@ -41,7 +44,7 @@ from tunetui.core.snapshot import MEASURED, QUEUED, RUNNING, SKIPPED, STALE, Row
 from tunetui.core.statistics import INTERVAL_METHOD, PERCENTILE_METHOD, TEST_METHOD, percentile, samples_needed
 from tunetui.core.targeting import NO_FAILURES, parse_target
 from tunetui.core.targets import NS_PER_MS, NS_PER_S
-from tunetui.core.visiting import Pools, interval, known, pools, visits_in_words, visits_part
+from tunetui.core.visiting import Pools, known, pools, visits_in_words, visits_part
 
 
 def build_leaderboard(
@@ -62,16 +65,15 @@ def build_leaderboard(
     visited = pools(run, ((device, rows) for _, device, rows in grouped))
     boards = [_board(run, plan, problem, device, rows, asked, visited) for problem, device, rows in grouped]
     devices = _devices(run)
-    is_second = any(board.devices or board.visits for board in boards) or any(device.reached_as for device in devices)
     cost = cost_part(run)
-    is_third = cost is not None or any(board.judged or board.reliability for board in boards)
+    method = _method(run, plan, visited, boards)
     return Leaderboard(
-        schema_version=SCHEMA_VERSION if is_third else SECOND_VERSION if is_second else FIRST_VERSION,
+        schema_version=_version(boards, devices, method, cost),
         generator=f"tunetui {plan.tunetui_version}",
         success_rate=_success_rate(run.current_rows()),
         run=_run(run, plan),
         kernel=KernelPart(name=plan.kernel.name, source_hashes=plan.kernel.source_hashes, metrics=plan.kernel.metrics),
-        method=_method(run, plan, visited),
+        method=method,
         devices=devices,
         cost=cost,
         compare=_claims(plan, compare),
@@ -79,6 +81,16 @@ def build_leaderboard(
         boards=boards,
         provenances=_provenances(run),
     )
+
+
+def _version(boards: list[Board], devices: list[DevicePart], method: MethodPart, cost: CostPart | None) -> int:
+    """The lowest that has all fields which are there."""
+    if method.repeat:
+        return SCHEMA_VERSION
+    if cost is not None or any(board.judged or board.reliability for board in boards):
+        return THIRD_VERSION
+    is_second = any(board.devices or board.visits for board in boards) or any(device.reached_as for device in devices)
+    return SECOND_VERSION if is_second else FIRST_VERSION
 
 
 # ---------------------------------------------------------------------------------- boards
@@ -119,14 +131,19 @@ def _board(
     measured.sort(key=lambda row: row.trial)  # which settles equal medians, as it does for whoever chooses a leader
     others = sorted((row for row in rows if row.status != MEASURED), key=lambda row: (row.status, row.trial))
     visits = known(run, device_id, measured, visited)
-    share = {name: each.share(run.confidence) for name, each in visits.items()}
-    ends = [interval(row, share.get(row.implementation, 0.0), run.confidence) for row in measured]
-    contenders = [Contender(r.samples_ns, r.median_ns or 0.0, *end) for r, end in zip(measured, ends, strict=True)]
+    between = {name: between_visits(each, run.confidence) for name, each in visits.items()}
+    outlooks = [
+        outlook_of_measured(row, *between.get(row.implementation, NOTHING_KNOWN), run.confidence) for row in measured
+    ]
+    contenders = [
+        Contender(row.samples_ns, row.median_ns or 0.0, each.low, each.high)
+        for row, each in zip(measured, outlooks, strict=True)
+    ]
     places = rank(contenders)
     devices = sorted({row.device for row in rows} - {""}, key=lambda each: (each != device_id, each))
     metrics, missing = _metrics(run, plan, measured)
     entries = [
-        _measured(measured[p.index], p, ends[p.index], metrics[p.index], missing[p.index], run.confidence)
+        _measured(measured[p.index], p, outlooks[p.index], metrics[p.index], missing[p.index], run.confidence)
         for p in places
     ]
     unranked = [_unranked(row) for row in others]
@@ -175,7 +192,7 @@ def _metrics(
 def _measured(
     row: Row,
     place: Place,
-    ends: tuple[float | None, float | None],
+    outlook: Outlook,
     metrics: dict[str, float],
     missing: dict[str, str],
     confidence: float,
@@ -186,23 +203,26 @@ def _measured(
     if row.ci_low_ns is None or row.ci_high_ns is None:
         few = f"n/a: an interval needs at least {samples_needed(0.5, confidence)} samples, has {len(ordered)}"
         unavailable |= {"latency_ms.ci_low": few, "latency_ms.ci_high": few}
-    low, high = ends
-    own = (row.ci_low_ns, row.ci_high_ns) if ends != (row.ci_low_ns, row.ci_high_ns) else (None, None)
+    ends, own = (outlook.low, outlook.high), (row.ci_low_ns, row.ci_high_ns)
+    visit = own if ends != own else (None, None)
+    repeat = outlook.repeat or (None, None)
     return Entry(
         rank=place.rank,
         tie_group=place.tie_group,
         **_shared(row, evidence),
         latency_ms=Latency(
             median=_ms(row.median_ns or 0.0),
-            ci_low=None if low is None else _ms(low),
-            ci_high=None if high is None else _ms(high),
-            visit_low=None if own[0] is None else _ms(own[0]),
-            visit_high=None if own[1] is None else _ms(own[1]),
+            ci_low=_ms_or_none(ends[0]),
+            ci_high=_ms_or_none(ends[1]),
+            visit_low=_ms_or_none(visit[0]),
+            visit_high=_ms_or_none(visit[1]),
             p5=_ms(percentile(ordered, 0.05)),
             p95=_ms(percentile(ordered, 0.95)),
             p99=_ms(percentile(ordered, 0.99)),
             min=_ms(ordered[0]),
             n=len(ordered),
+            repeat_low=_ms_or_none(repeat[0]),
+            repeat_high=_ms_or_none(repeat[1]),
         ),
         metrics=metrics,
         unavailable=unavailable,
@@ -213,6 +233,10 @@ def _measured(
 def _ms(nanoseconds: float) -> float:
     """Milliseconds, without the digits that only the division made."""
     return round(nanoseconds / NS_PER_MS, 9)
+
+
+def _ms_or_none(nanoseconds: float | None) -> float | None:
+    return None if nanoseconds is None else _ms(nanoseconds)
 
 
 def _unranked(row: Row) -> Entry:
@@ -276,7 +300,7 @@ def _run(run: Run, plan: RunPlanned) -> RunPart:
     )
 
 
-def _method(run: Run, plan: RunPlanned, visited: Pools) -> MethodPart:
+def _method(run: Run, plan: RunPlanned, visited: Pools, boards: Sequence[Board]) -> MethodPart:
     eviction = next((agent.eviction for agent in reversed(run.agents.values()) if agent.eviction), "")
     return MethodPart(
         settings=without_none(plan.method),
@@ -287,8 +311,14 @@ def _method(run: Run, plan: RunPlanned, visited: Pools) -> MethodPart:
         ranking=RANKING_METHOD,
         race=races_in_words(run),
         visits=visits_in_words(visited),
+        repeat=REPEAT_METHOD if _has_repeats(boards) else "",
         drift=drift_in_words(run),
     )
+
+
+def _has_repeats(boards: Sequence[Board]) -> bool:
+    latencies = (row.latency_ms for board in boards if board.visits for row in board.rows)
+    return any(latency is not None and latency.repeat_low is not None for latency in latencies)
 
 
 def _devices(run: Run) -> list[DevicePart]:

@@ -12,7 +12,8 @@ _RANK = re.compile(r"[1-9][0-9]{0,8}=?")
 _NS_PER_MS = 1e6
 _ROUNDING_MS = 1e-8
 """Figures are written with nine decimals."""
-_LATENCIES = ("median", "p5", "p95", "p99", "min", "ci_low", "ci_high", "visit_low", "visit_high")
+_ENDS = ("ci_low", "ci_high", "repeat_low", "repeat_high")
+_LATENCIES = ("median", "p5", "p95", "p99", "min", "visit_low", "visit_high", *_ENDS)
 
 
 def contradiction(leaderboard: Leaderboard, *, finite: bool = True) -> str | None:
@@ -69,6 +70,7 @@ def _of_latency(latency: Latency, samples_ns: list[int]) -> str | None:
     around = all(end is None or -math.inf < end <= median for end in lows) and all(
         end is None or median <= end < math.inf for end in highs
     )
+    around = around and (latency.repeat_low is latency.repeat_high is None or not _of_repeat(latency))
     if around and samples_ns:
         least, most = min(samples_ns) / _NS_PER_MS - _ROUNDING_MS, max(samples_ns) / _NS_PER_MS + _ROUNDING_MS
         if 0 < least <= latency.min <= latency.p5 <= median <= latency.p95 <= latency.p99 <= most:
@@ -94,7 +96,24 @@ def _in_words(latency: Latency, samples_ns: list[int]) -> str | None:
             if end is not None and sign * (end - latency.median) > _ROUNDING_MS:
                 side = "at most" if sign > 0 else "at least"
                 return f"{name}: expected {side} the median {latency.median:g}, found {end:g}"
-    return None
+    return _of_repeat(latency) or None
+
+
+def _of_repeat(latency: Latency) -> str:
+    """What is wrong with the repeat interval: it holds the median's own, and both its ends are there or none."""
+    low, ci_low, ci_high, high = latency.repeat_low, latency.ci_low, latency.ci_high, latency.repeat_high
+    if low is None and high is None:
+        return ""
+    if low is None or high is None or ci_low is None or ci_high is None:
+        missing = next(name for name in _ENDS if getattr(latency, name) is None)
+        return f"{missing}: expected a number beside repeat_{'high' if low is None else 'low'}, found none"
+    if not 0 <= low < math.inf:  # no run, also no other one, takes less than no time
+        return f"repeat_low: expected 0 or more, found {low:g}"
+    if low - ci_low > _ROUNDING_MS:
+        return f"repeat_low: expected at most ci_low {ci_low:g}, found {low:g}"
+    if not high < math.inf or ci_high - high > _ROUNDING_MS:
+        return f"repeat_high: expected at least ci_high {ci_high:g}, found {high:g}"
+    return ""
 
 
 def _of_load(place: int, part: ReliabilityPart) -> str | None:

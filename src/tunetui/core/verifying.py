@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tunetui.core.another_run import outlook_of_entry
 from tunetui.core.changes import NONE, Change, changes_between
 from tunetui.core.compare import FASTER, SAME, SLOWER, ComparedRow, compare, in_words, row_key
 from tunetui.core.errors import ExitCode, InputError
@@ -49,6 +50,10 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     then_ms: float | None = None
     now_ms: float | None = None
+    repeat_ms: tuple[float, float] | None = None
+    """Where the first leaderboard says that another run's median lies; absent where it cannot, or on another device."""
+    in_repeat_interval: bool | None = None
+    """Whether it does.  The outcome does not depend on it."""
     compared: ComparedRow | None = None
     quality: dict[str, float] = {}
     kernel_changed: list[str] = []
@@ -238,6 +243,8 @@ def _verified(then: Leaderboard, after: Leaderboard, winner: Winner, compared: S
     )  # fmt: skip
     changed = _kernel_changed(then, after, entry, now)
     outcome, reason = _outcome(now, row, changed)
+    now_ms = now.latency_ms.median if now is not None and now.latency_ms else None
+    repeat_ms = outlook_of_entry(winner.board, entry).repeat if _same_devices(then, after) else None
     return Verified(
         problem=problem,
         row=in_words(entry),
@@ -245,11 +252,23 @@ def _verified(then: Leaderboard, after: Leaderboard, winner: Winner, compared: S
         latency=row.verdict if row is not None else "undecided",
         reason=reason,
         then_ms=entry.latency_ms.median if entry.latency_ms else None,
-        now_ms=now.latency_ms.median if now is not None and now.latency_ms else None,
+        now_ms=now_ms,
+        repeat_ms=repeat_ms,
+        in_repeat_interval=None if repeat_ms is None or now_ms is None else repeat_ms[0] <= now_ms <= repeat_ms[1],
         compared=row,
         quality=now.quality if now is not None else {},
         kernel_changed=changed,
     )
+
+
+def _same_devices(then: Leaderboard, after: Leaderboard) -> bool:
+    """Whether it was measured again where it had been, which is what an interval for another run is for."""
+    # a GPU's id is its own wherever it is asked for; every host's processor is "cpu"
+    ours, theirs = (
+        {(part.id, part.name, part.host if part.kind == "cpu" else "") for part in each.devices}
+        for each in (then, after)
+    )
+    return theirs <= ours
 
 
 def _outcome(now: Entry | None, row: ComparedRow | None, changed: list[str]) -> tuple[str, str]:

@@ -86,14 +86,17 @@ def visits_part(implementation: str, known: Known, confidence: float) -> VisitsP
     """The same as it stands in the file."""
     spread = known.spread
     part = VisitsPart(implementation=implementation, rows=spread.trials, revisits=known.revisits, scope=known.scope)
-    if not spread.is_enough:
-        return replace(part, reason=_too_few(known.revisits))
+    if reason := why_unknown(known):
+        return replace(part, reason=reason)
     half_width_percent = round(100.0 * known.share(confidence), 4)
     return replace(part, sd_percent=round(100.0 * spread.relative_sd, 4), half_width_percent=half_width_percent)
 
 
-def _too_few(revisits: int) -> str:
-    return f"n/a: only {revisits} second visit{'s' * (revisits != 1)}, and an estimate needs {LEAST_FREEDOM}"
+def why_unknown(known: Known) -> str:
+    """Why intervals lack the variation between visits; empty where they contain it."""
+    if known.spread.is_enough:
+        return ""
+    return f"n/a: only {_counted(known.revisits, 'second visit')}, and an estimate needs {LEAST_FREEDOM}"
 
 
 def interval(row: Row, share: float, confidence: float) -> tuple[float | None, float | None]:

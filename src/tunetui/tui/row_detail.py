@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tunetui.core import figures
+from tunetui.core.another_run import Outlook, in_words, outlook_of_entry, outlook_of_row
 from tunetui.core.board_figures import INTERVAL, MEDIAN
 from tunetui.core.labels import one_line, trial_label
 from tunetui.core.leaderboard import Entry, Leaderboard
@@ -21,6 +22,7 @@ from tunetui_agent.messages import Value
 
 _NS_PER_MS = 1e6
 _LIMITER = "occupancy_limiter"
+_NOTHING = Outlook(None, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,8 @@ class RowDetail:
     telemetry: Mapping[str, Value] = field(default_factory=dict)
     unavailable: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    ci_ms: tuple[float, float] | None = None
+    outlook_ms: Outlook = _NOTHING
+    """The median's interval, and where that of another run will lie."""
     confidence: str = "95"
     device: str = ""
     measured_at: str = ""
@@ -59,7 +62,7 @@ class RowDetail:
 
 def detail_of_row(run: Run, row: Row, journal: Path | None, rank: str = "") -> RowDetail:
     """A row of a run that goes on or was read from its journal."""
-    has_interval = row.ci_low_ns is not None and row.ci_high_ns is not None
+    outlook_ms = outlook_of_row(run, row).in_units_of(_NS_PER_MS)
     device = run.devices.get(row.device)
     stamp = datetime.fromtimestamp(row.measured_at).astimezone().isoformat(" ", "seconds") if row.measured_at else ""
     return RowDetail(
@@ -68,14 +71,14 @@ def detail_of_row(run: Run, row: Row, journal: Path | None, rank: str = "") -> R
         configuration=row.configuration,
         problem=row.problem,
         status=row.status,
-        figures=figures_of_rows(run, [row])[0],
+        figures=figures_of_rows(run, [row])[0] | _figures_of(outlook_ms, row.median_ns),
         samples_ns=row.samples_ns if len(row.samples_ns) else array("q"),
         cause=row.cause,
         log=row.detail,
         resources=row.resources,
         telemetry=row.telemetry,
         provenance=run.provenances.get(row.provenance, {}),
-        ci_ms=((row.ci_low_ns or 0) / _NS_PER_MS, (row.ci_high_ns or 0) / _NS_PER_MS) if has_interval else None,
+        outlook_ms=outlook_ms,
         confidence=figures.setting(round(run.confidence * 100, 3)),
         device=device.name if device else row.device,
         measured_at=stamp,
@@ -87,14 +90,23 @@ def detail_of_row(run: Run, row: Row, journal: Path | None, rank: str = "") -> R
     )
 
 
+def _figures_of(outlook_ms: Outlook, median_ns: float | None) -> dict[str, Value]:
+    """The ends by the names that the row's leaderboard will give them; the second visits of a run may have moved them."""
+    if outlook_ms.interval is None or median_ns is None:
+        return {}
+    low, high = outlook_ms.interval
+    relative = figures.relative_half_width_percent(median_ns / _NS_PER_MS, low, high)
+    found: dict[str, Value] = {} if relative is None else {INTERVAL: relative}
+    found |= {"latency_ms.ci_low": low, "latency_ms.ci_high": high}
+    if outlook_ms.repeat is not None:
+        found |= zip(("latency_ms.repeat_low", "latency_ms.repeat_high"), outlook_ms.repeat, strict=True)
+    return found
+
+
 def detail_of_entry(
     board: Leaderboard, place: int, entry: Entry, known: Mapping[str, Value], journal: Path | None
 ) -> RowDetail:
     """A row of a saved leaderboard; ``place`` is its board's."""
-    latency = entry.latency_ms
-    interval = None
-    if latency is not None and latency.ci_low is not None and latency.ci_high is not None:
-        interval = (latency.ci_low, latency.ci_high)
     ident = board.boards[place].device
     device = next((part.name for part in board.devices if part.id == ident), ident)
     return RowDetail(
@@ -110,7 +122,7 @@ def detail_of_entry(
         telemetry=entry.telemetry,
         unavailable=entry.unavailable,
         provenance=board.provenances.get(entry.provenance, {}),
-        ci_ms=interval,
+        outlook_ms=outlook_of_entry(board.boards[place], entry),
         confidence=figures.setting(board.method.settings.get("confidence_percent", 95.0)),
         device=device,
         measured_at=entry.measured_at,
@@ -151,13 +163,18 @@ def _latency_lines(detail: RowDetail) -> list[Spans]:
     median = detail.figures.get(MEDIAN)
     if not isinstance(median, int | float):
         return [toned(f"{name}: {one_line(why)}", "muted") for name, why in detail.unavailable.items()]
-    relative = detail.figures.get(INTERVAL)
-    half = median * relative / 100 if isinstance(relative, int | float) else None
+    outlook, half = detail.outlook_ms, None
+    if outlook.interval is not None:
+        half = max(outlook.interval[1] - median, median - outlook.interval[0])
     text = f"median {figures.with_uncertainty(median, half)} ms"
-    if detail.ci_ms is not None:
-        low, high = (figures.with_uncertainty(value, half) for value in detail.ci_ms)
+    if outlook.interval is not None:
+        low, high = (figures.with_uncertainty(value, half) for value in outlook.interval)
         text += f", between {low} and {high} ms with {detail.confidence} % confidence"
     lines = [toned(text, "strong")]
+    if outlook.repeat is not None:
+        lines.append(plain(in_words(outlook.repeat, half, detail.confidence)))
+    elif outlook.reason:
+        lines.append(toned(f"another run: {one_line(outlook.reason)}", "muted"))
     others = [
         f"{name} {figures.with_uncertainty(float(value), half)}"
         for name in ("min", "p5", "p95", "p99")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tunetui.core import figures
-from tunetui.core.board_figures import lines_of
+from tunetui.core.another_run import in_words, outlook_of_entry
+from tunetui.core.board_figures import confidence_of, lines_of
 from tunetui.core.exports.choosing import device_name, device_of, measured, provenance_lines
 from tunetui.core.exports.html_claims import claims
 from tunetui.core.exports.html_insight import heatmap, sensitivity, tradeoffs
@@ -52,7 +53,7 @@ def _board(leaderboard: Leaderboard, board: Board, place: int) -> str:
     if not shown:
         return f"<section><h2>{text(title)}</h2><p>nothing was measured</p></section>"
     device = device_of(leaderboard, board)
-    parts = [f"<h2>{text(title)}</h2>", _winner(board), _targets(leaderboard, board)]
+    parts = [f"<h2>{text(title)}</h2>", _winner(leaderboard, board), _targets(leaderboard, board)]
     parts += [under_load_part(board), '<div class="pictures">']
     parts += [distributions(board), roofline(board, device)]
     known = importances(leaderboard, board)
@@ -62,8 +63,8 @@ def _board(leaderboard: Leaderboard, board: Board, place: int) -> str:
     return f'<section id="board-{place}">{"".join(parts)}</section>'
 
 
-def _winner(board: Board) -> str:
-    """The fastest row in words, and how many cannot be told from it."""
+def _winner(leaderboard: Leaderboard, board: Board) -> str:
+    """The fastest row in words, how many cannot be told from it, and where its median will lie in another run."""
     best = next(iter(measured(board)), None)
     if best is None or best.latency_ms is None:
         return "<p>no row was measured</p>"
@@ -75,7 +76,9 @@ def _winner(board: Board) -> str:
     others = f"; {figures.counted(tied, 'other row')} cannot be told from it" if tied > 0 else ""
     words = " ".join([one_line(best.implementation), *assignments(best.configuration)])
     between = f"between {' and '.join(ends)}: " if half is not None else ""
-    return f'<p class="winner"><b>{median} ms</b> {text(f"{between}{words}{others}")}</p>'
+    repeat = outlook_of_entry(board, best).repeat
+    again = f"; {in_words(repeat, half, confidence_of(leaderboard))}" if repeat is not None else ""
+    return f'<p class="winner"><b>{median} ms</b> {text(f"{between}{words}{others}{again}")}</p>'
 
 
 def _targets(leaderboard: Leaderboard, board: Board) -> str:
@@ -94,7 +97,10 @@ def _method(leaderboard: Leaderboard) -> list[str]:
     method = leaderboard.method
     said = [f"{name} = {value}" for name, value in method.settings.items()]
     others = (method.eviction, method.percentiles, method.interval, method.test, method.ranking, method.race)
-    return [", ".join(said), *(said_too for said_too in (*others, method.visits, method.drift, METHOD) if said_too)]
+    return [
+        ", ".join(said),
+        *(said_too for said_too in (*others, method.visits, method.repeat, method.drift, METHOD) if said_too),
+    ]
 
 
 def _listed(lines: Sequence[str]) -> str:

@@ -175,7 +175,10 @@ def problem_size(board: Board) -> list[int]:
 
 def _interval(row: Entry) -> dict[str, float]:
     found = row.latency_ms
-    ends = {} if found is None else {"ci_lo": found.ci_low, "ci_hi": found.ci_high, "p95": found.p95, "p99": found.p99}
+    if found is None:
+        return {}
+    ends = {"ci_lo": found.ci_low, "ci_hi": found.ci_high, "p95": found.p95, "p99": found.p99}
+    ends |= {"repeat_lo": found.repeat_low, "repeat_hi": found.repeat_high}
     return {name: value for name, value in ends.items() if value is not None}
 
 

@@ -78,8 +78,9 @@ class RowScreen(CommandScreen):
         median = detail.figures.get(MEDIAN)
         if isinstance(median, int | float):
             marks["median"] = float(median)
-        if detail.ci_ms is not None:
-            marks |= {"low": detail.ci_ms[0], "high": detail.ci_ms[1]}
+        interval = detail.outlook_ms.interval
+        if interval is not None:
+            marks |= {"low": interval[0], "high": interval[1]}
         self.histogram.show(samples, marks)
         self.over_time.show(Series(np.arange(len(samples), dtype=float), samples, "dots", "accent", "samples in order"))
         self.show_page("samples")
