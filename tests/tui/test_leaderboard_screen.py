@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 
 from tests.cli.boards import leaderboard, outcomes
+from tests.core.test_another_run import said_of
+from tests.core.test_visiting import run_of, scattered
 from tests.tui.cockpit import BOARD, JOURNAL, opened, shown, until
 from tunetui.core.errors import InputError
+from tunetui.core.leaderboard import Leaderboard
+from tunetui.core.publishing import build_leaderboard
 from tunetui.session import read_leaderboard
 from tunetui.store.leaderboard import write_leaderboard
 from tunetui.tui.heat_data import best_over
@@ -169,3 +173,23 @@ async def test_many_rows_are_sorted_and_filtered_as_one_types(tmp_path: Path) ->
         await pilot.press("slash")
         screen.filter_line.value = "threads == 1 and row_block > 100"
         await until(pilot, lambda: "1,225 of 5,000 rows" in shown(pilot))
+
+
+VISITED_AGAIN = build_leaderboard(run_of(*scattered()))
+
+
+@pytest.mark.parametrize(
+    ("board", "said"),
+    [
+        (VISITED_AGAIN, said_of(VISITED_AGAIN)),
+        (build_leaderboard(run_of()), "another run: n/a: no second visit tells how far two visits lie apart"),
+    ],
+    ids=["visited again", "visited once"],
+)
+async def test_a_row_says_in_words_where_another_run_will_lie_in_a_small_terminal_too(
+    board: Leaderboard, said: str
+) -> None:
+    async with opened(LeaderboardScreen(board, None), (80, 24)) as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: said in [line.strip() for line in shown(pilot).splitlines()])
+        assert "samples in order" in shown(pilot)
