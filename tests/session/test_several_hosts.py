@@ -12,7 +12,7 @@ import pytest
 from tests.agent.agent_runs import wait_for_death
 from tests.session.hosts import Hosts, begin, until
 from tunetui.core.errors import ExitCode, TunetuiError
-from tunetui.core.leaderboard import SCHEMA_VERSION
+from tunetui.core.leaderboard import THIRD_VERSION
 from tunetui.core.snapshot import Run
 from tunetui.session import Session
 from tunetui.session.replaying import Replay
@@ -54,7 +54,7 @@ async def test_devices_of_one_model_share_a_queue_and_a_leaderboard(hosts: Hosts
     assert sorted(boards[0]["devices"]) == ["cpu", "cpu@east", "cpu@west"]
     assert {row["device"] for row in boards[0]["rows"]} == {"cpu", "cpu@east", "cpu@west"}
     assert {device.get("reached_as") for device in hosts.leaderboard()["devices"]} == {None, "east", "west"}
-    assert hosts.leaderboard()["schema_version"] == SCHEMA_VERSION
+    assert hosts.leaderboard()["schema_version"] == THIRD_VERSION
     assert all(not hosts.agents_of(host) for host in ("local", "east", "west"))
 
 
