@@ -37,8 +37,8 @@ def h200_again() -> Leaderboard:
 def scaled(entry: Entry, factor: float) -> Entry:
     """Test data, not a measurement: the row with every time multiplied."""
     assert entry.latency_ms is not None
-    times = {name: value for name in ("median", "ci_low", "ci_high", "visit_low", "visit_high", "p5", "p95", "p99", "min")
-             if (value := getattr(entry.latency_ms, name)) is not None}  # fmt: skip
+    times = {name: value for name in entry.latency_ms.__struct_fields__
+             if name != "n" and (value := getattr(entry.latency_ms, name)) is not None}  # fmt: skip
     latency = msgspec.structs.replace(entry.latency_ms, **{name: value * factor for name, value in times.items()})
     return msgspec.structs.replace(
         entry, latency_ms=latency, samples_ns=[round(sample * factor) for sample in entry.samples_ns]

@@ -17,7 +17,8 @@ be told apart; "*" marks rows whose figures come from the race of finalists."""
 
 _EXAMPLES = """\
 A column is an axis, a problem field, a metric, or a dotted figure:
-latency_ms.median, latency_ms.p95, latency_ms.ci_low, quality.recall,
+latency_ms.median, latency_ms.p95, latency_ms.ci_low, latency_ms.repeat_low
+(to repeat_high: where another run's median will lie), quality.recall,
 build_seconds, rank, implementation, status, stage, tags.  The end of a name
 is enough where only one column has it: p95, recall.  csv has every column.
 
