@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tunetui_agent.collecting import collect_as_usual
 from tunetui_agent.folder import RunFolder
 from tunetui_agent.lifeline import Lifeline, live_and_die_with, read_spec, read_trials
 from tunetui_agent.messages import TrialFailed, TrialMeasured, TrialRef, Value, reference_to
@@ -30,6 +31,7 @@ def main(spec_path: Path, supervisor: int) -> int:
     except (LookupError, ImportError) as error:
         line.send({"say": "refused", "cause": _refusal(error)})
         return 3
+    collect_as_usual()
     line.send({
         "say": "ready",
         "device": _described(device),
