@@ -26,6 +26,7 @@ from tunetui.cli import main
 from tunetui.engines.local import LocalLink
 from tunetui.store.runs import run_id
 from tunetui_agent.build.mojo_toolchain import find_toolchain
+from tunetui_agent.environment import look
 from tunetui_agent.folder import HostFolder, is_held
 
 PATIENCE_SECONDS = 300.0
@@ -74,18 +75,23 @@ energy = "none"
 
 @cache
 def _furniture() -> Path:
-    """What every host folder of this process's tests would come to hold: the agent's archives, and which Mojo there is."""
+    """What every host folder of this process's tests would come to hold: the agent's archives, which Mojo there is, and that
+    the Python of the tests will do.
+    """
     root = Path(tempfile.mkdtemp(prefix="tunetui-furniture-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     LocalLink(root)._place_archive()
     find_toolchain(root)
+    look(HostFolder(root), "cpu")
     return root
 
 
 def furnish(root: Path) -> None:
-    """A host folder that was used before: a tenth of what a small sweep costs is to write the agent's archives.
+    """A host folder that was used before: a tenth of what a small sweep costs is to write the agent's archives, and another
+    to ask for a Python with NumPy.
 
-    How that is done the first time is shown by tests/cli/test_batch.py, and over SSH by tests/ssh.
+    How that is done the first time is shown by tests/cli/test_batch.py, over SSH by tests/ssh, and of a Python by
+    tests/session/test_preparing.py.
     """
     if not root.exists():
         root.mkdir(parents=True, mode=0o700)

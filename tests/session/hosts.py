@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from tunetui.core.snapshot import Run
 from tunetui.engines.channel import Link
 from tunetui.engines.local import LocalLink, LocalStream
 from tunetui.session import BatchOptions, Session
+from tunetui.session.preparing import RUNS_ON_CHOSEN
 from tunetui.session.sharing import Shared
 from tunetui_agent.folder import HostFolder, is_held
 
@@ -54,7 +56,9 @@ class Hosts(Workplace):
         if host in self.dead:
             raise TunetuiError(f"{host} cannot be reached: connection refused")
         furnish(self.root(host))
-        link = LocalLink(self.root(host)) if self.idle_seconds is None else Hasty(self.root(host), self.idle_seconds)
+        link: LocalLink = (
+            Apart(self.root(host)) if self.idle_seconds is None else Hasty(self.root(host), self.idle_seconds)
+        )
         link.host = host
         if host in self.small:
             python = self.folder / "python-on-one-core"
@@ -131,7 +135,17 @@ class Hosts(Workplace):
             session.close()
 
 
-class Hasty(LocalLink):
+class Apart(LocalLink):
+    """Starts what it is asked for with the Python that was chosen, apart from this user's settings, as over SSH: none starts another first."""
+
+    async def _spawn(self, arguments: Sequence[str], stderr: int, code: list[str] | None = None) -> Process:
+        chosen = [*arguments]
+        if chosen[1:3] == ["--python", self._python] and chosen[0] in RUNS_ON_CHOSEN and "--user-site" not in chosen:
+            chosen = _without_python(chosen)
+        return await super()._spawn(chosen, stderr, code or ["-I", str(self._archive or self._place_archive())])
+
+
+class Hasty(Apart):
     """Starts agents that wait for nobody."""
 
     def __init__(self, root: Path, idle_seconds: float) -> None:
