@@ -11,8 +11,10 @@ import pytest
 from tests.core.test_compare import planted
 from tunetui.cli import main
 from tunetui.core.claims import claim_tables
+from tunetui.core.compare import compare
 from tunetui.core.errors import ExitCode
 from tunetui.core.leaderboard import Claim
+from tunetui.core.noise_words import noise_in_words
 from tunetui.store.leaderboard import read_leaderboard, to_json, to_toml
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +39,8 @@ def test_what_changed_stands_before_every_figure(capsys: pytest.CaptureFixture[s
     text = said(capsys, FIRST, AGAIN)
     assert text.index("changed between them: nothing that is recorded") < text.index("best against best")
     assert "0 SLOWER, 0 FASTER" in text
+    (noise,) = compare(read_leaderboard(FIRST), read_leaderboard(AGAIN)).boards[0].noise
+    assert f"noise of cuda: {noise_in_words(noise)}" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 160
 
 

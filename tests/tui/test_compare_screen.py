@@ -10,8 +10,10 @@ from textual.pilot import Pilot
 
 from tests.core.test_compare import planted
 from tests.tui.cockpit import by_palette, cockpit_of, leaderboard_screen, opened, shown, until
-from tunetui.core.compare import SLOWER
+from tunetui.core.compare import SLOWER, compare
+from tunetui.core.noise_words import noise_in_words
 from tunetui.session import read_leaderboard
+from tunetui.tui.compared_text import method_lines
 from tunetui.tui.screens.choosing import ChooseBoardScreen
 from tunetui.tui.screens.compare import CompareScreen
 from tunetui.tui.screens.leaderboard import board_screen
@@ -122,7 +124,13 @@ async def test_columns_sort_and_the_method_can_be_read() -> None:
         await until(pilot, lambda: screen.rows.ordering.sort_key == "percent")
         await pilot.press("o")
         await until(pilot, lambda: isinstance(pilot.app.screen, TextScreen))
-        await until(pilot, lambda: "Welch" in shown(pilot) and "noise ±" in shown(pilot))
+        await until(pilot, lambda: "Welch" in shown(pilot) and "noise of cuda: " in shown(pilot))
+
+
+def test_noise_is_told_as_the_command_line_tells_it() -> None:
+    found = compare(read_leaderboard(FIRST), read_leaderboard(AGAIN))
+    lines = ["".join(text for text, _ in spans) for spans in method_lines(found)]
+    assert f"noise of cuda: {noise_in_words(found.boards[0].noise[0])}" in lines
 
 
 async def test_other_kernels_are_refused_on_the_screen() -> None:

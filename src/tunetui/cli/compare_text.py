@@ -21,10 +21,10 @@ from tunetui.core.compare import (
     ComparedBoard,
     ComparedRow,
     Comparison,
-    NoiseUsed,
 )
 from tunetui.core.gate import OF_ITSELF, PASSED, Gate, interval_in_words, medians_in_words, of_itself
 from tunetui.core.labels import assignments, one_line, varying
+from tunetui.core.noise_words import noise_in_words
 from tunetui.core.text_fitting import fit, wrapped
 
 _ORDER = (SLOWER, FASTER, UNDECIDED, SAME)
@@ -84,7 +84,7 @@ def _board(board: ComparedBoard, page: _Page, *, everything: bool) -> list[str]:
     lines = [page.title(f"{' '.join(assignments(board.problem))}, {devices}")]
     lines += _best(board.best, page) if board.best is not None else []
     for noise in board.noise:
-        lines += page.said(_noise(noise))
+        lines += page.said(f"noise of {noise.implementation}: {noise_in_words(noise)}")
     if not board.rows:
         return [*lines, "no configuration that both have"]
     verdicts = Counter(row.verdict for row in board.rows)
@@ -108,16 +108,6 @@ def _best(best: Best, page: _Page) -> list[str]:
         still = "still in" if best.first_still_leads else "no longer in"
         lines += page.said(f"the first's best configuration is {still} the second's winning group", indent="  ")
     return lines
-
-
-def _noise(noise: NoiseUsed) -> str:
-    found = noise.smallest_found_percent
-    could = "hardly any change would be found"
-    if found is not None:
-        could = f"a change of {found:.1f} % is found half of the time"
-    if noise.shift_percent is not None:
-        could += f"; all rows together moved by {noise.shift_percent:+.2f} %"
-    return f"noise of {noise.implementation}: ±{noise.sd_percent:.2f} % between runs, {noise.source}; {could}"
 
 
 def _rows(board: ComparedBoard, page: _Page, *, everything: bool) -> list[str]:

@@ -90,7 +90,12 @@ class NoiseUsed(_Part, frozen=True, kw_only=True):
 
     implementation: str
     sd_percent: float
-    """Standard deviation of the ratio of two medians, beyond what their own samples explain."""
+    """Standard deviation of the ratio of two medians, beyond what their own samples explain: the upper bound that verdicts
+    use.  0: the runs' rows lie no further apart than samples explain."""
+    bound_percent: float | None = None
+    """One-sided confidence of that bound; absent where it is no bound but what other rows show."""
+    samples_sd_percent: float
+    """What the samples of a row of usual precision add: verdicts use this too."""
     degrees_of_freedom: float
     source: str
     smallest_found_percent: float | None = None
@@ -331,6 +336,8 @@ def _used(name: str, noise: Noise, found: float | None) -> NoiseUsed:
     return NoiseUsed(
         implementation=name,
         sd_percent=round(100.0 * noise.ratio_sd, 4),
+        bound_percent=noise.bound_percent,
+        samples_sd_percent=round(100.0 * noise.samples_sd, 4),
         degrees_of_freedom=round(noise.freedom, 1),
         source=noise.source,
         smallest_found_percent=None if found is None or found > _HOPELESS_PERCENT else round(found, 3),

@@ -61,6 +61,16 @@ class Noise(msgspec.Struct, frozen=True):
         return math.sqrt(self.first[0] + self.second[0])
 
     @property
+    def bound_percent(self) -> float | None:
+        """At which one-sided confidence that is an upper bound; None where it is an estimate."""
+        return None if self.source == OTHERS else BOUND_PERCENT
+
+    @property
+    def samples_sd(self) -> float:
+        """What the samples of a row of usual precision add to that standard deviation."""
+        return math.sqrt(sum(self.typical))
+
+    @property
     def freedom(self) -> float:
         """Degrees of freedom of that."""
         return satterthwaite([self.first, self.second])

@@ -8,6 +8,7 @@ from tunetui.core.compare import FASTER, SAME, SLOWER, UNDECIDED, Best, Compared
 from tunetui.core.figures import NOT_MEASURED, count, counted
 from tunetui.core.gate import OF_ITSELF, interval_in_words, medians_in_words, of_itself
 from tunetui.core.labels import assignments, one_line, short_problem, trial_label, varying
+from tunetui.core.noise_words import noise_in_words
 from tunetui.tui.spans import Spans, plain, toned
 from tunetui.tui.widgets.columns import Column, text_column
 from tunetui.tui.widgets.store import ColumnStore
@@ -80,11 +81,7 @@ def method_lines(found: Comparison) -> list[Spans]:
         lines += [plain(""), toned(" ".join(assignments(board.problem)), "strong")]
         lines += [_best_spans(board.best)] if board.best is not None else []
         for noise in board.noise:
-            large = noise.smallest_found_percent
-            could = "" if large is None else f"; a change of {large:.1f} % is found half of the time"
-            lines.append(
-                plain(f"{one_line(noise.implementation)}: noise ±{noise.sd_percent:.2f} %, {noise.source}{could}")
-            )
+            lines.append(plain(f"noise of {one_line(noise.implementation)}: {noise_in_words(noise)}"))
         for name, only in (("first", board.only_first), ("second", board.only_second)):
             lines += [toned(f"only in the {name}: {each}", "muted") for each in only]
     lines += [toned(f"not compared, {one_line(name)}", "muted") for name in found.unpaired]
