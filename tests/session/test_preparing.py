@@ -25,6 +25,7 @@ from tunetui.hosts.environments import Recipe, recipe
 from tunetui.session.preparing import Lines, Preparation, PreparedLink, PrepareOptions, prepare_host, probe_arguments
 from tunetui.session.probing import probe
 from tunetui.settings import MANAGED
+from tunetui_agent.environment.building import bundled_pip
 
 __all__ = ["wheels"]  # a fixture
 HERE = (sys.version_info[0], sys.version_info[1])
@@ -193,6 +194,7 @@ async def test_without_ensurepip_pip_is_sent_too(root: Path, wheels: Path, tmp_p
     answer = await ask_json(link, ["environment", "--kind", "cpu", "--python", MANAGED])
     mine = next(each for each in answer["host"]["pythons"] if Path(each["python"]).parent == python.parent)
     assert mine["ensurepip"] is False
+    assert bundled_pip(str(python)) is None
     plan = recipe("cpu", HERE, MACHINE)
     assert plan is not None
     got = await built_from(link, plan, wheels, str(python))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from tunetui_agent.asking import ask_child
 from tunetui_agent.environment.choice import remember
 from tunetui_agent.environment.folders import READY, environment, environments_of, python_of, remove, wheels_of
 from tunetui_agent.environment.interpreters import ask
@@ -30,6 +31,13 @@ UNPACKED_FACTOR = 2.5
 _PR_SET_PDEATHSIG = 1
 _NETWORK_TRIES, _NETWORK_SECONDS = 2, 15
 _TAIL_LINES = 40
+_BUNDLED_SECONDS = 30.0
+_BUNDLED = """
+import ensurepip, glob, json, os, sysconfig
+folders = [sysconfig.get_config_var("WHEEL_PKG_DIR"), os.path.join(os.path.dirname(ensurepip.__file__), "_bundled")]
+found = [wheel for folder in folders if folder for wheel in sorted(glob.glob(os.path.join(folder, "pip-*.whl")))]
+print(json.dumps({"pip": found[0] if found else ""}))
+"""
 _WHEEL = re.compile(r"(?:Downloading|Using cached|Processing) (?:\S*/)?([A-Za-z0-9_.+%-]+\.whl)")
 _NO_WAY_OUT = re.compile(
     r"NewConnectionError|NameResolutionError|name resolution|Name or service not known|Network is unreachable"
@@ -145,8 +153,13 @@ class _Building:
 
     def _install(self, requirements: Path) -> None:
         python, request = str(python_of(self._part)), self._request
-        if request.pip:
-            pip = [python, "-I", str(self._wheels / request.pip / "pip")]
+        wheel = self._wheels / request.pip if request.pip else bundled_pip(python)
+        if wheel is not None:
+            pip = [
+                python,
+                "-I",
+                str(wheel / "pip"),
+            ]  # which runs from there: to install it takes longer than all the rest
         else:
             self._run([python, "-I", "-m", "ensurepip"], "pip cannot be installed")
             pip = [python, "-I", "-m", "pip"]
@@ -187,6 +200,12 @@ class _Building:
         """Ours, but nothing of Python's or pip's that would lead elsewhere; an index or a proxy of the user's stays."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k not in _NOT_PIPS}
         return {**kept, "TMPDIR": str(self._scratch), "LC_ALL": "C.UTF-8"}
+
+
+def bundled_pip(python: str) -> Path | None:
+    """The wheel of pip that a Python's ensurepip would install; None where it has none, or has it at no usual place."""
+    answer = ask_child([python, "-I", "-c", _BUNDLED], _BUNDLED_SECONDS)
+    return Path(str(answer["pip"])) if answer.get("pip") else None
 
 
 def _refusal(failure: str, tail: list[str], *, offline: bool) -> FolderError:
