@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tunetui.core.waiting import Cancellation, within
+from tunetui.core.waiting import Cancellation, Silence, within
 
 
 async def turns(count: int) -> None:
@@ -97,3 +97,32 @@ async def test_a_cancellation_that_something_else_has_forgotten_is_found() -> No
     await turns(3)
     assert found.is_set()
     assert task.cancelled()
+
+
+async def test_a_silence_is_counted_anew_with_every_sign_of_life() -> None:
+    silence = Silence(0.02)  # in steps of a tenth, of which each turn of the loop is one at most
+
+    async def speaks() -> str:
+        for _ in range(30):
+            await asyncio.sleep(0.002)
+            silence.heard()
+        return "an answer"
+
+    assert await silence.limit(speaks()) == "an answer"
+
+
+async def test_a_silence_that_lasts_ends_the_wait_and_the_work() -> None:
+    work = asyncio.get_running_loop().create_future()
+    with pytest.raises(TimeoutError):
+        await Silence(0.01).limit(work)
+    assert work.cancelled()
+
+
+async def test_a_wait_for_a_silence_ends_when_it_is_cancelled() -> None:
+    work = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(Silence(300.0).limit(work))
+    await turns(3)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert work.cancelled()

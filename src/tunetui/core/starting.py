@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PIECE_BYTES = 1 << 16
 
@@ -25,12 +28,44 @@ async def start_process(*command: str, **options: Any) -> asyncio.subprocess.Pro
     return process
 
 
-async def answer_of(process: asyncio.subprocess.Process, told: bytes | None = None) -> tuple[bytes, bytes]:
-    """What it says on stdout and on stderr until its end; where nobody waits for that any more, it is killed."""
+async def answer_of(
+    process: asyncio.subprocess.Process, told: bytes | None = None, heard: Callable[[], None] = lambda: None
+) -> tuple[bytes, bytes]:
+    """What it says on stdout and on stderr until its end; where nobody waits for that any more, it is killed.
+
+    ``heard`` is told whenever it says something, or takes of what it is told.
+    """
     try:
-        return await process.communicate(told)
+        out, err, _ = await asyncio.gather(
+            _said(process.stdout, heard), _said(process.stderr, heard), _tell(process.stdin, told or b"", heard)
+        )
+        await process.wait()
+        return out, err
     finally:
         await end_process(process)
+
+
+async def _said(stream: asyncio.StreamReader | None, heard: Callable[[], None]) -> Any:
+    """All of it; None where it goes elsewhere."""
+    if stream is None:
+        return None
+    said = bytearray()
+    while data := await stream.read(_PIECE_BYTES):
+        said += data
+        heard()
+    return bytes(said)
+
+
+async def _tell(stdin: asyncio.StreamWriter | None, told: bytes, heard: Callable[[], None]) -> None:
+    """All of it, then its end; one that ends before it has read everything says why by itself."""
+    if stdin is None:
+        return
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        for start in range(0, len(told), _PIECE_BYTES):
+            stdin.write(told[start : start + _PIECE_BYTES])
+            await stdin.drain()
+            heard()
+    stdin.close()
 
 
 async def end_process(process: asyncio.subprocess.Process, patience_seconds: float = 0.0) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
 _T = TypeVar("_T")
+_STEPS, _STEP_SECONDS = 10, 1.0
 
 
 async def within(seconds: float, work: Awaitable[_T]) -> _T:
@@ -31,6 +32,38 @@ async def within(seconds: float, work: Awaitable[_T]) -> _T:
             await asyncio.wait({working})
         _ = working.cancelled() or working.exception()  # which nobody asks for where this task was cancelled
     raise TimeoutError
+
+
+class Silence:
+    """Ends a wait once nothing has been heard for so long, however long all of it takes.
+
+    It is counted in steps: a process that was stopped meanwhile, or a laptop that slept, takes its own absence for one.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._quiet_seconds = 0.0
+
+    def heard(self) -> None:
+        """There was a sign of life: it is counted anew."""
+        self._quiet_seconds = 0.0
+
+    async def limit(self, work: Awaitable[_T]) -> _T:
+        """What ``work`` returns.  Raises TimeoutError after so long a silence; it is cancelled then."""
+        working = asyncio.ensure_future(work)
+        step = min(_STEP_SECONDS, self.seconds / _STEPS)
+        try:
+            while self._quiet_seconds < self.seconds:
+                await asyncio.wait({working}, timeout=step)
+                if working.done():
+                    return working.result()
+                self._quiet_seconds += step
+        finally:
+            if not working.done():
+                working.cancel()
+                await asyncio.wait({working})
+            _ = working.cancelled() or working.exception()
+        raise TimeoutError
 
 
 class Cancellation:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tunetui.core.cleaning import clean
-from tunetui.core.errors import TunetuiError
+from tunetui.core.errors import AwayError, TunetuiError
 from tunetui.core.waiting import Cancellation, within
 from tunetui_agent.messages import encode_command
 
@@ -51,7 +51,7 @@ class Link(Protocol):
     retries: int | None  # consecutive failed attachments before giving up; None: never
 
     async def ask(self, arguments: Sequence[str], stdin: bytes = b"") -> bytes:
-        """Run one agent command to its end; its stdout."""
+        """Run one agent command to its end; its stdout.  Raises SilentError where it hangs."""
 
     async def open(self, arguments: Sequence[str]) -> AgentStream: ...
 
@@ -165,17 +165,20 @@ class Follower:
         client: str,
         on_state: Callable[[str], None] = lambda _: None,
         on_dealer: Callable[[str], None] | None = None,
+        retries: int | None = None,
     ) -> None:
         """``position`` says what to ask for next, ``take`` stores one raw record and so advances it.
 
         ``on_dealer`` makes a follower that only looks on; it gets the name of who deals the run's trials, or "" when
         nobody does any more.  Without it this follower deals them, and is refused once somebody else does.
+        ``retries`` is how often in a row it attaches again at most; None: as often as the link allows.
         """
         self.outbox = Outbox()
         self.ended: str | None = None  # set by whoever takes the last record
         self.obituary: dict[str, Any] = {}  # what the host said of an agent that died: "rebooted", "stderr"
         self._link, self._run, self._position, self._take = link, run, position, take
         self._client, self._on_state, self._on_dealer = client, on_state, on_dealer
+        self._retries = link.retries if retries is None else retries
         self._failures = 0
         self._backoff = FIRST_BACKOFF_SECONDS
 
@@ -184,7 +187,7 @@ class Follower:
 
         Raises:
             AgentRefusedError: no such run, another epoch, another protocol; somebody else deals it now.
-            TunetuiError: the link failed more often in a row than it allows.
+            AwayError: the link failed more often in a row than is allowed.
         """
         cancellation = Cancellation()
         while True:
@@ -196,8 +199,8 @@ class Follower:
             if outcome != "lost":
                 return outcome
             self._failures += 1
-            if self._link.retries is not None and self._failures > self._link.retries:
-                raise TunetuiError(f"cannot follow run {self._run} on {self._link.host}: {said or 'the link ended'}")
+            if self._retries is not None and self._failures > self._retries:
+                raise AwayError(f"cannot follow run {self._run} on {self._link.host}: {said or 'the link ended'}")
             self._on_state("lost")
             await asyncio.sleep(self._backoff * random.uniform(0.5, 1.0))
             self._backoff = min(LAST_BACKOFF_SECONDS, self._backoff * 2)

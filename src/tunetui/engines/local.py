@@ -16,11 +16,15 @@ import tunetui_agent
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
 from tunetui.core.starting import answer_of, end_process, start_process
+from tunetui.core.waiting import Silence
+from tunetui.engines.allowances import SilentError, Wait, allowance
 from tunetui.engines.archive import agent_archive, agent_sha256, installed_code
 from tunetui_agent.compiled import is_sealed, write_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tunetui.engines.allowances import Allowance, OnWait
 
 _STDERR_TAIL_BYTES = 8192
 _CLOSE_SECONDS = 2.0
@@ -35,9 +39,9 @@ class LocalLink:
     host = "local"
     retries: int | None = 8
 
-    def __init__(self, root: Path, python: str = sys.executable) -> None:
+    def __init__(self, root: Path, python: str = sys.executable, on_wait: OnWait = lambda *_: None) -> None:
         """``root`` is the host folder (private, usually ~/.cache/tunetui); ``python`` is what agents are started with."""
-        self._root, self._python = root, python
+        self._root, self._python, self._on_wait = root, python, on_wait
         self._archive: Path | None = None
         self._ahead: dict[str, asyncio.subprocess.Process] = {}  # commands that were begun before they are asked for
 
@@ -51,11 +55,26 @@ class LocalLink:
         """Run one agent command to its end; its stdout.
 
         Raises:
+            SilentError: it hangs.
             TunetuiError: it ended with an exit status other than 0 and said nothing on stdout.
         """
+        with Wait(self.host, allowance(arguments).words, self._on_wait) as wait:
+            try:
+                return await self._ask(arguments, stdin, allowance(arguments))
+            except SilentError:
+                if not allowance(arguments).again:
+                    raise
+                wait.again()
+                return await self._ask(arguments, stdin, allowance(arguments), twice=True)
+
+    async def _ask(self, arguments: Sequence[str], stdin: bytes, allowed: Allowance, *, twice: bool = False) -> bytes:
         process, told = self._begun(arguments)
         process = process or await self._spawn(arguments, stderr=asyncio.subprocess.PIPE)
-        stdout, stderr = await answer_of(process, told + stdin)
+        silence = Silence(allowed.silent_seconds)
+        try:
+            stdout, stderr = await silence.limit(answer_of(process, told + stdin, silence.heard))
+        except TimeoutError:
+            raise SilentError(self.host, allowed.words, allowed.silent_seconds, twice=twice) from None
         if process.returncode and not stdout.strip():
             said = clean(stderr.decode(errors="replace").strip()[-2000:])
             raise TunetuiError(f"the agent's {arguments[0]} ended with status {process.returncode}: {said}")

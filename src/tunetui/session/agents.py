@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 from collections.abc import Callable
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _LAST_WORDS = 400
 CLOSE = "close"
 """One id for every way to say that no more trials come: an agent carries it out once."""
+RETRIES_WHILE_OTHERS_WAIT = 2
+"""Attachments in a row that fail before a host is left to come later, where nothing else is done meanwhile."""
 
 
 class Agents:
@@ -41,17 +44,19 @@ class Agents:
         on_record: Callable[[Record], None] = lambda _: None,
         on_link: Callable[[str], None] = lambda _: None,
         on_dealer: Callable[[str], None] | None = None,
+        retries: int | None = None,
     ) -> None:
         """``on_record`` is told of every record once it is kept, ``on_link`` "lost" or "attached".
 
-        With ``on_dealer`` they are only looked on, and it is told who deals their trials, or "".
+        With ``on_dealer`` they are only looked on, and it is told who deals their trials, or "".  ``retries`` is how
+        often in a row they are attached to again at most; None: as often as the link allows.
         """
         self.failed = ""  # why the last agent gave up, if it did
         self.ended = ""  # how the last one ended
         self.source = ""  # of the present or the last one
         self.is_left = False  # the last one was at work when it could no longer be followed
         self._wish: type[StopRun | CancelRun] | None = None  # asked of every agent, also of one not yet started
-        self._link, self._recording = link, recording
+        self._link, self._recording, self._retries = link, recording, retries
         self._on_record, self._on_link, self._on_dealer = on_record, on_link, on_dealer
         self._follower: Follower | None = None
 
@@ -106,6 +111,7 @@ class Agents:
             client=self._recording.hand,
             on_state=self._on_link,
             on_dealer=self._on_dealer,
+            retries=self._retries,
         )
         for command in commands:
             follower.outbox.send(command)
@@ -136,7 +142,8 @@ class Agents:
         try:
             outcome = await follower.follow()
         except StoreError:  # nothing more can be kept here, so nothing more is to be measured
-            await ask_json(self._link, ["stop", "--run", self.source])
+            with contextlib.suppress(TunetuiError):  # that is what is to be said
+                await ask_json(self._link, ["stop", "--run", self.source])
             raise
         except TunetuiError as error:
             if isinstance(error, AgentRefusedError) and error.code == DEALT:
@@ -208,8 +215,9 @@ async def end_run(link: Link, source: str) -> None:
 
     await ask_json(link, ["stop", "--run", source, "--now"])
     follower = Follower(
-        link, source, position=Position, take=leave_at_the_end, client=hand_name(), on_dealer=lambda _: None
-    )
+        link, source, position=Position, take=leave_at_the_end, client=hand_name(), on_dealer=lambda _: None,
+        retries=RETRIES_WHILE_OTHERS_WAIT,
+    )  # fmt: skip
     await follower.follow()
 
 

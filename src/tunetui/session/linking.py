@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tunetui.core.asking import Asker
     from tunetui.core.links import LinkState
+    from tunetui.engines.allowances import OnWait
     from tunetui.engines.channel import Link
 
 CONFIG_VARIABLE = "TUNETUI_SSH_CONFIG"
@@ -45,9 +46,11 @@ async def open_link(
     options: LinkOptions | None = None,
     asker: Asker | None = None,
     on_state: Callable[[LinkState], None] = lambda _: None,
+    on_wait: OnWait = lambda *_: None,
 ) -> Link:
     """A link to "local" or to an SSH host, connected: whatever there is to ask or to say about a host comes first.
 
+    ``on_wait`` is told what the host is waited for, in words, whenever that lasts, and of no words when it is over.
     Without an ``asker`` an unknown host is refused, and a key that needs a passphrase is passed over.
 
     Raises:
@@ -58,7 +61,7 @@ async def open_link(
     if name == LOCAL:
         from tunetui.engines.local import LocalLink
 
-        return LocalLink(cache_folder())
+        return LocalLink(cache_folder(), on_wait=on_wait)
     fingerprints = tuple(_fingerprint(text) for text in options.host_keys)
     own, config_file = rented(name), options.config_file or _configured()
     found = route_to(own, config_file) if own is not None else resolve(options.addresses.get(name, name), config_file)
@@ -78,7 +81,7 @@ async def open_link(
     policy = HostKeyPolicy(fingerprints, options.accept_new_host_key)
     host_keys = HostKeys(policy, asker if options.ask_about_host_keys else None)
     patience = Patience(connect_seconds=options.connect_seconds)
-    link = SshLink(route, host_keys, asker, patience=patience, knock=knock, on_state=on_state)
+    link = SshLink(route, host_keys, asker, patience=patience, knock=knock, on_state=on_state, on_wait=on_wait)
     ready = asyncio.create_task(asyncio.to_thread(make_ready))  # while the host answers
     asyncio.get_running_loop().call_soon(make_stage)
     try:

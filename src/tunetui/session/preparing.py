@@ -13,6 +13,7 @@ from tunetui.core.errors import TunetuiError
 from tunetui.core.labels import one_line
 from tunetui.core.routes import LOCAL
 from tunetui.core.waiting import within
+from tunetui.engines.allowances import SilentError
 from tunetui.engines.channel import LineFramer, json_object
 from tunetui.hosts.environments import LEAST_GLIBC, NEWEST_FIRST, Recipe, Wheel, recipe, set_for
 from tunetui.settings import HostSettings, cache_folder
@@ -338,6 +339,8 @@ class _Building:
                 answer: dict[str, Any] | None = await attempt()
                 if answer is not None:
                     return answer
+            except SilentError:
+                raise
             except (TimeoutError, OSError) as error:
                 if not left:
                     raise TunetuiError(f"the link to {self._link.host} is lost: {clean(str(error))}") from None

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from tunetui.core.cleaning import clean
+from tunetui.engines.allowances import allowance
 from tunetui.engines.archive import agent_archive, agent_sha256
 from tunetui.engines.ssh.failures import HostError
 
@@ -61,6 +62,11 @@ def waiting_command() -> str:
     return _command_line({"wait": True, "nonce": "", "first": FIRST})
 
 
+def ending_command(process: tuple[int, str]) -> str:
+    """A command line that ends a process of ours which hangs, if it is still the one that it was."""
+    return _command_line({"end": list(process)})
+
+
 def _command_line(asked: dict[str, Any]) -> str:
     return f"python3 -I -c '{FIRST}' {_stage()} {json.dumps(asked).encode().hex()}"
 
@@ -77,6 +83,7 @@ class Conversation:
         self._asked = {
             "nonce": self._nonce, "agent": agent_sha256(), "size": len(agent_archive()), "sure": sure,
             "facts": not sure, "arguments": list(arguments), "first": FIRST,
+            "alone_seconds": allowance(arguments).alone_seconds,
         }  # fmt: skip
 
     @property
@@ -102,6 +109,9 @@ class Conversation:
             answer = await self._answer(channel)
         if answer["k"] == "ready":
             self.facts = answer
+            match answer.get("process"):
+                case [int(pid), str(began)] if pid > 1:
+                    channel.process = pid, began
             return True
         raise _trouble(self.host, answer)
 

@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import re
+import signal
 import sys
 from typing import Any, NoReturn
 
@@ -30,12 +31,18 @@ class Trouble(Exception):
 
 
 def run(asked: dict[str, Any]) -> NoReturn:
-    """Do what ``asked`` says: nonce, agent, size, sure, facts, arguments, first; or wait until it is said on stdin."""
+    """Do what ``asked`` says: nonce, agent, size, sure, facts, arguments, first, alone_seconds; or wait until it is said on stdin.
+
+    Or end a process of ours that hangs.
+    """
     os.umask(0o077)
     try:
+        if "end" in asked:
+            end(*asked["end"])
         use_newer_python(asked)
         if "wait" in asked:
             asked = wait()
+        signal.alarm(asked["alone_seconds"])  # it stays set in the program that this process becomes
         root = private_folder(cache_root())
         agents = private_folder(os.path.join(root, "agent"))
         path = agent_of_run(root, agents, asked["arguments"]) or os.path.join(agents, asked["agent"] + ".pyz")
@@ -43,7 +50,8 @@ def run(asked: dict[str, Any]) -> NoReturn:
             receive(asked, path)
         python, isolation, arguments = interpreter(asked["arguments"])
         touch(path)
-        say(asked, dict(facts(root) if asked["facts"] else {}, k="ready", root=root, agent=path))
+        own = [os.getpid(), began("self")]
+        say(asked, dict(facts(root) if asked["facts"] else {}, k="ready", root=root, agent=path, process=own))
         path = compiled(path, python, isolation)
         line = [arguments[0], "--root", root] + arguments[1:]
         if python != sys.executable or isolation != "-I" or line[0] not in BRIEF:
@@ -62,6 +70,27 @@ def run(asked: dict[str, Any]) -> NoReturn:
 def say(asked: dict[str, Any], answer: dict[str, Any]) -> None:
     """One line of JSON behind the nonce."""
     os.write(1, (asked["nonce"] + json.dumps(answer) + "\n").encode("ascii"))
+
+
+def began(pid: Any) -> str:
+    """When a process began, in the system's own reckoning: no other of its number did then; "" where that is not known."""
+    try:
+        with open("/proc/%s/stat" % pid, "rb") as file:
+            return file.read().rpartition(b")")[2].split()[19].decode("ascii")
+    except (OSError, IndexError):
+        return ""
+
+
+def end(pid: int, when: str) -> NoReturn:
+    """End a process of ours, and all in its group where it leads one."""
+    if when and began(pid) == when:
+        try:
+            if os.getpgid(pid) == pid:
+                os.killpg(pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass
+    sys.exit(0)
 
 
 def wait() -> dict[str, Any]:

@@ -11,7 +11,9 @@ import asyncssh
 from tunetui.core.cleaning import clean
 from tunetui.core.errors import TunetuiError
 from tunetui.core.links import LinkPhase, LinkState
-from tunetui.engines.ssh.bootstrap import Conversation
+from tunetui.core.waiting import Silence, within
+from tunetui.engines.allowances import SilentError, Wait, allowance
+from tunetui.engines.ssh.bootstrap import Conversation, ending_command
 from tunetui.engines.ssh.connecting import Patience, Way, connect
 from tunetui.engines.ssh.described import describe
 from tunetui.engines.ssh.failures import FOREIGN, HostError, LinkLostError, UnreachableError
@@ -28,14 +30,17 @@ if TYPE_CHECKING:
     from tunetui.core.asking import Asker
     from tunetui.core.links import Reached
     from tunetui.core.routes import Route
+    from tunetui.engines.allowances import Allowance, OnWait
     from tunetui.engines.ssh.host_keys import HostKeys
     from tunetui.engines.ssh.knocking import Knock
 
 MAX_ANSWER_BYTES = 256 << 20
+_PIECE_BYTES = 1 << 18
 _ASKED_AT_ONCE = 2
 """OpenSSH allows 10 sessions a connection; the others are for following runs, one for each GPU."""
 _SESSIONS_REFUSED, _SESSION_SECONDS = 5, 0.1
 """A session that has just ended may count for a moment longer where few are allowed."""
+_KILL_SECONDS, _END_SECONDS = 1.0, 10.0
 _FIRST_BACKOFF_SECONDS, _LAST_BACKOFF_SECONDS = 0.05, 5.0
 
 
@@ -53,13 +58,14 @@ class SshLink:
         patience: Patience | None = None,
         knock: Knock | None = None,
         on_state: Callable[[LinkState], None] = lambda _: None,
+        on_wait: OnWait = lambda *_: None,
     ) -> None:
         """``knock`` is what was begun of the way to the first hop before this module was loaded."""
         self.host = route.name
         self.facts: dict[str, Any] = {}  # what the host said of itself when it was reached first
         self._route, self._host_keys, self._ring = route, host_keys, KeyRing(asker)
         self._patience = patience or Patience()
-        self._on_state, self._knock = on_state, knock
+        self._on_state, self._on_wait, self._knock = on_state, on_wait, knock
         self._dialing = asyncio.Lock()
         self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
         self._way: Way | None = None
@@ -83,18 +89,26 @@ class SshLink:
 
         Raises:
             HostError: the host cannot be used.
+            SilentError: the link is well, and the command hangs; asked twice where that does no harm.
             TunetuiError: the command ended with a status other than 0 and said nothing on stdout.
         """
-        backoff, until = _FIRST_BACKOFF_SECONDS, time.monotonic() + self._patience.ask_seconds
-        async with self._asking:
-            while True:
-                try:
-                    return await self._ask(arguments, stdin)
-                except LinkLostError:
-                    if time.monotonic() + backoff > until:
-                        raise
-                await asyncio.sleep(backoff)
-                backoff = min(2 * backoff, _LAST_BACKOFF_SECONDS)
+        backoff, until, twice = _FIRST_BACKOFF_SECONDS, time.monotonic() + self._patience.ask_seconds, False
+        with Wait(self.host, allowance(arguments).words, self._on_wait) as wait:
+            async with self._asking:
+                while True:
+                    try:
+                        return await self._ask(arguments, stdin, allowance(arguments), twice=twice)
+                    except SilentError:
+                        if twice or not allowance(arguments).again:
+                            raise
+                        wait.again()
+                        twice = True
+                        continue
+                    except LinkLostError:
+                        if time.monotonic() + backoff > until:
+                            raise
+                    await asyncio.sleep(backoff)
+                    backoff = min(2 * backoff, _LAST_BACKOFF_SECONDS)
 
     async def open(self, arguments: Sequence[str]) -> Channel:
         """A running agent command to talk with.  Raises LinkLostError where the host cannot be reached just now."""
@@ -114,20 +128,13 @@ class SshLink:
 
     # ------------------------------------------------------------------ commands
 
-    async def _ask(self, arguments: Sequence[str], stdin: bytes) -> bytes:
-        channel = await self._begin(arguments)
-        answer = bytearray()
+    async def _ask(self, arguments: Sequence[str], stdin: bytes, allowed: Allowance, *, twice: bool) -> bytes:
+        channel, silence = await self._begin(arguments), Silence(allowed.silent_seconds)
         try:
-            sending = asyncio.create_task(_send(channel, stdin))
-            try:
-                while data := await channel.read():
-                    answer += data
-                    if len(answer) > MAX_ANSWER_BYTES:
-                        raise TunetuiError(f"the agent on {self.host} answered with over {MAX_ANSWER_BYTES >> 20} MiB")
-            finally:
-                sending.cancel()
-                await asyncio.gather(sending, return_exceptions=True)
-            await channel.finished()
+            answer = await silence.limit(self._answer(channel, stdin, silence.heard))
+        except TimeoutError:
+            await self._end(channel)
+            raise SilentError(self.host, allowed.words, allowed.silent_seconds, twice=twice) from None
         finally:
             said = await channel.close()
         if channel.exit_status is None:
@@ -136,7 +143,44 @@ class SshLink:
             raise TunetuiError(
                 f"the agent's {arguments[0]} on {self.host} ended with status {channel.exit_status}: {said[-2000:]}"
             )
+        return answer
+
+    async def _answer(self, channel: Channel, stdin: bytes, heard: Callable[[], None]) -> bytes:
+        """All that a command says, which is told ``stdin``, until it is over."""
+        answer = bytearray()
+        sending = asyncio.create_task(_send(channel, stdin, heard))
+        try:
+            while data := await channel.read():
+                heard()
+                answer += data
+                if len(answer) > MAX_ANSWER_BYTES:
+                    raise TunetuiError(f"the agent on {self.host} answered with over {MAX_ANSWER_BYTES >> 20} MiB")
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        await channel.finished()
         return bytes(answer)
+
+    async def _end(self, channel: Channel) -> None:
+        """End a command that hangs; by another one where its server passes no signals on, as OpenSSH does not to root's."""
+        channel.kill()
+        try:
+            await within(_KILL_SECONDS, channel.finished())
+        except TimeoutError:
+            channel.abandon()
+        else:
+            return
+        if channel.process is None or self._way is None:
+            return
+        command = ending_command(channel.process)
+        try:
+            ending = await within(_END_SECONDS, Channel.start(self._way.connection, self.host, command))
+            try:
+                await within(_END_SECONDS, ending.finished())
+            finally:
+                ending.abandon()
+        except FOREIGN:  # whatever hangs there may let this hang as well
+            return
 
     async def _begin(self, arguments: Sequence[str]) -> Channel:
         """An agent command whose next word is its own."""
@@ -148,16 +192,11 @@ class SshLink:
                 return begun
             talk = Conversation(self.host, arguments, sure=self._was_there)
             try:
-                async with asyncio.timeout(self._patience.bootstrap_seconds):
-                    channel = await self._channel(connection, talk)
-                    try:
-                        self._was_there = await talk.carry_out(channel)
-                    except BaseException:
-                        channel.abandon()
-                        raise
-            except TimeoutError:
-                self._drop(connection)
-                raise LinkLostError(self.host, TimeoutError("no answer to a command")) from None
+                channel = await within(self._patience.bootstrap_seconds, self._begun(connection, talk))
+            except TimeoutError:  # of a connection that is well: whether it is, is asked every second
+                self._spares.drop()
+                words = f"{allowance(arguments).words}: python3 there did not begin"
+                raise SilentError(self.host, words, self._patience.bootstrap_seconds) from None
             except (HostError, LinkLostError):
                 raise
             except FOREIGN as error:
@@ -171,6 +210,17 @@ class SshLink:
                 self.facts = self.facts or talk.facts
                 self._foreseen.begin(connection)
                 return channel
+
+    async def _begun(self, connection: SSHClientConnection, talk: Conversation) -> Channel:
+        """A channel at whose other end the agent is, or is known not to be."""
+        channel = await self._channel(connection, talk)
+        try:
+            self._was_there = await talk.carry_out(channel)
+        except BaseException:
+            channel.kill()
+            channel.abandon()
+            raise
+        return channel
 
     async def _channel(self, connection: SSHClientConnection, talk: Conversation) -> Channel:
         """A channel at whose other end the first stage knows what to do."""
@@ -237,10 +287,12 @@ def _is_full(connection: SSHClientConnection, error: BaseException) -> bool:
     return isinstance(error, asyncssh.ChannelOpenError) and not connection.is_closed()
 
 
-async def _send(channel: Channel, stdin: bytes) -> None:
+async def _send(channel: Channel, stdin: bytes, heard: Callable[[], None]) -> None:
     """All of it, then its end; a command that ends before it has read everything says why by itself."""
     try:
-        await channel.write(stdin)
+        for start in range(0, len(stdin), _PIECE_BYTES):
+            await channel.write(stdin[start : start + _PIECE_BYTES])
+            heard()
         channel.end_input()
     except LinkLostError:
         return

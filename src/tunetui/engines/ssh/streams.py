@@ -7,6 +7,7 @@ byte that is no UTF-8.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import asyncssh
@@ -31,6 +32,7 @@ class Channel(asyncssh.SSHClientSession[bytes]):
     def __init__(self, host: str) -> None:
         self.host = host
         self.exit_status: int | None = None
+        self.process: tuple[int, str] | None = None  # its id on the host and when it began, by the host's reckoning
         self._channel: SSHClientChannel[bytes] | None = None
         self._received, self._stderr = bytearray(), bytearray()
         self._news = asyncio.Event()
@@ -210,6 +212,12 @@ class Channel(asyncssh.SSHClientSession[bytes]):
             self._orders.cancel()
         if self._channel is not None:
             self._channel.abort()
+
+    def kill(self) -> None:
+        """Have the host end a command that hangs; not every server passes signals on to a process."""
+        if self._channel is not None and not self._closed.is_set():
+            with contextlib.suppress(OSError):
+                self._channel.kill()
 
     @property
     def stderr(self) -> str:
