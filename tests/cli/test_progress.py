@@ -235,6 +235,8 @@ def test_a_link_that_is_down_has_a_line_that_says_that_the_run_goes_on() -> None
     }
     assert link_lines(links, 1000.0, 80) == ["link  to west lost 0:12 ago; the run goes on there"]
     assert link_lines(links, 1000.0, 20)[0].startswith("link  to west")
+    silent = {"west": LinkState("west", "ready", 0.0, asked="list its runs", asked_at=990.0)}
+    assert link_lines(silent, 1000.0, 80) == ["wait  for west to list its runs, 0:10"]
 
 
 def test_what_a_run_costs_stands_beside_its_time_and_an_unknown_price_is_said() -> None:

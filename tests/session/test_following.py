@@ -178,3 +178,21 @@ async def test_an_answer_that_never_comes_is_not_waited_for_for_ever(two: Two, m
     east.says(two.agents[0], ctl="attached", dealer="first")
     east.says(two.agents[0], ctl="dead")
     assert await done(running)
+
+
+async def test_what_a_host_says_is_acted_on_while_another_keeps_silent(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
+    (east, west), running = two.hosts, two.begin("east")
+    east.says(two.agents[0], ctl="attached", dealer="first")
+    await asyncio.wait_for(west.asked.wait(), PATIENCE_SECONDS)  # and does not answer
+    east.says(two.later, ctl="attached", dealer="second")
+    east.listed.set_result([two.agents[0], two.later])
+    await two.comes_true(lambda: two._following._dealers.get(two.later) == "second")
+    west.listed.set_result([two.agents[1]])
+    west.says(two.agents[1], ctl="attached", dealer="first")
+    await two.comes_true(lambda: two.dealers() == ["first", "first"])
+    for host, agent in ((east, two.agents[0]), (east, two.later), (west, two.agents[1])):
+        host.is_dealt_by(agent, "")
+    assert await done(running)

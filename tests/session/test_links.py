@@ -38,3 +38,17 @@ def test_an_outage_is_one_state_from_its_beginning_however_often_it_is_tried_aga
         "the link to box is back after 20 s",
         "the link to box is lost; the run goes on there",
     ]
+
+
+def test_what_a_host_is_waited_for_is_shown_until_it_answers_and_is_no_state_of_its_link() -> None:
+    links = Links()
+    told: list[tuple[str, str]] = []
+    links.on_wait = lambda host, words: told.append((host, words))
+    links.tell(LinkState("box", "ready", 100.0))
+    links.tell(LinkState("den", "ready", 100.0))
+    links.wait("box", "list its runs")
+    assert {host: state.asked for host, state in links.shown.items()} == {"box": "list its runs", "den": ""}
+    links.tell(LinkState("box", "lost", 110.0))
+    links.wait("box", "")
+    assert links.shown["box"] == LinkState("box", "lost", 110.0)
+    assert told == [("box", "list its runs"), ("box", "")]

@@ -73,6 +73,9 @@ def test_what_is_on_a_device_that_is_not_heard_is_dim_with_its_age() -> None:
     assert lines[2][0][1] == lines[3][0][1] == "muted"
     words = text_of(rail_line(run, run.devices["d1"], 1000.0, links["b"], name="b: NVIDIA H200"))
     assert words == " b: NVIDIA H200  link lost 0:15 ago; the run continues on the host (nothing listens)"
+    silent = LinkState("a", "ready", 900.0, asked="list its runs", asked_at=996.0)
+    words = text_of(rail_line(run, run.devices["d0"], 1000.0, silent, name="a: NVIDIA H200"))
+    assert words.endswith("waiting for it to list its runs, 0:04")
 
 
 def test_the_tab_of_a_device_shows_what_is_on_that_device() -> None:

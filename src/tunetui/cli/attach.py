@@ -39,7 +39,7 @@ class Attachment(Batch):
     async def _open(self) -> Shared:
         settings, waiting = load_settings(), PreparationLine(self.err)
         how = Attaching(
-            reach=Reach(link_options(self.parsed, settings), terminal_asker()),
+            reach=Reach(link_options(self.parsed, settings), terminal_asker(), on_wait=waiting.wait),
             hosts=self.parsed.hosts,
             stem=self.parsed.output,
             command=shlex.join(["tunetui", "attach", *self.parsed.argv]),

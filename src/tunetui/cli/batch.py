@@ -116,6 +116,7 @@ class Batch:
             usd_per_hour=dict(self.parsed.usd_per_hour),
             asker=terminal_asker(),
             command=shlex.join(["tunetui", *self.parsed.argv]),
+            on_wait=waiting.wait,
             together_seconds=None if self.parsed.dry_run or self.parsed.detach else TOGETHER_SECONDS,
             dry_run=self.parsed.dry_run,
         )

@@ -80,6 +80,13 @@ class PreparationLine:
             self._face.stream.flush()
             self._drawn = True
 
+    def wait(self, host: str, words: str) -> None:
+        """A host that is reached was asked to do what ``words`` say, and takes its time; no words: that is over."""
+        if self._left or not words:
+            return
+        self.end()
+        self._face.lines([f"waiting     for {one_line(host)} to {words}"])
+
     def leave(self) -> None:
         """Say no more: the run has begun, and has the terminal; hosts that come later are told of by it."""
         self.end()

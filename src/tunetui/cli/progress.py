@@ -36,14 +36,15 @@ def board(run: Run, now: float, width: int, *, ascii_only: bool = False) -> list
 
 
 def link_lines(links: Mapping[str, LinkState], now: float, width: int) -> list[str]:
-    """One line for each host whose link is down: what is measured there goes on."""
-    return [
-        fit(
-            f"link  to {one_line(each.host)} lost {clock(max(0.0, now - each.since))} ago; the run goes on there", width
-        )
-        for each in links.values()
-        if each.state == "lost"
-    ]
+    """One line for each host whose link is down, or that does not answer: what is measured there goes on."""
+    lines = []
+    for each in links.values():
+        host = one_line(each.host)
+        if each.state == "lost":
+            lines.append(f"link  to {host} lost {clock(max(0.0, now - each.since))} ago; the run goes on there")
+        elif each.asked:
+            lines.append(f"wait  for {host} to {each.asked}, {clock(max(0.0, now - each.asked_at))}")
+    return [fit(line, width) for line in lines]
 
 
 def heartbeat(run: Run, now: float) -> str:

@@ -72,7 +72,12 @@ def reach(parsed: argparse.Namespace) -> Reach:
     from tunetui.session.run_life import Reach
     from tunetui.settings import load_settings
 
-    return Reach(link_options(parsed, load_settings()), terminal_asker())
+    return Reach(link_options(parsed, load_settings()), terminal_asker(), on_wait=_say_wait)
+
+
+def _say_wait(host: str, words: str) -> None:
+    if words:
+        stderr_face().lines([f"waiting for {literal(host)} to {words}"])
 
 
 def _table(runs: list[KnownRun]) -> list[str]:

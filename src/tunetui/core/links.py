@@ -16,6 +16,8 @@ class LinkState:
     state: LinkPhase
     since: float  # seconds since the epoch, by this machine's clock
     text: str = ""  # for people: why it was lost, what it waits for
+    asked: str = ""  # what the host was asked and has not answered for a while: "list its runs"
+    asked_at: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class Attached:
     @property
     def links(self) -> dict[str, LinkState]:
         """The state of the link to each host."""
-        return self._board.states
+        return self._board.shown
 
     @property
     def is_alive(self) -> bool:
@@ -192,26 +192,40 @@ class Attached:
     async def _open(self, reach: Reach) -> None:
         if self.snapshot.plan is None:
             raise InputError("nothing was planned in this run yet", hint="start it again with --batch")
-        errors = []
         others = [placed.host for placed in self.snapshot.placed.values()] if self.follows_only else []
-        for host in dict.fromkeys([*unended(self.snapshot).values(), *others]):
-            try:
-                link = await reach.link(host)
-                await states_on(link)
-            except TunetuiError as error:
-                errors.append(error)
-                self._board.dead(host, error.message)
-                self._recording.say(NoticeRaised(code="host-unreachable", text=f"{host}: {error.message}"))
-            else:
-                self._links[host] = link
-                self._board.ready(host)
-        if errors and not self._links:
-            raise errors[0]
+        hosts = list(dict.fromkeys([*unended(self.snapshot).values(), *others]))
+        found = dict(zip(hosts, await asyncio.gather(*(self._listed(host, reach) for host in hosts)), strict=True))
+        listed = {host: each for host, each in found.items() if not isinstance(each, TunetuiError)}
+        errors = {host: each for host, each in found.items() if isinstance(each, TunetuiError)}
+        if errors and not listed:
+            raise next(iter(errors.values()))
+        for host in listed:
+            self._board.ready(host)
+        for host, error in errors.items():
+            self._leave_out(host, error)
         self._gone_seconds = reach.gone_seconds
-        self._catching_up = CatchingUp(self._links, self._recording, self._folder.folder.name)
+        self._catching_up = CatchingUp(
+            self._links, self._recording, self._folder.folder.name, errors, listed=listed, on_away=self._leave_out
+        )
         self._alive = await self._catching_up.take_over()
         if not self.follows_only:
             await self._claim()
+
+    async def _listed(self, host: str, reach: Reach) -> dict[str, str] | TunetuiError:
+        """The agents of a host that is reached, or why they are not known."""
+        try:
+            self._links[host] = await reach.link(host)
+            return await states_on(self._links[host])
+        except TunetuiError as error:
+            return error
+
+    def _leave_out(self, host: str, error: TunetuiError) -> None:
+        """Go on without a host; where the run is only followed, one that was reached is asked again from time to time."""
+        if host in self._links and self.follows_only:
+            self._board.away(host, error.message)
+        else:
+            self._board.dead(host, error.message)
+        self._recording.say(NoticeRaised(code="host-unreachable", text=f"{host}: {error.message}"))
 
     async def _claim(self) -> None:
         try:

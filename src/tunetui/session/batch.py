@@ -12,21 +12,19 @@ from tunetui.core.events import HostsPriced, RunFinished, RunResumed, TrialsQueu
 from tunetui.core.snapshot import problem_key
 from tunetui.session.agents import Agents
 from tunetui.session.asked import asked_of, keep
-from tunetui.session.catching_up import Alive, CatchingUp
 from tunetui.session.hands import DealtElsewhereError, in_other_hands, in_words
 from tunetui.session.holding_back import HeldBack
-from tunetui.session.joining import Joining
 from tunetui.session.leaving import left_behind
+from tunetui.session.line_up import LineUp
 from tunetui.session.links import Links
 from tunetui.session.opening import BatchOptions, Opened, connector, folder_of, hosts_of, let_go, open_groups
-from tunetui.session.places import accepted, merged, with_suffixes
+from tunetui.session.places import accepted
 from tunetui.session.plan_records import planned, record_plan
 from tunetui.session.recording import Recording
 from tunetui.session.resuming import Standing, joined, stand
 from tunetui.session.spending import Spending, was_overdue
 from tunetui.session.steering import Steering
 from tunetui.session.unloaded import unloaded
-from tunetui.session.working import Work
 from tunetui.store.journal import Journal
 from tunetui.store.runs import RunFolder
 from tunetui.store.sketch import Sketch
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
 
     from tunetui.core.leaderboard import Leaderboard
     from tunetui.core.links import LinkState
+    from tunetui.session.catching_up import Alive
     from tunetui.session.opening import Connect
     from tunetui.session.places import Group
     from tunetui_agent.messages import Device, Toolchain
@@ -60,7 +59,7 @@ class ResumeSummary:
     holder: str = ""  # another tunetui of this machine, in words, that has the run in hand; of a dry run
 
 
-class Session(Steering, Joining):
+class Session(Steering, LineUp):
     """A run from its plan to its files; open it with `Session.open`, close it with `close`."""
 
     follows_only = False
@@ -73,12 +72,10 @@ class Session(Steering, Joining):
         self._asked = asked_of(opened, hosts_of(opened.options, opened.grid))
         self._recording = Recording(journal, only_looks=opened.options.dry_run)
         links.told_to(self._recording)
-        self.groups = with_suffixes(opened.groups, self.snapshot)
-        self.places = [place for group in self.groups for place in group.places]
-        self.plan = merged([group.plan for group in self.groups])
         self._spending = Spending(opened.grid.budget, opened.prices, lambda: self.snapshot)
         self._visits, self._coming = opened.visits, dict.fromkeys(opened.visits.expected)
-        self._work = Work([self._crew(group) for group in self.groups], self._recording, links)
+        self._away, self._unheard = {}, []
+        self._settle(opened.groups)
         self._held_back, self._arriving = HeldBack(self._recording), []
         self.dealt_by = ""  # another tunetui, in words, that has the run in hand now: this one has ended for that
         self.on_claimed: Callable[[], None] = lambda: None  # told once its agents take commands from here alone
@@ -100,6 +97,7 @@ class Session(Steering, Joining):
             TunetuiError: anything that makes the run impossible, in words.
         """
         links = links or Links()
+        links.on_wait = options.on_wait or links.on_wait
         opened = await open_groups(options, links, connect or connector(options, links))
         try:
             folder = RunFolder(folder_of(options, opened.grid), fresh=options.fresh, untouched=options.dry_run)
@@ -133,7 +131,7 @@ class Session(Steering, Joining):
     @property
     def links(self) -> dict[str, LinkState]:
         """The state of the link to each host, also of those that take no part."""
-        return self._links.states
+        return self._links.shown
 
     async def run(self, on_record: Callable[[bytes], None] | None = None) -> None:
         """Measure what is missing, until there is nothing left, the budget ends or somebody asks to stop or to leave.
@@ -156,7 +154,7 @@ class Session(Steering, Joining):
         except DealtElsewhereError as error:
             self.ended, self.dealt_by = "", in_words(error.hand)
         except TunetuiError as error:
-            if not (hosts := self._work.left_at):
+            if not (hosts := self._work.left_at or self._unheard):
                 raise
             self.ended = ""
             raise left_behind(error, self._folder.folder.name, hosts) from None
@@ -214,11 +212,11 @@ class Session(Steering, Joining):
         for text in damage:
             if text not in said:  # by an earlier start
                 self._recording.say(NoticeRaised(code="journal-damaged", text=text))
-        links = {place.host: place.link for place in self.places}
-        self._catching_up = CatchingUp(links, self._recording, self._folder.folder.name, dict(self._coming))
+        self._catching_up = self._catching_up_with_all()
         if self._folder.archived:
             await self._catching_up.end_all()
         self._alive = await self._catching_up.take_over() if found else []
+        await self._go_on_without_the_away()
         standing = self._standing()
         self.resume = ResumeSummary(
             found=found,
@@ -251,6 +249,7 @@ class Session(Steering, Joining):
     async def _attend(self) -> bool:
         """Go on with the agents that are there, then have measured what they leave missing; False where we left."""
         self._alive = await self._catching_up.claim(self._alive)
+        await self._go_on_without_the_away()
         self.on_claimed()
         self._links.begun()
         for text in self._opened.said:

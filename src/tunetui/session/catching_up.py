@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from tunetui.core.errors import TunetuiError
 from tunetui.core.routes import LOCAL
 from tunetui.engines.channel import AgentRefusedError
-from tunetui.session.agents import Agents, end_run, states_on
+from tunetui.session.agents import RETRIES_WHILE_OTHERS_WAIT, Agents, end_run, states_on
+from tunetui.session.hands import DealtElsewhereError
 from tunetui.session.recounting import learn, recount
 from tunetui.session.resuming import agents_to_take_over
+from tunetui.store.atomic import StoreError
 from tunetui_agent.messages import NoticeRaised
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Container, Mapping, Sequence
 
     from tunetui.core.snapshot import Placed
     from tunetui.engines.channel import Link
     from tunetui.session.recording import Recording
     from tunetui.session.recounting import Dealt
+
+    OnAway = Callable[[str, TunetuiError], None]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -33,21 +40,47 @@ class Alive:
     dealt: list[Dealt] = field(default_factory=list)  # every command that brought it trials, whoever sent it
 
 
+@dataclass(frozen=True)
+class _AllBut:
+    host: str
+
+    def __contains__(self, host: object) -> bool:
+        return host != self.host
+
+
 class CatchingUp:
-    """Use it once, when a run is opened."""
+    """Use it once, when a run is opened; `of` one host whenever that one is to be asked anew."""
 
     def __init__(
-        self, links: Mapping[str, Link], recording: Recording, folder: str, others: Container[str] = ()
+        self,
+        links: Mapping[str, Link],
+        recording: Recording,
+        folder: str,
+        others: Container[str] = (),
+        *,
+        listed: Mapping[str, Mapping[str, str]] | None = None,
+        on_away: OnAway | None = None,
     ) -> None:
-        """``links`` is host to link, ``folder`` the name of the run's folder; ``others`` are hosts caught up with apart."""
+        """``links`` is host to link, ``folder`` the name of the run's folder; ``others`` are hosts caught up with apart.
+
+        ``listed`` is what hosts said a moment ago of the agents there.  ``on_away`` is told of each host that does not
+        answer, and why, and the others are gone on with; without it that is raised.
+        """
         self._links, self._recording, self._folder, self._others = links, recording, folder, others
+        self._listed = dict(listed or {})
+        self._on_away = on_away
+        self._away: set[str] = set()
+
+    def of(self, host: str) -> CatchingUp:
+        """The same of one host alone, whatever became of it before."""
+        return CatchingUp({host: self._links[host]}, self._recording, self._folder, _AllBut(host))
 
     async def end_all(self) -> None:
         """End the agents of a journal that was put away: they would keep their devices from the new one's."""
         for host, states in (await self._states()).items():
             for source, state in states.items():
-                if state == "running" and source.startswith(f"{self._folder}-"):
-                    await end_run(self._links[host], source)
+                if state == "running" and source.startswith(f"{self._folder}-") and host not in self._away:
+                    await self._on(host, end_run(self._links[host], source))
 
     async def take_over(self, followed: Collection[str] = ()) -> list[Alive]:
         """Every record that hosts still have for this run; who is still at work there.
@@ -60,21 +93,22 @@ class CatchingUp:
         alive, following = [], []
         for source in agents_to_take_over(self._folder, run, states):
             placed = run.placed.get(source)
-            if source in followed or (placed.host if placed is not None else LOCAL) in self._others:
+            host, state = states.get(source, (LOCAL, ""))
+            its = placed.host if placed is not None else host
+            if source in followed or its in self._others or {its, host} & self._away:
                 continue
-            if source not in states:
+            if not state:
                 self._missing(source, placed)
                 continue
-            host, state = states[source]
             if placed is None and source not in run.agents:
-                placed = await self._learnt(source, host)
+                placed = await self._on(host, self._learnt(source, host))
             if state == "running":
                 closed = placed.alone if placed is not None else True
                 alive.append(Alive(source, host, placed.device if placed is not None else "", closed))
             else:
-                following.append(self._follow(source, host, state))
+                following.append(self._on(host, self._follow(source, host, state)))
         await asyncio.gather(*following)
-        return alive
+        return [each for each in alive if each.host not in self._away]
 
     async def claim(self, alive: Sequence[Alive]) -> list[Alive]:
         """Deal the trials of these from here on, with all that was told them before, by whomever.
@@ -84,15 +118,36 @@ class CatchingUp:
         """
         claimed = []
         for each in sorted(alive, key=lambda each: each.source):
-            left = await recount(self._links[each.host], each.source, claimant=self._recording.hand)
-            if left is not None:
+            if each.host in self._away:
+                continue
+            work = recount(self._links[each.host], each.source, claimant=self._recording.hand)
+            if (left := await self._on(each.host, work)) is not None:
                 learn(self._recording, left, each.host)
                 claimed.append(replace(each, dealt=left.dealt))
-        return claimed
+        return [each for each in claimed if each.host not in self._away]
 
-    async def _states(self) -> dict[str, dict[str, str]]:
-        found = await asyncio.gather(*(states_on(link) for link in self._links.values()))
-        return dict(zip(self._links, found, strict=True))
+    async def _on(self, host: str, work: Awaitable[_T]) -> _T | None:
+        """What comes of it; None where the host is away: it is asked nothing more then."""
+        try:
+            return await work
+        except (StoreError, DealtElsewhereError):
+            raise
+        except TunetuiError as error:
+            if self._on_away is None:
+                raise
+            if host not in self._away:
+                self._away.add(host)
+                self._on_away(host, error)
+            return None
+
+    async def _states(self) -> dict[str, Mapping[str, str]]:
+        async def of(host: str) -> Mapping[str, str] | None:
+            listed = self._listed.pop(host, None)
+            return listed if listed is not None else await self._on(host, states_on(self._links[host]))
+
+        hosts = [host for host in self._links if host not in self._others]
+        found = zip(hosts, await asyncio.gather(*map(of, hosts)), strict=True)
+        return {host: states for host, states in found if states is not None}
 
     async def _learnt(self, source: str, host: str) -> Placed | None:
         """Where an agent is that another tunetui has begun."""
@@ -104,7 +159,10 @@ class CatchingUp:
         if state == "rebooted":
             self._say("host-rebooted", f"{host} was restarted while a run was at work there: {source} ended with it")
         try:
-            await Agents(self._links[host], self._recording, on_dealer=lambda _: None).follow(source)
+            agents = Agents(
+                self._links[host], self._recording, on_dealer=lambda _: None, retries=RETRIES_WHILE_OTHERS_WAIT
+            )
+            await agents.follow(source)
         except AgentRefusedError as error:
             self._say("agent-gone", f"what {source} left on {host} cannot be taken over: {error.message}")
 

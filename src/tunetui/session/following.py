@@ -46,9 +46,9 @@ class Following:
         ] = {}  # of the agents that are followed, where it is known; "": nobody who is there
         self._seen: set[str] = set()
         self._one_died = False  # the last of them: whoever deals begins another one
-        self._looking: asyncio.Task[list[Alive]] | None = None  # beside the others: one host may keep it waiting
-        self._looked = 0.0
-        self._is_owed = False  # a look that begins after the last end of an agent
+        self._looking: dict[str, asyncio.Task[list[Alive]]] = {}  # by host: one may keep its own waiting
+        self._looked: dict[str, float] = {}
+        self._owed: set[str] = set()  # hosts where a look is due that begins after the last end of an agent
 
     async def run(self, alive: Sequence[Alive]) -> bool:
         """Until every agent has ended in order, or nobody deals them any more: whether the run may be taken over.
@@ -57,7 +57,8 @@ class Following:
             TunetuiError: an agent cannot be followed, or the journal cannot be written.
         """
         self._begin(alive)
-        self._looked = since = time.monotonic()
+        since = time.monotonic()
+        self._looked = dict.fromkeys(self._links, since)
         try:
             while True:
                 await self._wait()
@@ -70,7 +71,7 @@ class Following:
                     return not self._is_over() and (bool(self._tasks) or self._one_died)
                 self._look(now)
         finally:
-            tasks = [*self._tasks, *([self._looking] if self._looking is not None else [])]
+            tasks = [*self._tasks, *self._looking.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -82,7 +83,7 @@ class Following:
 
     def _is_asking(self, seconds: float) -> bool:
         """Whether an agent may be at work that is not known of yet; ``seconds`` is how long none is known to be."""
-        is_open = self._is_owed or self._looking is not None
+        is_open = bool(self._owed or self._looking)
         return not self._tasks and is_open and seconds < self._gone_seconds + ANSWER_SECONDS
 
     def _is_over(self) -> bool:
@@ -110,7 +111,7 @@ class Following:
 
     async def _wait(self) -> None:
         """For an agent's end or a look's, or a while."""
-        awaited: list[asyncio.Task[Any]] = [*self._tasks, *([self._looking] if self._looking is not None else [])]
+        awaited: list[asyncio.Task[Any]] = [*self._tasks, *self._looking.values()]
         if awaited:
             await asyncio.wait(awaited, timeout=_SOON_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         else:
@@ -118,19 +119,21 @@ class Following:
         for task in [task for task in self._tasks if task.done()]:
             del self._tasks[task]
             self._one_died = task.result() == "dead"
-            self._is_owed = True
-        if self._looking is not None and self._looking.done():
-            looking, self._looking = self._looking, None
-            self._take_up(looking)
+            self._owed |= set(self._links)
+        for host in [host for host, looking in self._looking.items() if looking.done()]:
+            self._take_up(host, self._looking.pop(host))
 
     def _look(self, now: float) -> None:
-        """Begin to ask who was begun meanwhile, where that is due."""
-        is_due = self._is_owed or now > self._looked + (LOOK_SECONDS if self._tasks else _SOON_SECONDS)
-        if self._looking is None and is_due:
-            self._looked, self._is_owed = now, False
-            self._looking = asyncio.create_task(self._catching_up.take_over(self._tasks.values()))
+        """Begin to ask hosts who was begun there meanwhile, where that is due."""
+        pause = LOOK_SECONDS if self._tasks else _SOON_SECONDS
+        for host in self._links:
+            if host not in self._looking and (host in self._owed or now > self._looked[host] + pause):
+                self._looked[host] = now
+                self._owed.discard(host)
+                of_host = self._catching_up.of(host)
+                self._looking[host] = asyncio.create_task(of_host.take_over(self._tasks.values()))
 
-    def _take_up(self, looking: asyncio.Task[list[Alive]]) -> None:
+    def _take_up(self, host: str, looking: asyncio.Task[list[Alive]]) -> None:
         """Follow what was begun meanwhile; a host that does not answer now is asked later."""
         try:
             self._begin(looking.result())
@@ -138,3 +141,4 @@ class Following:
             raise
         except TunetuiError:
             return
+        self._board.ready(host)

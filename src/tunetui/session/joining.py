@@ -106,8 +106,7 @@ class Joining(Awaiting):
     async def _catch_up_with(self, arrival: Arrival) -> list[Alive]:
         """Every record that the host has of this run; its agents that are still at work on the present plan."""
         host, link = arrival.host, arrival.places[0].link
-        others = {placed.host for placed in self.snapshot.placed.values()} - {host}
-        catching_up = CatchingUp({host: link}, self._recording, self._folder.folder.name, others)
+        catching_up = CatchingUp({host: link}, self._recording, self._folder.folder.name).of(host)
         if self._folder.archived:
             await catching_up.end_all()
         alive = await catching_up.claim(await catching_up.take_over())

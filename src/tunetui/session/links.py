@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from tunetui.core.links import LinkPhase, LinkState
 from tunetui.core.routes import LOCAL
+from tunetui.engines.allowances import TOLD_AFTER_SECONDS
 from tunetui_agent.messages import NoticeRaised
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tunetui.session.recording import Recording
     from tunetui.session.seats import Seat
 
@@ -20,6 +23,8 @@ class Links:
 
     def __init__(self) -> None:
         self.states: dict[str, LinkState] = {}
+        self._asked: dict[str, tuple[str, float]] = {}  # by host, what it has not answered for a while, and since when
+        self.on_wait: Callable[[str, str], None] = lambda *_: None  # told of the same as `wait`
         self._lost_since: dict[str, float] = {}
         self._broken: dict[str, str] = {}  # by host, what is said of a link that broke while it was made; once
         self._begun = False
@@ -49,6 +54,26 @@ class Links:
         elif state.state == "ready" and (since := self._lost_since.pop(state.host, None)) is not None:
             seconds = max(0.0, state.since - since)
             self._say("link-back", f"the link to {state.host} is back after {seconds:.0f} s")
+
+    def wait(self, host: str, words: str) -> None:
+        """A host that is reached was asked for what ``words`` say and takes its time; no words: that is over."""
+        if words:
+            self._asked[host] = words, time.time() - TOLD_AFTER_SECONDS
+        else:
+            self._asked.pop(host, None)
+        self.on_wait(host, words)
+
+    @property
+    def shown(self) -> dict[str, LinkState]:
+        """The states, with what hosts are waited for."""
+        if not self._asked:
+            return self.states
+        none = ("", 0.0)
+        return {
+            host: replace(state, asked=asked, asked_at=at)
+            for host, state in self.states.items()
+            for asked, at in [self._asked.get(host, none)]
+        }
 
     def followed(self, seat: Seat, said: str) -> None:
         """Whoever follows an agent lost it or is attached again."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tunetui.core.errors import InputError, TunetuiError
 from tunetui.core.models import device_id
 from tunetui.core.routes import LOCAL
+from tunetui.session.agents import states_on
 from tunetui.session.building_here import BuildingHere
 from tunetui.session.completing import completion_of
 from tunetui.session.delivery import languages_of, send_bundles
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tunetui.core.asking import Asker
     from tunetui.core.definitions import Grid, Kernel
     from tunetui.core.events import Price
+    from tunetui.engines.allowances import OnWait
     from tunetui.engines.channel import Link
     from tunetui.session.delivery import Arrived
     from tunetui.session.links import Links
@@ -69,6 +71,9 @@ class BatchOptions:
     run: str = ""  # the name of the folder that the run is kept in; empty: that of the grid and the outputs
     together_seconds: float | None = TOGETHER_SECONDS  # that a host which is ready waits for others; None: for all
     dry_run: bool = False  # only to see what there is to do: neither the run's folder nor what is in it is touched
+    on_wait: OnWait | None = (
+        None  # told what a host is waited for, in words, whenever that lasts; of none when it is over
+    )
     hope: Hope = field(default_factory=Hope)  # for hosts that do not answer; none where all are waited for
 
     @property
@@ -109,8 +114,9 @@ async def open_groups(options: BatchOptions, links: Links, connect: Connect) -> 
         definitions.grid, definitions.kernel, options.grid_path, options.preparing.on_progress, options.build_jobs
     )
     # What an earlier start left is taken up by a plan that lacks nothing.
-    waits = options.together_seconds is None or _is_begun(options, definitions.grid)
-    ways = {host: partial(_visit, host, options, links, connect, here, waits=waits) for host in hosts}
+    was_begun = (folder_of(options, definitions.grid) / JOURNAL).exists()
+    waits = options.together_seconds is None or (was_begun and not options.fresh)
+    ways = {host: partial(_visit, host, options, links, connect, here, waits=waits, lists=was_begun) for host in hosts}
     visits = Visits(ways, here.close, options.hope if options.together_seconds is not None else NO_HOPE)
     arrivals: list[Arrival] = []
     try:
@@ -140,10 +146,6 @@ def left_out(host: str, error: TunetuiError, visits: Visits, links: Links) -> st
 def folder_of(options: BatchOptions, grid: Grid) -> Path:
     """Where the run is kept."""
     return runs_root() / (options.run or run_id(grid.name, options.stem))
-
-
-def _is_begun(options: BatchOptions, grid: Grid) -> bool:
-    return not options.fresh and (folder_of(options, grid) / JOURNAL).exists()
 
 
 def hosts_of(options: BatchOptions, grid: Grid) -> list[str]:
@@ -185,9 +187,12 @@ def _planned(
 
 
 async def _visit(
-    host: str, options: BatchOptions, links: Links, connect: Connect, here: BuildingHere, *, waits: bool
+    host: str, options: BatchOptions, links: Links, connect: Connect, here: BuildingHere, *, waits: bool, lists: bool
 ) -> Visited:
-    """The places of one host; unless it ``waits``, those that lack what is built for them here measure the rest first."""
+    """The places of one host; unless it ``waits``, those that lack what is built for them here measure the rest first.
+
+    One that ``lists`` says which agents are at work there: where it cannot, the run begins without it.
+    """
     kernel, kind = here.kernel, here.grid.device or "cpu"
     if kind == "gpu" and host != LOCAL:
         here.begin(host, options.preparing.architecture(host))
@@ -203,11 +208,13 @@ async def _visit(
         elif completion is not None:
             found, more = await completion.completed()
             arrived += more
+        listed = await states_on(link) if lists else None
     except BaseException:
         await link.close()
         raise
     links.ready(host)
-    return Visited(_places(link, kind, devices, found, arrived), arrived, later)
+    places = [dataclasses.replace(place, listed=listed) for place in _places(link, kind, devices, found, arrived)]
+    return Visited(places, arrived, later)
 
 
 async def _complete(
@@ -227,7 +234,7 @@ def _places(link: Link, kind: str, devices: Sequence[Device], found: Found, arri
 
 def connector(options: BatchOptions, links: Links) -> Connect:
     """How hosts are reached, as the options say."""
-    return lambda host: open_link(host, options.links, options.asker, links.tell)
+    return lambda host: open_link(host, options.links, options.asker, links.tell, links.wait)
 
 
 async def let_go(groups: Iterable[Group]) -> None:

@@ -30,6 +30,7 @@ class Place:
     agent_device: str  # its id as its own host's agent knows it
     toolchains: list[Toolchain]
     prebuilt: list[str] = field(default_factory=list)  # languages of bundles that were sent there
+    listed: dict[str, str] | None = None  # agents' runs there and their states, where they were asked for on the way
 
     @property
     def model(self) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tunetui.core.asking import Asker, HostKeyQuestion
+    from tunetui.engines.allowances import OnWait
     from tunetui.engines.channel import Link
     from tunetui.session.linking import LinkOptions
     from tunetui.session.opening import Connect
@@ -27,9 +28,12 @@ class Reach:
     asker: Asker | None = None
     connect: Connect | None = None  # another way to hosts than by their names
     gone_seconds: float = 5.0  # that nobody deals a run's trials, before it is taken over
+    on_wait: OnWait = lambda *_: None  # told what a host is waited for, whenever that lasts
 
     async def link(self, host: str) -> Link:
-        return await (self.connect(host) if self.connect else open_link(host, self.links, self.asker))
+        return await (
+            self.connect(host) if self.connect else open_link(host, self.links, self.asker, on_wait=self.on_wait)
+        )
 
 
 class Reaching:
@@ -80,7 +84,7 @@ class Reaching:
         return link
 
     async def _open(self, host: str) -> Link:
-        return await open_link(host, self._options, self._asker, self.links.tell)
+        return await open_link(host, self._options, self._asker, self.links.tell, self.links.wait)
 
 
 class _Held:

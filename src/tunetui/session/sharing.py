@@ -166,7 +166,12 @@ class Shared:
 def ways_of(options: BatchOptions) -> Ways:
     """How a grid's run is taken in hand again as these options say; it is not begun anew for that."""
     again = replace(options, fresh=False)
-    return Ways(lambda: Session.open(again), Reach(options.links, options.asker), options.stem, options.command)
+    return Ways(
+        lambda: Session.open(again),
+        Reach(options.links, options.asker, on_wait=options.on_wait or (lambda *_: None)),
+        options.stem,
+        options.command,
+    )
 
 
 async def _opened(opening: Awaitable[Session | Attached]) -> Hand:

@@ -57,7 +57,12 @@ async def attach(name: str, how: Attaching) -> Session | Attached:
         why = why or Why("it was begun by an earlier tunetui, which kept too little to go on with it")
     elif why is None:
         stem = {"output_stem": how.stem} if how.stem is not None else {}
-        reached = {"links": how.reach.links, "asker": how.reach.asker, "preparing": how.preparing}
+        reached = {
+            "links": how.reach.links,
+            "asker": how.reach.asker,
+            "preparing": how.preparing,
+            "on_wait": how.reach.on_wait,
+        }
         prices = {"usd_per_hour": asked.usd_per_hour | how.usd_per_hour}
         options = asked.options(run=journal.parent.name, command=how.command, **stem, **reached, **prices)
         session = await Session.open(options, how.reach.connect)

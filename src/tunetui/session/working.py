@@ -138,13 +138,12 @@ class Work:
         errors: dict[int, TunetuiError] = {}  # by crew; one that was put to work again has another chance
         busy = time.monotonic()  # until then
         while self._working or not joining.done():
-            if self._working:
-                busy = time.monotonic()
-            elif is_over(time.monotonic() - busy):
+            if not self._working and is_over(time.monotonic() - busy):
                 self._expect_nobody()
             watched = [*self._working, leaving, *([] if joining.done() else [joining])]
             patience = None if self._working else _LOOK_SECONDS
             await asyncio.wait(watched, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            busy = time.monotonic() if self._working else busy
             for task in [task for task in self._working if task.done()]:
                 crew = id(self._working.pop(task))
                 errors.pop(crew, None)

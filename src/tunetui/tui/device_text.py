@@ -80,14 +80,19 @@ def rail_line(
     source = next((a.source for a in reversed(run.agents.values()) if a.device == device.id), "")
     samples = [sample for sample in run.telemetry if sample.source == source]
     if not samples:
-        return ((f" {name}  no telemetry yet", "muted"),)
+        return ((f" {name}  no telemetry yet", "muted"), *_waited_for(link, now))
     age = now - samples[-1].t
     old = age > _STALE_SECONDS and run.ended is None
     tone: Tone | None = "muted" if old or run.ended is not None else None
     parts: list[Part] = [(0, (f" {name}", "strong" if tone is None else "muted")), *_parts(samples, tone)]
     if old:
         parts.append((0, (f"  {clock(age)} old", "warning")))
+    parts += [(0, part) for part in _waited_for(link, now)]
     return fitting(parts, width)
+
+
+def _waited_for(link: LinkState | None, now: float) -> Spans:
+    return ((f"  {link_words(link, now)}", "warning"),) if link is not None and link.asked else ()
 
 
 def _parts(samples: Sequence[Telemetry], tone: Tone | None) -> Iterator[Part]:
@@ -138,6 +143,8 @@ def spark(values: Sequence[float], top: float, cells: int = SPARK_CELLS) -> str:
 
 def link_words(link: LinkState, now: float) -> str:
     """What a link that is not ready means for the run."""
+    if link.state == "ready":
+        return f"waiting for it to {link.asked}, {clock(now - link.asked_at)}"
     since = clock(now - link.since)
     said = {
         "connecting": f"connecting, {since}",

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from tunetui.core.errors import TunetuiError
+from tunetui.core.labels import host_name
 from tunetui.tui.quiet_collector import QUIET_FOR_S
 from tunetui.tui.screens.command_screen import CommandScreen, PaletteEntry
 
@@ -175,7 +176,19 @@ class Navigation(_Mixed):
         asked = cockpit.batch.command if cockpit.batch.grid_path == path else ""
         command = asked or f"tunetui {shlex.quote(str(path))}"
         links = replace(cockpit.batch.links, ask_about_host_keys=True)
-        return replace(cockpit.batch, grid_path=path, command=command, links=links, asker=ScreenAsker(cockpit))
+        return replace(
+            cockpit.batch,
+            grid_path=path,
+            command=command,
+            links=links,
+            asker=ScreenAsker(cockpit),
+            on_wait=self._tell_wait,
+        )
+
+    def _tell_wait(self, host: str, words: str) -> None:
+        """While a run is opened; its own screen says so by itself."""
+        if words and (self._cockpit.live is None or not self._cockpit.live.alive):
+            self._cockpit.tell(f"waiting for {host_name(host)} to {words}", "warning")
 
     def _usd_per_hour(self, shared: Shared) -> float | None:
         """What the hosts of a run cost together, as the settings say; None where they say nothing."""
@@ -217,7 +230,7 @@ class Navigation(_Mixed):
         if cockpit.live is not None:
             cockpit.live.close()
         options = self.measuring(Path())
-        reach, command = Reach(options.links, options.asker), f"tunetui attach {run}"
+        reach, command = Reach(options.links, options.asker, on_wait=self._tell_wait), f"tunetui attach {run}"
         how = Attaching(reach, command=command, preparing=options.preparing)
         try:
             shared = await Shared.open(Ways(lambda: attach(run, how), reach, command=command))

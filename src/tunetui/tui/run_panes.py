@@ -80,7 +80,7 @@ class RunPanes:
         lines += [
             ((f" {host_name(host)}  ", "muted"), (device_text.link_words(link, now), "warning"))
             for host, link in links.items()
-            if host not in heard and link.state != "ready"
+            if host not in heard and (link.state != "ready" or link.asked)
         ]
         method = f"  {device_text.method_line(run)} "
         if lines and method.strip() and len(text_of(lines[0])) + len(method) < width:  # the device goes first
