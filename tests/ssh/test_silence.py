@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -15,8 +16,10 @@ import pytest
 from tests.engines.hanging import PATIENCE_SECONDS, Hang, Silences, hung_list
 from tests.ssh.reaching import config, reached
 from tests.ssh.sshd import Sshd
+from tunetui.core.errors import AwayError
 from tunetui.engines import allowances
 from tunetui.engines.allowances import SilentError
+from tunetui.engines.ssh import bootstrap, first_stage
 from tunetui.engines.ssh.link import SshLink
 
 
@@ -101,3 +104,10 @@ async def test_a_python_that_hangs_costs_the_command_and_not_the_connection(serv
     link._patience = replace(patience, bootstrap_seconds=PATIENCE_SECONDS)
     assert b'"ok"' in await asyncio.wait_for(link.ask(["list"]), PATIENCE_SECONDS)
     assert link._way is way
+
+
+def test_a_host_without_room_for_a_process_may_have_some_later() -> None:
+    trouble = first_stage.trouble_of(OSError(errno.EAGAIN, "Resource temporarily unavailable"))
+    error = bootstrap._trouble("box", trouble.answer)
+    assert error.message == "box: no further process can be started there: Resource temporarily unavailable"
+    assert isinstance(error, AwayError)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tunetui.core.cleaning import clean
 from tunetui.engines.allowances import allowance
 from tunetui.engines.archive import agent_archive, agent_sha256
-from tunetui.engines.ssh.failures import HostError
+from tunetui.engines.ssh.failures import HostError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,6 +175,7 @@ def _trouble(host: str, answer: dict[str, Any]) -> HostError:
         "read-only": f"the agent's folder is on a disk that cannot be written: {text}",
         "folder": f"the agent's folder cannot be used: {text}",
         "unsafe": f"the agent's folder is not private: {text}",
+        "full": f"no further process can be started there: {text}",
         "no-interpreter": f"the chosen Python is gone: {path}",
     }.get(code, text)
     elsewhere = "or set XDG_CACHE_HOME there, where sshd hands it on"
@@ -185,7 +186,8 @@ def _trouble(host: str, answer: dict[str, Any]) -> HostError:
         "folder": f"make it yours and writable, {elsewhere}",
         "unsafe": f"on the host: chmod 700 {path}" if "written by others" in text else f"remove it, {elsewhere}",
     }.get(code, "")
-    return HostError(f"{host}: {said}", code=code, hint=hint)
+    kind = UnreachableError if code == "full" else HostError
+    return kind(f"{host}: {said}", code=code, hint=hint)
 
 
 def _shown(data: bytes) -> str:

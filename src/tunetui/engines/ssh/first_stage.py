@@ -19,6 +19,7 @@ OLDEST = (3, 10)
 BRIEF = ("environment", "probe")
 """Commands that are over before anybody looks for them in the process list: carried out by the process that is there."""
 _NEWEST_MINOR = 20
+_FULL = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -284,6 +285,8 @@ def trouble_of(error: OSError) -> Trouble:
     """What the system refused, by what it means."""
     path = str(error.filename or "the agent's folder")
     text = path + ": " + (error.strerror or str(error))
+    if error.errno in _FULL:
+        return Trouble("full", error.strerror or str(error))
     if error.errno in _NO_ROOM:
         return Trouble("disk-full", text, path=path)
     if error.errno == errno.EROFS:

@@ -262,10 +262,10 @@ class SshLink:
     def _refuse(self, connection: SSHClientConnection, error: BaseException) -> NoReturn:
         """A command could not be begun: the link is gone, or the host allows no more of them."""
         if _is_full(connection, error):
-            raise HostError(
+            raise UnreachableError(
                 f"{self.host}: the host opens no further session: {clean(str(error))}",
                 code="sessions",
-                hint="MaxSessions in its sshd_config limits how many GPUs can be followed at once",
+                hint="MaxSessions in its sshd_config limits how many GPUs can be followed at once; or is its process table full?",
             ) from None
         self._drop(connection)
         raise LinkLostError(self.host, error) from None
