@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 watch_transports()
+gc.disable()  # until the tests are collected
 _BEFORE = pytest.StashKey[dict[int, str]]()
 
 
@@ -33,6 +35,12 @@ _BEFORE = pytest.StashKey[dict[int, str]]()
 def children_before(request: pytest.FixtureRequest) -> None:
     """What there is once the fixtures of whole modules are made, and none of this test's own."""
     request.node.stash[_BEFORE] = children()
+
+
+def pytest_collection_finish() -> None:
+    """All that is loaded to collect the tests stays: it was not looked through for garbage meanwhile, nor is it later."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
