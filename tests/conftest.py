@@ -1,4 +1,7 @@
-"""What holds for all tests: how many run at once, how hypothesis chooses its examples, and that they leave nothing behind."""
+"""What holds for all tests: how many run at once, how hypothesis chooses its examples, and that each is by itself.
+
+They read nothing of whoever runs them, and leave nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,13 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 
+from tests.apart import forget_wishes, homes, leave_home
 from tests.leaks import children, left_behind, watch_transports
 
 # No deadlines, as nothing here asserts on time; the same examples on every machine, as a change is to be what fails it.
@@ -26,9 +31,26 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it has in the background so, and Ctrl-C would be nothing to any process that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+forget_wishes()
 watch_transports()
 gc.disable()  # until the tests are collected
 _BEFORE = pytest.StashKey[dict[int, str]]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def homes_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[Path]]:
+    """Homes for tests; the first is that of the fixtures of whole modules."""
+    made = homes(tmp_path_factory.mktemp("homes"))
+    with leave_home(next(made)):
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def home_of_its_own(homes_apart: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a test keeps what it keeps at home: settings, runs, the ledger of rented machines, what is built."""
+    home = next(homes_apart)
+    monkeypatch.setenv("HOME", str(home))
+    return home
 
 
 @pytest.fixture(autouse=True)

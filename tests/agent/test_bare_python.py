@@ -17,6 +17,7 @@ import pytest
 from tunetui.engines.archive import agent_archive
 from tunetui_agent.messages import PROTOCOL, CloseQueue, KernelSpec, Method, RunSpec, encode_command
 
+VERSIONS = Path.home() / ".pyenv" / "versions"  # of whoever runs the tests: they have homes of their own
 BARE = ("-I", "-S")  # no environment, no user site, and no site-packages: numpy cannot be there
 MAY_BE_MISSING = ("numpy", "cupy", "pynvml")
 IMPORT_EVERY_MODULE = """
@@ -39,7 +40,7 @@ def candidates() -> Iterator[str]:
         yield os.environ["TUNETUI_PYTHON310"]
         return
     yield from filter(None, [shutil.which("python3.10")])
-    yield from (str(path) for path in sorted((Path.home() / ".pyenv" / "versions").glob("3.10.*/bin/python3.10")))
+    yield from (str(path) for path in sorted(VERSIONS.glob("3.10.*/bin/python3.10")))
 
 
 def is_python310(path: str) -> bool:
