@@ -11,7 +11,10 @@ from tests.engines.hanging import Hang, Silences, hung_list
 from tests.session.hosts import PATIENCE_SECONDS, Hosts, begin, left_with_two_at_work, until
 from tunetui.core.errors import TunetuiError
 from tunetui.core.snapshot import Run
-from tunetui.session import Session, working
+from tunetui.session import Session, following, working
+from tunetui.session.attaching import Attached, Why
+from tunetui.session.linking import LinkOptions
+from tunetui.session.reaching import Reach
 from tunetui.session.visiting import Hope
 
 AGAIN = "it is tried again while the run goes on"
@@ -95,6 +98,35 @@ async def test_a_run_whose_only_host_hangs_has_not_ended(hosts: Hosts, monkeypat
         await asyncio.wait_for(running, PATIENCE_SECONDS)
     assert "the run goes on on west: tunetui attach" in caught.value.hint
     assert (session.ended, session.snapshot.ended) == ("", None)
+    hang.close()
+
+
+async def test_a_run_that_is_only_followed_takes_up_a_host_when_it_answers(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await left_with_two_at_work(hosts)
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
+    hang, silences = hung_list(hosts.root("west")), Silences(monkeypatch)
+    reach = Reach(LinkOptions(), connect=hosts.connect, gone_seconds=PATIENCE_SECONDS)
+    why = Why("another deals it", in_other_hands=True)
+    opening = asyncio.create_task(Attached.open(str(hosts.journal.parent), reach, why=why))
+    await silences.twice(hang)
+    attached = await asyncio.wait_for(opening, PATIENCE_SECONDS)
+    assert {host: link.state for host, link in attached.links.items()} == {"east": "ready", "west": "connecting"}
+    (said,) = told(attached.snapshot, "host-unreachable")
+    assert said == "west: west said nothing for 20 s, twice, when it was asked to list its runs"
+    running = asyncio.create_task(attached.run())
+    hang.release()
+    hosts.open_gate()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while attached.snapshot.counts.measured < 8:  # noqa: ASYNC110 - nobody says so
+            await asyncio.sleep(0.01)
+    assert attached.links["west"].state == "ready"
+    attached.request_stop()
+    await asyncio.wait_for(running, PATIENCE_SECONDS)
+    attached.close()
+    await attached.disconnect()
+    assert hosts.every_record_once()
     hang.close()
 
 
