@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     folder = tmp_path_factory.mktemp("silence")
     python = folder / "bin" / "python3"
     python.parent.mkdir()
-    python.write_text(f'#!/bin/sh\n[ -e {folder}/hang ] && exec sleep 1000\nexec {sys.executable} "$@"\n')
+    python.write_text(f'#!/bin/sh\nwhile [ -e {folder}/hang ]; do sleep 0.1; done\nexec {sys.executable} "$@"\n')
     python.chmod(0o700)
     made = Sshd(folder / "host", used=True, environment={"PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin"})
     yield made
