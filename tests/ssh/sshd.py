@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pwd
 import random
@@ -68,6 +69,7 @@ class Sshd:
         }
         if used:
             furnish(self.cache / "tunetui")
+            self._know_python()
         self.settings = settings
         self.port = self._said_before = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -173,6 +175,11 @@ class Sshd:
         return path.read_text(errors="replace") if path.exists() else ""
 
     # ---------------------------------------------------------------------------------- how it starts
+
+    def _know_python(self) -> None:
+        """What is known to have NumPy is known by the name that sessions find."""
+        note, name = self.cache / "tunetui" / "env" / "cpu.json", Path(sys.executable).with_name("python3")
+        note.write_text(note.read_text().replace(json.dumps(sys.executable), json.dumps(str(name))))
 
     def _spawn(self, port: int) -> None:
         self.port = port

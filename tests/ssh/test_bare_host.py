@@ -1,4 +1,4 @@
-"""A host with sshd and a bare Python, and nothing else: examined, given an environment, measured on, over a real SSH link."""
+"""A host with sshd and a bare Python, and nothing else or the agent at most: examined, given an environment, measured on, over real SSH."""
 
 from __future__ import annotations
 
@@ -61,8 +61,17 @@ class Workplace:
 
 
 @pytest.fixture
-def workplace(servers: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    server = servers()
+def bare(servers: MakeServer) -> Sshd:
+    """A server on which no agent was ever."""
+    return servers()
+
+
+@pytest.fixture
+def workplace(
+    servers: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Workplace:
+    is_bare = "bare" in request.fixturenames
+    server: Sshd = request.getfixturevalue("bare") if is_bare else servers(used=True)
     for name in ("config", "data", "cache"):
         monkeypatch.setenv(f"XDG_{name.upper()}_HOME", str(tmp_path / "mine" / name))
     monkeypatch.setenv("TUNETUI_SSH_CONFIG", str(config(server)))
@@ -77,6 +86,7 @@ def workplace(servers: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 # ------------------------------------------------------------------------------------------ doctor
 
 
+@pytest.mark.usefixtures("bare")
 def test_doctor_tells_the_way_and_what_the_host_lacks(
     workplace: Workplace, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -163,6 +173,7 @@ def test_a_host_by_a_name_of_the_users_own_is_reached_at_its_address(
     assert "hosts.fast.wrong: unknown key, ignored" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("bare")
 def test_a_bare_host_without_a_way_out_measures_a_grid(
     workplace: Workplace, wheels: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from tests.ssh.test_reaching import NO_RUNS
 from tunetui.engines.local import LocalLink
 from tunetui.engines.ssh.link import SshLink
 
+USED_HOSTS = True
 LOOK = ["environment", "--kind", "cpu", "--probe", "--module=json"]
 
 

@@ -17,6 +17,7 @@ from tests.ssh.sshd import Sshd
 from tunetui_agent.dealers import dealer_of, note_of
 from tunetui_agent.folder import HostFolder, RunFolder
 
+USED_HOSTS = True
 TRIALS = 6
 GONE = b"whoever dealt this run is gone: it is dealt from here now"
 FOLLOWING = b"deals this run; following"

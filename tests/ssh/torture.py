@@ -65,7 +65,7 @@ class Torture:
         self.toll = Toll(rtt_seconds)
         self._folder, self._trials = folder, trials
         self._random = random.Random(seed)
-        self._server = Sshd(folder / "host")
+        self._server = Sshd(folder / "host", used=True)  # nothing is cut before a run is followed
         self._road = Proxy(self._server.port, rtt_seconds=rtt_seconds, seed=seed)
         self._app: subprocess.Popen[bytes] | None = None
         self._place = Workplace(folder)
