@@ -80,9 +80,10 @@ def first_key(command: AnyCommand) -> str:
 
 
 async def ready(pilot: Pilot[None]) -> None:
-    await until(pilot, lambda: run_screen(pilot).board_table.cursor_key is not None)
-    await until(pilot, lambda: run_screen(pilot).run_now.counts.done == 24)
-    await pilot.pause(0.7)  # the order is settled
+    screen = run_screen(pilot)
+    await until(pilot, lambda: screen.board_table.cursor_key is not None)
+    await until(pilot, lambda: screen.run_now.counts.done == 24)
+    await until(pilot, lambda: not screen.board.is_behind and not screen.board_table.ordering._order_is_stale)
 
 
 @pytest.mark.parametrize("command", ON_A_REPLAY, ids=lambda command: command.id)
