@@ -17,6 +17,7 @@ from tests.ssh.sshd import Sshd
 from tunetui.core.errors import TunetuiError
 from tunetui.engines.archive import agent_archive, agent_sha256
 
+VERSIONS = Path.home() / ".pyenv" / "versions"  # of whoever runs the tests: they have homes of their own
 NO_RUNS = b'{"ok":true,"runs":[]}\n'
 
 
@@ -95,7 +96,7 @@ async def test_no_python3(server: Sshd) -> None:
 
 def python_of(version: str) -> str:
     """An interpreter of another version, or the test is skipped."""
-    found = [*Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")]
+    found = [*VERSIONS.glob(f"{version}.*/bin/python{version}")]
     command = shutil.which(f"python{version}") if not found else str(found[0])
     if command is None:
         pytest.skip(f"no Python {version} here")
