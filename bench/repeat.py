@@ -3,8 +3,9 @@
     python bench/repeat.py A.leaderboard.json B.leaderboard.json [--output bench/results/repeat.json]
 
 "Inside" asks much: both medians scatter, so that of two runs whose 95 % intervals are perfectly honest one median lies in the other's
-interval about 83 times in 100 (P(|Z| < 1.96 / sqrt 2)), and the intervals overlap about 99 times in 100.  The *repeat interval*, sqrt 2 times
-as wide about the same median, is the one that a repeat's median keeps to 95 times in 100.  All of these shares are reported.
+interval about 83 times in 100 (P(|Z| < 1.96 / sqrt 2)), and the intervals overlap about 99 times in 100.  What a leaderboard states of
+another run is the *repeat interval* (``repeat_low`` to ``repeat_high``), sqrt 2 times as wide about the same median: a repeat's median keeps
+to it 95 times in 100.  All of these shares are reported.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 WORST = 10
-SQRT_2 = 2.0**0.5
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -36,10 +36,8 @@ def measured(board: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def inside_repeat(median: float, other: dict[str, float]) -> bool:
-    """Whether a median lies in another measurement's repeat interval: its own interval, sqrt 2 times as wide to each side."""
-    centre = other["median"]
-    low, high = centre - SQRT_2 * (centre - other["ci_low"]), centre + SQRT_2 * (other["ci_high"] - centre)
-    return low <= median <= high
+    """Whether a median lies in another measurement's repeat interval; in none where the leaderboard promises nothing."""
+    return "repeat_low" in other and bool(other["repeat_low"] <= median <= other["repeat_high"])
 
 
 def compare_rows(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
