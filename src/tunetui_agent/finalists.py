@@ -18,6 +18,8 @@ TURN_SAMPLES = 5
 """Samples of one finalist before the next has its turn."""
 MOST_KEPT_PER_PLACE = 4
 """Rows remembered of each problem for every place in its race: one measured again may fall behind."""
+REACH = 2.0**0.5
+"""A race is another process: the interval for another run's median is so many times as wide as that of the median."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,10 @@ class Standing:
     low: float
     high: float
     raced: bool = False  # its figures come from a race already
+
+    def elsewhere(self, end: float) -> float:
+        """Where this end of the interval may lie in another process, by ratios: far from the median, times are skewed."""
+        return self.median * (max(0.0, end) / self.median) ** REACH
 
     @property
     def order(self) -> tuple[float, str]:
@@ -58,8 +64,9 @@ def keep_best(standings: Iterable[Standing], method: Method) -> list[Standing]:
 
 
 def pick(standings: Iterable[Standing], method: Method) -> list[Standing]:
-    """Who is raced, best median first: the leader and those whose interval overlaps its own, or nobody.
+    """Who is raced, best median first: the leader and those whom another process might measure as fast, or nobody.
 
+    That are all whose interval for another run overlaps its own; whoever is left out is compared by the sweep alone.
     No race is worth its time with fewer than two of them, or where all of them were raced before.  Of more than
     ``method.finalists`` the slowest are left out, and as many as needed for every finalist to get its least samples
     within ``method.finalists_seconds``.
@@ -67,7 +74,8 @@ def pick(standings: Iterable[Standing], method: Method) -> list[Standing]:
     ordered = sorted(standings, key=lambda each: each.order)
     if not ordered or method.finalists < 2:
         return []
-    chosen = [each for each in ordered if each.low <= ordered[0].high][: method.finalists]
+    reached = ordered[0].elsewhere(ordered[0].high)
+    chosen = [each for each in ordered if each.elsewhere(each.low) <= reached][: method.finalists]
     executions = method.min_samples + ceil(method.min_samples / TURN_SAMPLES)
     while chosen and executions * sum(each.median for each in chosen) > method.finalists_seconds * 1e9:
         chosen.pop()

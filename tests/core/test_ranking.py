@@ -37,6 +37,8 @@ def ranked_by_definition(rows: list[Contender]) -> list[set[int]]:
 
 
 def _disjoint(leader: Contender, row: Contender) -> bool:
+    if row.median_ns <= leader.median_ns * (1 + ranking.TIE_PERCENT / 100):
+        return False
     return leader.ci_high_ns is not None and row.ci_low_ns is not None and row.ci_low_ns > leader.ci_high_ns
 
 
@@ -66,6 +68,11 @@ def test_rows_apart_beyond_doubt_are_ranked_one_by_one() -> None:
 def test_rows_whose_intervals_overlap_are_tied_and_the_rank_skips() -> None:
     rows = [contender([1000 + i for i in range(30)]), contender([1003 + i for i in range(30)]), contender([9000] * 30)]
     assert [(p.index, p.rank) for p in rank(rows)] == [(0, "1="), (1, "1="), (2, "3")]
+
+
+def test_a_row_less_than_a_hundredth_behind_is_tied_however_sure_and_one_more_is_not() -> None:
+    rows = [contender([base + i for i in range(10)] * 10) for base in (10_000, 10_090, 10_130, 10_190)]
+    assert [(p.index, p.rank) for p in rank(rows)] == [(0, "1="), (1, "1="), (2, "3="), (3, "3=")]
 
 
 def test_a_noisy_row_joins_the_leader_that_it_cannot_be_told_from_even_past_a_clear_second() -> None:

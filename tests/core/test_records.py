@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.journals import AGENT, measured, planned, ref
+from tunetui.core import measured_lines
 from tunetui.core.events import APP_EVENTS, Record, TrialsStaled, UnknownEvent
 from tunetui.core.measured_lines import measured_line, measured_record
 from tunetui.core.records import (
@@ -18,7 +21,7 @@ from tunetui.core.records import (
     split_envelope,
     wrap,
 )
-from tunetui_agent.messages import EVENTS, NoticeRaised, TrialFailed, encode_event
+from tunetui_agent.messages import EVENTS, NoticeRaised, TrialFailed, TrialMeasured, TrialRef, encode_event
 
 MEASURED = encode_event(4, 12.5, measured(1, [5, 6, 7]))
 
@@ -148,3 +151,19 @@ def test_a_line_of_a_measured_trial_is_read_in_one_pass() -> None:
     assert measured_record(AGENT, MEASURED.rstrip(), 7) == decode_record(AGENT, MEASURED, 7)
     assert measured_line(wrap(AGENT, MEASURED), 7) == decode_record(AGENT, MEASURED, 7)
     assert measured_record("app", MEASURED, 7) is measured_line(wrap("app", MEASURED), 7) is None
+
+
+def test_the_quick_way_to_read_a_measured_trial_knows_every_field_of_it() -> None:
+    quick, quick_trial = (
+        {each.name for each in msgspec.structs.fields(kind)}
+        for kind in (measured_lines._Measured, measured_lines._Trial)
+    )
+    assert quick == {"seq", "t"} | {each.name for each in dataclasses.fields(TrialMeasured)}
+    assert quick_trial == {each.name for each in dataclasses.fields(TrialRef)}
+
+
+def test_a_second_visit_is_read_with_the_process_that_made_it() -> None:
+    raw = encode_event(4, 1.0, measured(1, [5, 6, 7], stage="revisit", process=3))
+    found = decode_record(AGENT, raw).event
+    assert isinstance(found, TrialMeasured)
+    assert found.process == 3

@@ -26,7 +26,7 @@ class _Trial(msgspec.Struct, gc=False):
 
 
 class _Measured(msgspec.Struct, kw_only=True, gc=False, tag_field="kind", tag="TrialMeasured"):
-    """As `TrialMeasured`, with what may not be in it; before its fields those that every record has."""
+    """As `TrialMeasured`, every field of it, with what may not be in it; before them those that every record has."""
 
     seq: Annotated[int, msgspec.Meta(ge=0)]
     t: float
@@ -44,6 +44,7 @@ class _Measured(msgspec.Struct, kw_only=True, gc=False, tag_field="kind", tag="T
     resources: dict[str, Value] = {}
     telemetry: dict[str, Value] = {}
     tags: list[str] = []
+    process: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class _Line(msgspec.Struct, rename={"source": "from"}, gc=False):

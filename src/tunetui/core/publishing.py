@@ -44,7 +44,7 @@ from tunetui.core.snapshot import MEASURED, QUEUED, RUNNING, SKIPPED, STALE, Row
 from tunetui.core.statistics import INTERVAL_METHOD, PERCENTILE_METHOD, TEST_METHOD, percentile, samples_needed
 from tunetui.core.targeting import NO_FAILURES, parse_target
 from tunetui.core.targets import NS_PER_MS, NS_PER_S
-from tunetui.core.visiting import Pools, known, pools, visits_in_words, visits_part
+from tunetui.core.visiting import Pools, interval, known, pools, visits_in_words, visits_part
 
 
 def build_leaderboard(
@@ -135,11 +135,7 @@ def _board(
     outlooks = [
         outlook_of_measured(row, *between.get(row.implementation, NOTHING_KNOWN), run.confidence) for row in measured
     ]
-    contenders = [
-        Contender(row.samples_ns, row.median_ns or 0.0, each.low, each.high)
-        for row, each in zip(measured, outlooks, strict=True)
-    ]
-    places = rank(contenders)
+    places = rank([_contender(row, each, run.confidence) for row, each in zip(measured, outlooks, strict=True)])
     devices = sorted({row.device for row in rows} - {""}, key=lambda each: (each != device_id, each))
     metrics, missing = _metrics(run, plan, measured)
     entries = [
@@ -169,6 +165,12 @@ def _board(
         visits=[visits_part(name, each, run.confidence) for name, each in sorted(visits.items())],
         rows=entries + unranked,
     )
+
+
+def _contender(row: Row, outlook: Outlook, confidence: float) -> Contender:
+    """A raced row stands beside others that the same process measured in the same minute: what second visits show is not in its interval."""
+    low, high = interval(row, 0.0, confidence) if row.stage == "finalists" else (outlook.low, outlook.high)
+    return Contender(row.samples_ns, row.median_ns or 0.0, low, high)
 
 
 def _metrics(

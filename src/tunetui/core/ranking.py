@@ -13,9 +13,14 @@ from tunetui.core.statistics import critical_z, p_values, pairs_above, separatio
 SIGNIFICANCE = 0.05
 """Family-wise error rate of all comparisons with one leader."""
 
+TIE_PERCENT = 1.0
+"""A median that is behind by no more than that is not apart, however sure: what `tunetui compare` calls the same by default."""
+
 RANKING_METHOD = (
-    "a row is apart from the leader when their intervals are disjoint and a two-sided Mann-Whitney U test rejects at "
-    "5 % after Holm's correction over all rows left to compare; all others share the leader's tie group"
+    "a row is apart from the leader when its median is more than 1 % behind, their intervals are disjoint and a two-sided "
+    "Mann-Whitney U test rejects at 5 % after Holm's correction over all rows left to compare; all others share the leader's tie "
+    "group.  Rows of one race are compared by the intervals of their samples and places: what its process holds by chance is "
+    "the same for all of them"
 )
 
 _BLOCK = 256
@@ -73,6 +78,7 @@ class _Field:
         self.lows = lows[self.order]
         self.highs = np.array([np.inf if c.ci_high_ns is None else c.ci_high_ns for c in contenders])[self.order]
         self.by_median = np.lexsort((self.order, medians[self.order]))
+        self.sorted_medians = medians[self.order][self.by_median]
         self.samples = [np.sort(np.asarray(contenders[i].samples_ns, np.int64)) for i in self.order.tolist()]
         self.sizes = np.array([len(s) for s in self.samples])
         tenths = np.arange(_DECILES)
@@ -83,9 +89,9 @@ class _Field:
     def groups(self) -> list[list[int]]:
         """Tie groups as indices into the contenders, best first."""
         groups = []
-        for leader in self.by_median.tolist():
+        for place, leader in enumerate(self.by_median.tolist()):
             if self.alive[leader]:
-                members = self._members(leader)
+                members = self._members(leader, self._near(place))
                 self.alive[members] = False
                 for block in sorted(set((members // _BLOCK).tolist())):
                     self.bounds[block] = self._bound(block)
@@ -100,14 +106,20 @@ class _Field:
             return None
         return self.deciles[rows][alive].min(axis=0), int(self.sizes[rows][alive].min())
 
-    def _members(self, leader: int) -> NDArray[np.intp]:
+    def _near(self, place: int) -> NDArray[np.intp]:
+        """The living rows whose medians are within `TIE_PERCENT` of the leader's, which stands at ``place`` among all medians."""
+        limit = self.sorted_medians[place] * (1.0 + TIE_PERCENT / 100.0)
+        near = self.by_median[place : int(np.searchsorted(self.sorted_medians, limit, side="right"))]
+        return near[self.alive[near]]
+
+    def _members(self, leader: int, near: NDArray[np.intp]) -> NDArray[np.intp]:
         """The living rows that are not apart from ``leader``, itself included."""
         overlapping = int(np.searchsorted(self.lows, self.highs[leader], side="right"))
-        tied = np.flatnonzero(self.alive[:overlapping])
+        tied = np.union1d(np.flatnonzero(self.alive[:overlapping]), near)
         comparisons = int(self.alive.sum()) - 1
         if comparisons < 1:
             return tied
-        rows = self._undecided(leader, overlapping, comparisons)
+        rows = np.setdiff1d(self._undecided(leader, overlapping, comparisons), near)
         if not len(rows):
             return tied
         p = self._p_values(leader, rows, SIGNIFICANCE / comparisons)
