@@ -34,7 +34,7 @@ class Standing:
 
     def elsewhere(self, end: float) -> float:
         """Where this end of the interval may lie in another process, by ratios: far from the median, times are skewed."""
-        return self.median * (max(0.0, end) / self.median) ** REACH
+        return self.median * float((max(0.0, end) / self.median) ** REACH)
 
     @property
     def order(self) -> tuple[float, str]:

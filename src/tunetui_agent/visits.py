@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, lgamma, log, sqrt
+from math import exp, hypot, lgamma, log, sqrt
 
 LEAST_FREEDOM = 6
 """Second visits that an estimate needs: from fewer it would be noise, far too wide or 0 by chance."""
@@ -121,11 +121,14 @@ def best_known(own: Spread | None, of_all: Spread | None) -> Spread | None:
 
 
 def widened(visit: Visit, share: float) -> Visit:
-    """The interval that contains both: each side's distance and ``share`` of the median, added as independent errors."""
-    beyond = share * visit.median
-    low = visit.median - sqrt((visit.median - visit.low) ** 2 + beyond**2)
-    high = visit.median + sqrt((visit.high - visit.median) ** 2 + beyond**2)
-    return Visit(visit.median, max(0.0, low), high)
+    """The interval that contains both: each side's distance and ``share``, added as independent errors of the median's logarithm.
+
+    What is off by as much as itself is twice as much or half, and never nothing.
+    """
+    if not share:
+        return visit
+    low = visit.median * exp(-hypot(log(visit.median / visit.low), share)) if visit.low > 0 else 0.0
+    return Visit(visit.median, low, visit.median * exp(hypot(log(visit.high / visit.median), share)))
 
 
 @lru_cache(maxsize=1024)

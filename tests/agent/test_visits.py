@@ -145,9 +145,15 @@ def test_a_trial_visited_once_says_nothing() -> None:
 
 def test_an_interval_takes_both_errors_in_quadrature_on_either_side() -> None:
     assert widened(Visit(100.0, 97.0, 104.0), 0.0) == Visit(100.0, 97.0, 104.0)
-    wide = widened(Visit(100.0, 97.0, 104.0), 0.04)
-    assert [wide.low, wide.high] == pytest.approx([95.0, 100 + 32**0.5])
-    assert widened(Visit(1.0, 0.5, 2.0), 9.0).low == 0.0
+    wide = widened(Visit(100.0, 100 * exp(-0.03), 100 * exp(0.04)), 0.04)
+    assert [wide.low, wide.high] == pytest.approx([100 * exp(-0.05), 100 * exp(0.04 * 2**0.5)])
+    assert widened(Visit(1.0, 0.0, 2.0), 0.1).low == 0.0
+
+
+def test_what_may_be_off_by_more_than_itself_is_not_taken_for_nothing() -> None:
+    library = widened(Visit(620.0, 610.0, 630.0), 1.09)
+    assert library.low > 15.0, "or it would be tied with a kernel that is forty times as fast"
+    assert library.high > 2 * 620.0
 
 
 def test_few_visits_make_a_wider_interval_than_many() -> None:
