@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.boards import leaderboard, outcomes
 from tunetui.core.exports.html import html
+from tunetui.core.figures import with_uncertainty
 from tunetui.core.leaderboard import Leaderboard
 from tunetui.store.leaderboard import read_leaderboard
 
@@ -92,14 +93,16 @@ def test_figures_of_the_page_are_written_as_everywhere() -> None:
     assert "e+0" not in text
     for each in board.boards:
         target = next(target for target in each.targets if target.metric == "latency_ms.p95")
-        value, low, high = (f"{figure:.3g}" for figure in (target.value, target.low, target.high))
+        half_width = max(target.high - target.value, target.value - target.low)
+        value, low, high = (with_uncertainty(figure, half_width) for figure in (target.value, target.low, target.high))
         assert f"latency_ms.p95 &lt; 50: {value}, between {low} and {high}" in text
     best = board.boards[2].rows[0].latency_ms
     assert best
     assert best.ci_low
     assert best.ci_high
-    half_percent = 100 * max(best.ci_high - best.median, best.median - best.ci_low) / best.median
-    assert f"<td>{best.median:.3g} ±{half_percent:.2g} %</td>" in text  # beside the claim
+    half_width = max(best.ci_high - best.median, best.median - best.ci_low)
+    shown = f"{with_uncertainty(best.median, half_width)} ±{100 * half_width / best.median:.2g} %"
+    assert f"<td>{shown}</td>" in text  # beside the claim
 
 
 def test_the_page_is_whole_and_needs_nothing_from_elsewhere() -> None:
