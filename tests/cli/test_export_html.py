@@ -93,6 +93,9 @@ def test_figures_of_the_page_are_written_as_everywhere() -> None:
     assert "e+0" not in text
     for each in board.boards:
         target = next(target for target in each.targets if target.metric == "latency_ms.p95")
+        assert target.value
+        assert target.low
+        assert target.high
         half_width = max(target.high - target.value, target.value - target.low)
         value, low, high = (with_uncertainty(figure, half_width) for figure in (target.value, target.low, target.high))
         assert f"latency_ms.p95 &lt; 50: {value}, between {low} and {high}" in text
