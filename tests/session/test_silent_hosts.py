@@ -55,7 +55,7 @@ async def test_a_host_that_cannot_say_what_is_at_work_there_delays_nobody_and_jo
     hosts: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await left_with_two_at_work(hosts)
-    hang, silences = hung_list(hosts.root("west")), Silences(monkeypatch)
+    hang, silences = hung_list(hosts.root("west")), Silences(monkeypatch, "west")
     session = await opened(hosts, "east", "west")
     running = begin(session)
     hosts.open_gate(0)
@@ -75,7 +75,7 @@ async def test_a_host_that_hangs_when_its_agents_are_to_be_dealt_is_gone_on_with
     hosts: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await left_with_two_at_work(hosts)
-    hang, silences = Hang(of_west(hosts, "spec.json")), Silences(monkeypatch)
+    hang, silences = Hang(of_west(hosts, "spec.json")), Silences(monkeypatch, "west")
     session = await hosts.open("east", "west", hope=Hope((0.02,), PATIENCE_SECONDS), together_seconds=PATIENCE_SECONDS)
     assert {alive.host for alive in session._alive} == {"east", "west"}
     running = begin(session)
@@ -90,7 +90,7 @@ async def test_a_host_that_hangs_when_its_agents_are_to_be_dealt_is_gone_on_with
 
 async def test_a_run_whose_only_host_hangs_has_not_ended(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
     await left_with_two_at_work(hosts)
-    hang, silences = Hang(of_west(hosts, "spec.json")), Silences(monkeypatch)
+    hang, silences = Hang(of_west(hosts, "spec.json")), Silences(monkeypatch, "west")
     session = await opened(hosts, "west")
     running = begin(session)
     await silences.twice(hang)
@@ -106,7 +106,7 @@ async def test_a_run_that_is_only_followed_takes_up_a_host_when_it_answers(
 ) -> None:
     await left_with_two_at_work(hosts)
     monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
-    hang, silences = hung_list(hosts.root("west")), Silences(monkeypatch)
+    hang, silences = hung_list(hosts.root("west")), Silences(monkeypatch, "west")
     reach = Reach(LinkOptions(), connect=hosts.connect, gone_seconds=PATIENCE_SECONDS)
     why = Why("another deals it", in_other_hands=True)
     opening = asyncio.create_task(Attached.open(str(hosts.journal.parent), reach, why=why))
