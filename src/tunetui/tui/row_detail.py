@@ -148,7 +148,9 @@ def summary_lines(detail: RowDetail) -> list[Spans]:
         )
     ]
     if detail.rank:
-        shared = ", shared: not told apart from the others there, or by less than 1 %" if detail.rank.endswith("=") else ""
+        shared = (
+            ", shared: not told apart from the others there, or by less than 1 %" if detail.rank.endswith("=") else ""
+        )
         lines.append(plain(f"rank {detail.rank}{shared}"))
     if detail.cause:
         lines.append(toned(one_line(detail.cause), state_tone(detail.status)))
