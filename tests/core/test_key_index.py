@@ -38,3 +38,14 @@ def test_many_keys_take_tens_of_bytes_each() -> None:
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert taken / len(keys) < 60
+
+
+def test_room_made_before_changes_nothing_but_that_it_is_there() -> None:
+    keys = [f"configuration {number}" for number in range(3000)]
+    plain, roomy = KeyList(), KeyList()
+    roomy.reserve(len(keys))
+    for key in keys:
+        assert plain.append(key) == roomy.append(key)
+    roomy.reserve(10**9)  # there are some: nothing is made
+    assert [roomy.get(key) for key in [*keys, "none"]] == [plain.get(key) for key in [*keys, "none"]]
+    assert list(roomy) == keys

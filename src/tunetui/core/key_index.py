@@ -43,6 +43,14 @@ class KeyIndex:
         _put(self._tables[which], key, self.count)
         return self.count - 1
 
+    def reserve(self, count: int) -> None:
+        """Make room for so many keys where there is none yet: finding new places for them as they come takes as long again."""
+        if not self.count:
+            room = max(
+                _LEAST_ROOM, 1 << (3 * count // _TABLES).bit_length()
+            )  # half of it, and what chance adds to one table
+            self._tables = [array("I", bytes(4 * room)) for _ in range(_TABLES)]
+
     def _grow(self, which: int, key_of: Callable[[int], str]) -> None:
         before = self._tables[which]
         self._tables[which] = array("I", bytes(8 * len(before)))
@@ -67,6 +75,10 @@ class KeyList(Sequence[str]):
         self._written = bytearray()
         self._ends = array("I", (0,))
         self._index = KeyIndex()
+
+    def reserve(self, count: int) -> None:
+        """Make room for so many, where there is none yet."""
+        self._index.reserve(count)
 
     def append(self, key: str) -> int:
         """Add one that is not here yet; its place."""

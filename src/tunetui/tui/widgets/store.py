@@ -103,12 +103,13 @@ class ColumnStore:
             ValueError: a key is here already or comes twice, or a column has another length.
         """
         first = self.count
-        if len(set(keys)) != len(keys) or any(key in self._row_of for key in keys):
+        if len(set(keys)) != len(keys) or (first and any(key in self._row_of for key in keys)):
             raise ValueError("a key comes twice")
         if wrong := [name for name, values in columns.items() if len(values) != len(keys)]:
             raise ValueError(f"not {len(keys)} values, one per key: {', '.join(wrong)}")
         self._reserve(first + len(keys))
         self.count += len(keys)
+        self._row_of.reserve(len(keys))
         for key in keys:
             self._row_of.append(key)
         rows = np.arange(first, self.count)

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 
 _SPARE_WORDS = 1024
 _MOST_DISTINCT = 255
+_FIRST_OF_MORE_BYTES = (1 << 8, 1 << 16)
 
 
 class TextColumn:
@@ -36,7 +37,7 @@ class TextColumn:
         if code is None:
             code = self._code_of[word] = len(self.words)
             self.words.append(word)
-            if code > np.iinfo(self.codes.dtype).max:
+            if code in _FIRST_OF_MORE_BYTES and code > np.iinfo(self.codes.dtype).max:
                 self.codes = self.codes.astype(np.uint16 if self.codes.dtype == np.uint8 else np.int32)
         return code
 
