@@ -14,7 +14,7 @@ from tunetui.core.leaderboard import Entry
 from tunetui.core.noise import Z95, Noise, Part, satterthwaite
 from tunetui.core.statistics import mann_whitney
 from tunetui.core.student import quantile, two_sided, upper_tail
-from tunetui_agent.messages import PLACE_SD, Value
+from tunetui_agent.messages import PLACE_SD, Value, Visit, widened
 
 SAME, FASTER, SLOWER, UNDECIDED = "same", "faster", "slower", "undecided"
 
@@ -65,10 +65,8 @@ class Side(msgspec.Struct, frozen=True):
 
     def widened(self, variance: float) -> tuple[float, float]:
         """Both ends of the 95 % interval with a variance between visits in it, as leaderboards have it."""
-        beyond = Z95 * math.sqrt(variance)
-        below = math.hypot(math.log(self.median / self.low), beyond)
-        above = math.hypot(math.log(self.high / self.median), beyond)
-        return self.median * math.exp(-below), self.median * math.exp(above)
+        wide = widened(Visit(self.median, self.low, self.high), Z95 * math.sqrt(variance))
+        return wide.low, wide.high
 
     @property
     def dispersion(self) -> float:
